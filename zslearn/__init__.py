@@ -1,0 +1,44 @@
+"""Zero-shot learning with the scikit-learn API.
+
+Fit an estimator on pictures of some classes and a table that describes all classes by
+attributes; predict classes it has no picture of.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from zslearn._version import __version__
+
+if TYPE_CHECKING:
+    from zslearn.attention import CVsCClassifier
+    from zslearn.attributes import ClassAttributes
+
+# Imported on first use: `import zslearn` must not load torch.
+_HOMES = {
+    "CVsCClassifier": "zslearn.attention",
+    "ClassAttributes": "zslearn.attributes",
+}
+_SUBPACKAGES = (
+    "attention",
+    "attributes",
+    "base",
+    "datasets",
+    "exceptions",
+    "feature_extraction",
+    "metrics",
+    "nn",
+)
+
+__all__ = ["CVsCClassifier", "ClassAttributes", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _SUBPACKAGES:
+        return import_module(f"zslearn.{name}")
+    raise AttributeError(f"module 'zslearn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SUBPACKAGES])
