@@ -1,0 +1,28 @@
+"""Pure torch: the modules and losses of attribute-based zero-shot learning.
+
+Everything here is usable without scikit-learn: a network is an ``nn.Module``, a loss is an
+``nn.Module`` in a file of its own.
+"""
+
+from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn.losses import (
+    CalibrationLoss,
+    ConditionalCorrelationLoss,
+    CVsCLoss,
+    SemanticInterventionLoss,
+    TargetInterventionLoss,
+)
+
+__all__ = [
+    "CVsCLoss",
+    "CVsCNetwork",
+    "CVsCOutput",
+    "CalibrationLoss",
+    "ConditionalCorrelationLoss",
+    "SemanticInterventionLoss",
+    "TargetInterventionLoss",
+    "counterfactual",
+    "functional",
+    "losses",
+]

@@ -1,0 +1,192 @@
+"""The network of CVsC: two projections of attribute vectors, and nothing else to learn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from zslearn.nn import functional as zf
+from zslearn.nn.counterfactual import (
+    Counterfactual,
+    normal_counterfactual,
+    permuted_counterfactual,
+    uniform_counterfactual,
+)
+
+__all__ = ["CVsCNetwork", "CVsCOutput"]
+
+
+class CVsCOutput(NamedTuple):
+    """What :class:`CVsCNetwork` computes for a batch of B images.
+
+    Attributes
+    ----------
+    semantics : Tensor of shape (B, K)
+        Semantic vectors s, Eq. 3.
+    logits : Tensor of shape (B, C)
+        Class logits z, Eq. 4.
+    counterfactual_semantics : Tensor of shape (B, K) or None
+        The semantic vectors under the intervention, Eq. 8.
+    counterfactual_logits : Tensor of shape (B, C) or None
+        The logits under the intervention, Eq. 10.
+    """
+
+    semantics: Tensor
+    logits: Tensor
+    counterfactual_semantics: Tensor | None = None
+    counterfactual_logits: Tensor | None = None
+
+
+class CVsCNetwork(nn.Module):
+    r"""Semantic-visual attention, semantic embedding and class scores (Eqs. 1-4).
+
+    .. math::
+
+        Q = A W_q, \quad E = A W_{sv}, \quad
+        s_k = \sum_r \operatorname{softmax}_r(F_r \cdot Q_k)(F_r \cdot E_k), \quad
+        z = \mathrm{scale} \; s \hat T^\top
+
+    Parameters
+    ----------
+    class_attributes : Tensor of shape (C, K)
+        The class attribute table T, kept as a buffer.
+    n_features : int
+        D, the width of a region feature.
+    attribute_vectors : Tensor of shape (K, V), default=None
+        Word vectors of the attribute names, where training starts from. Rows of zeros have no
+        direction and start from a random one. ``None`` starts all of them at random.
+    attribute_dim : int, default=300
+        V when `attribute_vectors` is ``None``. 300 is the usual width of word vectors.
+    train_attribute_vectors : bool, default=True
+        Whether the attribute vectors are trained; they are l2-normalised at the start and at
+        every use.
+    scale : float, default=1.0
+        Scale of the class logits.
+    counterfactual : {"normal", "uniform", "permute"} or None, default="normal"
+        What replaces the attribute-related features under intervention: see
+        :mod:`zslearn.nn.counterfactual`. ``None`` computes no counterfactual.
+    counterfactual_scale : float, default=1.0
+        Root mean square length of the features drawn by "normal" and "uniform".
+    seed : int, default=0
+        Seed of the initial weights.
+
+    Attributes
+    ----------
+    attribute_vectors : Parameter of shape (K, V)
+    query_weight, embedding_weight : Parameter of shape (V, D)
+        W_q and W_sv, started from a standard normal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn import CVsCNetwork
+    >>> network = CVsCNetwork(torch.eye(4), n_features=8).eval()
+    >>> output = network(torch.randn(2, 9, 8))
+    >>> output.semantics.shape, output.logits.shape, output.counterfactual_logits
+    (torch.Size([2, 4]), torch.Size([2, 4]), None)
+    """
+
+    class_attributes: Tensor
+
+    def __init__(
+        self,
+        class_attributes: Tensor,
+        n_features: int,
+        *,
+        attribute_vectors: Tensor | None = None,
+        attribute_dim: int = 300,
+        train_attribute_vectors: bool = True,
+        scale: float = 1.0,
+        counterfactual: Counterfactual | None = "normal",
+        counterfactual_scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if counterfactual not in ("normal", "uniform", "permute", None):
+            raise ValueError(
+                "counterfactual must be 'normal', 'uniform', 'permute' or None, "
+                f"found {counterfactual!r}"
+            )
+        n_attributes = class_attributes.shape[1]
+        self.scale = scale
+        self.counterfactual = counterfactual
+        self.counterfactual_scale = counterfactual_scale
+        self.register_buffer("class_attributes", class_attributes)
+        generator = torch.Generator().manual_seed(seed)
+        dtype = class_attributes.dtype
+        if attribute_vectors is None:
+            attribute_vectors = torch.zeros(n_attributes, attribute_dim, dtype=dtype)
+        elif attribute_vectors.shape[0] != n_attributes:
+            raise ValueError(
+                f"attribute_vectors has {attribute_vectors.shape[0]} rows, class_attributes has "
+                f"{n_attributes} columns"
+            )
+        vectors = attribute_vectors.detach().to(dtype, copy=True)
+        width = vectors.shape[1]
+        directionless = ~vectors.any(dim=1)
+        random = torch.randn(n_attributes, width, generator=generator, dtype=dtype)
+        vectors[directionless] = random[directionless]
+        # Unit length from the start, so that training does not depend on the word vectors' units.
+        self.attribute_vectors = nn.Parameter(
+            zf.normalize_rows(vectors), requires_grad=train_attribute_vectors
+        )
+        self.query_weight = nn.Parameter(
+            torch.randn(width, n_features, generator=generator, dtype=dtype)
+        )
+        self.embedding_weight = nn.Parameter(
+            torch.randn(width, n_features, generator=generator, dtype=dtype)
+        )
+
+    def queries_and_embeddings(self) -> tuple[Tensor, Tensor]:
+        """Attribute queries Q and embeddings E, both (K, D); independent of the images."""
+        vectors = zf.normalize_rows(self.attribute_vectors)
+        return vectors @ self.query_weight, vectors @ self.embedding_weight
+
+    def semantics(self, regions: Tensor) -> Tensor:
+        """Semantic vectors s, Eq. 3, of regions (B, R, D): a Tensor of shape (B, K)."""
+        return zf.semantic_attention(regions, *self.queries_and_embeddings())
+
+    def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
+        """Attention maps M, Eq. 2, of regions (B, R, D): a Tensor of shape (B, K, R).
+
+        `attributes`, an index Tensor, keeps some attributes only.
+        """
+        vectors = (
+            self.attribute_vectors if attributes is None else self.attribute_vectors[attributes]
+        )
+        return zf.attention_maps(regions, zf.normalize_rows(vectors) @ self.query_weight)
+
+    def class_scores(self, semantics: Tensor, class_attributes: Tensor | None = None) -> Tensor:
+        """Class logits z, Eq. 4, of semantic vectors (B, K), for any table of classes (C, K)."""
+        table = self.class_attributes if class_attributes is None else class_attributes
+        return zf.class_scores(semantics, table, self.scale)
+
+    def forward(self, regions: Tensor, *, generator: torch.Generator | None = None) -> CVsCOutput:
+        """Semantic vectors and logits; in training mode, their counterfactuals too.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length; their dtype is the precision of the products.
+        generator : torch.Generator, default=None
+            Source of randomness of the counterfactual, on the same device.
+
+        Returns
+        -------
+        CVsCOutput
+        """
+        queries, embeddings = self.queries_and_embeddings()
+        semantics = zf.semantic_attention(regions, queries, embeddings)
+        logits = self.class_scores(semantics)
+        if not self.training or self.counterfactual is None:
+            return CVsCOutput(semantics, logits)
+        if self.counterfactual == "permute":
+            other = permuted_counterfactual(regions, queries, embeddings, generator=generator)
+        else:
+            draw = {"normal": normal_counterfactual, "uniform": uniform_counterfactual}
+            other = draw[self.counterfactual](
+                embeddings, len(regions), scale=self.counterfactual_scale, generator=generator
+            )
+        return CVsCOutput(semantics, logits, other, self.class_scores(other))

@@ -1,0 +1,204 @@
+"""Semantic-visual attention and embedding (Eqs. 1-3) through one product with the regions.
+
+Notation: B images, R regions, D features, K attributes. Queries ``Q`` and embeddings ``E`` do not
+depend on the image, so ``E_k . (M F)_k = sum_r M_kr (F_r . E_k)``: the product of F with
+``[Q; E]`` holds everything, and the attribute features ``F_A = M F`` are never built.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = [
+    "attention_maps",
+    "attribute_features",
+    "class_scores",
+    "normalize_rows",
+    "semantic_attention",
+    "semantic_embedding",
+]
+
+_ACCUMULATE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
+
+
+def normalize_rows(x: Tensor) -> Tensor:
+    r"""Scale the last axis to unit Euclidean length; rows of zeros stay zero.
+
+    Unlike division by :math:`\max(\|x\|, \epsilon)`, whose gradient at zero is
+    :math:`1/\epsilon`, the gradient at a row of zeros is zero.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., n)
+        Floating point. Half precision is accumulated in float32 and returned as such.
+
+    Returns
+    -------
+    Tensor of shape (..., n)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import normalize_rows
+    >>> normalize_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    x = x.to(_ACCUMULATE.get(x.dtype, x.dtype))
+    # Dividing by the largest entry first keeps tiny and huge rows from under- and overflowing.
+    largest = x.detach().abs().amax(dim=-1, keepdim=True)
+    zero = largest == 0
+    x = x / torch.where(zero, torch.ones_like(largest), largest)
+    squares = x.square().sum(dim=-1, keepdim=True).masked_fill(zero, 1.0)
+    return x * squares.rsqrt().masked_fill(zero, 0.0)
+
+
+class _SemanticAttention(torch.autograd.Function):
+    """s = sum_r softmax_r(F Q^T) * (F E^T), keeping only the product for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
+        product = regions @ weights.to(regions.dtype).T
+        ctx.save_for_backward(regions, weights, product)
+        attention, values = _split_product(product)
+        return (attention * values).sum(dim=-2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        regions, weights, product = ctx.saved_tensors
+        attention, values = _split_product(product)
+        grad = gradients[0].unsqueeze(-2)
+        semantic = (attention * values).sum(dim=-2, keepdim=True)
+        attention *= grad  # also the gradient with respect to the values
+        grad_product = torch.cat([attention * (values - semantic), attention], dim=-1)
+        # float16 has 5 exponent bits: without the scale, gradients of a mean over B underflow.
+        scale = None
+        if regions.dtype == torch.float16:
+            scale = grad_product.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+            grad_product = grad_product / scale
+        low = grad_product.to(regions.dtype)
+        grad_regions = grad_weights = None
+        if ctx.needs_input_grad[0]:
+            grad_regions = low @ weights.to(regions.dtype)
+            if scale is not None:
+                grad_regions = (grad_regions.float() * scale).to(regions.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_weights = (low.flatten(0, -2).T @ regions.flatten(0, -2)).to(weights.dtype)
+            if scale is not None:
+                grad_weights = grad_weights * scale
+        return grad_regions, grad_weights
+
+
+def _split_product(product: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention (softmax over regions) and values of a product with [Q; E], both accumulable."""
+    product = product.to(_ACCUMULATE.get(product.dtype, product.dtype))
+    logits, values = product.chunk(2, dim=-1)
+    return torch.softmax(logits, dim=-2), values
+
+
+def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> Tensor:
+    r"""Semantic vectors of images, Eqs. 1-3 in one product with the regions.
+
+    .. math:: s_k = \sum_r \operatorname{softmax}_r(F_r \cdot Q_k) \; (F_r \cdot E_k)
+
+    Parameters
+    ----------
+    regions : Tensor of shape (B, R, D)
+        Region features F, each region of unit length. Their dtype is the precision of the
+        product; bfloat16 and float16 are accumulated and returned in float32.
+    queries, embeddings : Tensor of shape (K, D)
+        ``Q = A W_q`` and ``E = A W_sv``.
+
+    Returns
+    -------
+    Tensor of shape (B, K)
+        Differentiable once, with respect to all three arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import semantic_attention
+    >>> F = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> Q, E = torch.tensor([[100.0, 0.0]]), torch.tensor([[2.0, 3.0]])
+    >>> semantic_attention(F, Q, E)  # all attention on the first region
+    tensor([[2.]])
+    """
+    weights = torch.cat([queries, embeddings])
+    result: Tensor = _SemanticAttention.apply(regions, weights)
+    return result
+
+
+def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
+    """Attribute attention maps M, Eq. 2.
+
+    Parameters
+    ----------
+    regions : Tensor of shape (B, R, D)
+    queries : Tensor of shape (K, D)
+
+    Returns
+    -------
+    Tensor of shape (B, K, R)
+        Non-negative, each map summing to one over the regions.
+    """
+    logits = regions @ queries.to(regions.dtype).T
+    logits = logits.to(_ACCUMULATE.get(logits.dtype, logits.dtype))
+    return torch.softmax(logits.transpose(-1, -2), dim=-1)
+
+
+def attribute_features(regions: Tensor, queries: Tensor) -> Tensor:
+    """Attribute-related visual features ``F_A = M F``, Eq. 2, materialised.
+
+    Nothing in training or prediction needs them; they are K / R times as large as the regions.
+
+    Parameters
+    ----------
+    regions : Tensor of shape (B, R, D)
+    queries : Tensor of shape (K, D)
+
+    Returns
+    -------
+    Tensor of shape (B, K, D)
+    """
+    maps = attention_maps(regions, queries)
+    return maps @ regions.to(maps.dtype)
+
+
+def semantic_embedding(features: Tensor, embeddings: Tensor) -> Tensor:
+    r"""Semantic vectors of given attribute features, Eq. 3 as printed: ``s_k = E_k . f_k``.
+
+    Parameters
+    ----------
+    features : Tensor of shape (B, K, D)
+        One feature for each attribute: F_A, or a counterfactual of it.
+    embeddings : Tensor of shape (K, D)
+
+    Returns
+    -------
+    Tensor of shape (B, K)
+    """
+    return torch.einsum("bkd,kd->bk", features, embeddings)
+
+
+def class_scores(semantics: Tensor, class_attributes: Tensor, scale: float = 1.0) -> Tensor:
+    r"""Class logits, Eq. 4: ``z = scale * s T^T`` with the rows of T of unit length.
+
+    Parameters
+    ----------
+    semantics : Tensor of shape (B, K)
+    class_attributes : Tensor of shape (C, K)
+        The class attribute table T; its rows are l2-normalised here.
+    scale : float, default=1.0
+        The scale of the logits. The paper mentions one without a value; 1 because the projections
+        start from a standard normal, which already gives s unit scale.
+
+    Returns
+    -------
+    Tensor of shape (B, C)
+    """
+    return scale * semantics @ normalize_rows(class_attributes).to(semantics.dtype).T

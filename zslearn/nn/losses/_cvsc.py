@@ -1,0 +1,179 @@
+"""The objective of CVsC, Eq. 12: cross entropy, calibration and the three causal terms."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from zslearn.nn.losses._calibration import CalibrationLoss
+from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
+from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
+from zslearn.nn.losses._target_intervention import TargetInterventionLoss
+
+__all__ = ["CVsCLoss"]
+
+
+class CVsCLoss(nn.Module):
+    r"""Weighted sum of the terms of CVsC, each reported by name.
+
+    .. math::
+
+        L = \lambda_{ce} CE(z, y) + \lambda_{cal} L_{cal} + \lambda_{cc} L_{cc}
+        + \lambda_{sci} L_{sci} + \lambda_{tci} L_{tci}
+
+    A term whose weight is zero is not computed. Without an unseen class there is no calibration
+    loss.
+
+    Parameters
+    ----------
+    class_attributes : Tensor of shape (C, K)
+        The class attribute table T that s is compared with, kept as a buffer.
+    unseen : Tensor of shape (C,), bool
+        Marks the unseen classes.
+    lambda_ce : float, default=1.0
+        Weight of the cross entropy; 1 in the paper, 3 in the authors' released code.
+    lambda_cal : float, default=0.1
+        Weight of the calibration loss; not in the paper.
+    lambda_cc, lambda_sci, lambda_tci : float, default=0.5, 2.0, 2.0
+        Weights of the causal terms; the defaults are the paper's.
+    alpha : float, default=0.5
+    calibration_bias : float, default=0.0
+    standardize : bool, default=True
+    correlation_norm : {"mean_squared", "squared", "l2"}, default="mean_squared"
+    spread : {"variance", "std"} or None, default="variance"
+    spread_norm : {"absolute", "squared"}, default="absolute"
+    spread_over : {"batch", "image"}, default="batch"
+    intervention_norm : {"mean_absolute", "squared", "l2"}, default="mean_absolute"
+    effect_weight : float, default=0.0
+        Choices within the terms: see :class:`CalibrationLoss`,
+        :class:`ConditionalCorrelationLoss` and :class:`SemanticInterventionLoss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn import CVsCLoss, CVsCNetwork
+    >>> table = torch.eye(4)
+    >>> network = CVsCNetwork(table, n_features=8)
+    >>> criterion = CVsCLoss(table, unseen=torch.tensor([False, False, False, True]))
+    >>> terms = criterion(network(torch.randn(2, 9, 8)), torch.tensor([0, 1]))
+    >>> list(terms)
+    ['loss', 'ce', 'cal', 'cc', 'sci', 'tci']
+    """
+
+    class_attributes: Tensor
+    unseen: Tensor
+
+    def __init__(
+        self,
+        class_attributes: Tensor,
+        unseen: Tensor,
+        *,
+        lambda_ce: float = 1.0,
+        lambda_cal: float = 0.1,
+        lambda_cc: float = 0.5,
+        lambda_sci: float = 2.0,
+        lambda_tci: float = 2.0,
+        alpha: float = 0.5,
+        calibration_bias: float = 0.0,
+        standardize: bool = True,
+        correlation_norm: Literal["mean_squared", "squared", "l2"] = "mean_squared",
+        spread: Literal["variance", "std"] | None = "variance",
+        spread_norm: Literal["absolute", "squared"] = "absolute",
+        spread_over: Literal["batch", "image"] = "batch",
+        intervention_norm: Literal["mean_absolute", "squared", "l2"] = "mean_absolute",
+        effect_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("class_attributes", class_attributes)
+        self.register_buffer("unseen", unseen)
+        self.has_unseen = bool(unseen.any())
+        self.weights = {
+            "ce": lambda_ce,
+            "cal": lambda_cal,
+            "cc": lambda_cc,
+            "sci": lambda_sci,
+            "tci": lambda_tci,
+        }
+        self.calibration = CalibrationLoss(calibration_bias)
+        self.correlation = ConditionalCorrelationLoss(
+            alpha,
+            standardize=standardize,
+            norm=correlation_norm,
+            spread=spread,
+            spread_norm=spread_norm,
+            spread_over=spread_over,
+        )
+        self.semantic_intervention = SemanticInterventionLoss(
+            standardize=standardize, norm=intervention_norm, effect_weight=effect_weight
+        )
+        self.target_intervention = TargetInterventionLoss()
+
+    def set_unseen(self, unseen: Tensor) -> None:
+        """Replace the mark of unseen classes, as when pictures of further classes arrive.
+
+        Parameters
+        ----------
+        unseen : Tensor of shape (C,), bool
+        """
+        self.unseen.copy_(unseen)
+        self.has_unseen = bool(unseen.any())
+
+    @property
+    def needs_counterfactual(self) -> bool:
+        """Whether a term with a weight compares with the counterfactual."""
+        return bool(self.weights["sci"] or self.weights["tci"])
+
+    def forward(
+        self,
+        output: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
+        y: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute the weighted sum and its terms.
+
+        Parameters
+        ----------
+        output : CVsCOutput
+            Semantic vectors, logits, and both under the intervention.
+        y : Tensor of shape (B,), int64
+            Index of each image's class.
+
+        Returns
+        -------
+        dict of str to Tensor of shape ()
+            "loss", the weighted sum, and the unweighted terms "ce", "cal", "cc", "sci", "tci" of
+            non-zero weight.
+
+        Raises
+        ------
+        ValueError
+            If an intervention term has a weight and the output holds no counterfactual.
+        """
+        s, z, s_other, z_other = output
+        weights = self.weights
+        if self.needs_counterfactual and (s_other is None or z_other is None):
+            raise ValueError(
+                "output holds no counterfactual, which lambda_sci and lambda_tci need: put the "
+                "network in training mode with counterfactual other than None, or set both to 0"
+            )
+        target = self.class_attributes[y]
+        terms: dict[str, Tensor] = {}
+        if weights["ce"]:
+            terms["ce"] = cross_entropy(z, y)
+        if weights["cal"] and self.has_unseen:
+            terms["cal"] = self.calibration(z, self.unseen)
+        if weights["cc"]:
+            terms["cc"] = self.correlation(s, target, s_other)
+        if weights["sci"]:
+            terms["sci"] = self.semantic_intervention(s, s_other, target)
+        if weights["tci"]:
+            terms["tci"] = self.target_intervention(z, z_other, y)
+        if not terms:
+            raise ValueError(
+                "no loss term is left to minimise: every weight is 0 (the calibration loss counts "
+                "only where a class is unseen)"
+            )
+        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        return {"loss": total, **terms}

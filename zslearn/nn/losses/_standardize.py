@@ -1,0 +1,33 @@
+"""Batch standardisation shared by the correlation and intervention losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-5
+
+
+def standardize(x: Tensor) -> Tensor:
+    """Give each attribute zero mean and unit biased variance over the images of a batch.
+
+    Parameters
+    ----------
+    x : Tensor of shape (B, K)
+
+    Returns
+    -------
+    Tensor of shape (B, K)
+        ``(x - mean) / sqrt(variance + 1e-5)``: constant attributes become zero, not NaN.
+    """
+    centred = x - x.mean(dim=0)
+    return centred * torch.rsqrt(centred.square().mean(dim=0) + EPSILON)
+
+
+def standardize_target(target: Tensor) -> Tensor:
+    """Standardise the annotated attributes T_y, except in a batch of one.
+
+    One row standardises to zero and would no longer say anything: it is left as it is, as the
+    authors' released code does.
+    """
+    return target if len(target) == 1 else standardize(target)

@@ -1,0 +1,40 @@
+"""Target causal intervention, Eqs. 10-11: features must matter to the class."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+__all__ = ["TargetInterventionLoss"]
+
+
+class TargetInterventionLoss(nn.Module):
+    r"""Cross entropy of the effect that the attribute features have on the class logits.
+
+    .. math:: L_{tci} = \operatorname{CE}(z - \bar z,\; y)
+
+    where :math:`\bar z` are the logits under the counterfactual intervention.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn import TargetInterventionLoss
+    >>> TargetInterventionLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]))
+    tensor(0.6931)
+    """
+
+    def forward(self, logits: Tensor, counterfactual: Tensor, y: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        logits, counterfactual : Tensor of shape (B, C)
+            Class logits without and with the intervention.
+        y : Tensor of shape (B,), int64
+            Index of each image's class.
+
+        Returns
+        -------
+        Tensor of shape ()
+        """
+        return cross_entropy(logits - counterfactual, y)
