@@ -1,0 +1,105 @@
+"""Each floor imports only floors below it, and importing the package stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zslearn
+
+PACKAGE = Path(zslearn.__file__).parent
+
+# From the ground up; packages on one line are neighbours and do not import each other.
+FLOORS = [
+    ["_version", "exceptions"],
+    ["attributes"],
+    ["metrics"],
+    ["nn"],
+    ["base"],
+    ["_training"],
+    ["attention", "linear_model"],
+    ["model_selection"],
+    ["calibration"],
+    ["feature_extraction"],
+    ["datasets"],
+    ["inspection"],
+]
+FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
+
+
+def imports_of(path):
+    """(line, imported top-level member of zslearn) of every import in a file, nested ones too."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative imports hide their floor"
+            modules = [node.module]
+            if node.module == "zslearn":
+                modules = [f"zslearn.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            if module.split(".")[0] == "zslearn":
+                yield node.lineno, (module.split(".") + [""])[1]
+
+
+def member_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def violations(path, home):
+    for line, target in imports_of(path):
+        if target != home and not FLOOR.get(target, len(FLOORS)) < FLOOR[home]:
+            yield f"{path}:{line}: {home} imports {target or 'zslearn'}"
+
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PACKAGE]
+FILES += [path for path in sorted(PACKAGE.glob("*.py")) if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_floors(path):
+    assert member_of(path) in FLOOR, "a new member of the package needs a floor in this test"
+    assert list(violations(path, member_of(path))) == []
+
+
+def test_a_higher_floor_is_noticed(tmp_path):
+    path = tmp_path / "low.py"
+    path.write_text("def f():\n    from zslearn.attention import CVsCClassifier\n")
+    assert list(violations(path, "nn")) == [f"{path}:2: nn imports attention"]
+    path.write_text("from zslearn import CVsCClassifier\n")
+    assert list(violations(path, "nn")) == [f"{path}:1: nn imports CVsCClassifier"]
+
+
+NN_FORBIDDEN = {"sklearn", "skorch", "pandas"}
+
+
+def test_nn_is_pure_torch():
+    for path in (PACKAGE / "nn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None) or node.names[0].name]
+                assert not {name.split(".")[0] for name in names} & NN_FORBIDDEN, path
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import zslearn", ["torch", "timm", "matplotlib", "sklearn", "numpy", "pandas", "skorch"]),
+        ("import zslearn.metrics", ["torch", "timm", "matplotlib", "skorch"]),
+        ("from zslearn import ClassAttributes", ["torch", "timm", "matplotlib", "pandas"]),
+        ("import zslearn.datasets", ["torch", "timm", "matplotlib"]),
+        ("import zslearn.feature_extraction", ["torch", "timm", "matplotlib"]),
+        ("from zslearn import CVsCClassifier", ["timm", "matplotlib"]),
+    ],
+)
+def test_imports_are_light(statement, absent):
+    code = f"import sys; {statement}; print([m for m in {absent} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,152 @@
+"""Rows are gathered, normalised and checked a batch at a time, from any kind of array."""
+
+import numpy as np
+import pytest
+import torch
+
+from zslearn._training._rows import RegionRows, TrainingBatches
+from zslearn.nn.functional import normalize_rows
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(size=(20, 3, 8)).astype(np.float32)
+
+
+class LazyStore:
+    """Rows on demand, and a count of what was asked for at once."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.most_rows = 0
+
+    def __getitem__(self, rows):
+        picked = self.array[rows]
+        self.most_rows = max(self.most_rows, len(picked))
+        return picked
+
+
+def expected(X, rows=slice(None)):
+    return torch.from_numpy(X[rows] / np.linalg.norm(X[rows], axis=-1, keepdims=True))
+
+
+def test_rows_have_unit_length(X):
+    rows = RegionRows(X, CPU, torch.float32)
+    picked = np.array([1, 4, 7])
+    torch.testing.assert_close(rows.take(picked), expected(X, picked), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(rows.take(slice(2, 5)), expected(X, slice(2, 5)))
+
+
+def test_vectors_are_one_region(X):
+    rows = RegionRows(X[:, 0], CPU, torch.float32)
+    assert rows.shape == (20, 1, 8)
+    torch.testing.assert_close(rows.take(slice(0, 4)), expected(X[:, :1], slice(0, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f2", "u1", "i2", "u2", "i8", ">f4", "bool"])
+def test_real_dtypes(X, dtype):
+    array = (np.abs(X) * 50 + 1).astype(dtype)
+    wide = array.astype(np.float64)
+    rows = RegionRows(array, CPU, torch.float32)
+    torch.testing.assert_close(
+        rows.take(slice(0, 20)).double(), expected(wide), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_torch_and_bfloat16_input(X):
+    tensor = torch.from_numpy(X).bfloat16()
+    rows = RegionRows(tensor, CPU, torch.float32)
+    torch.testing.assert_close(rows.take(np.array([3, 9])), normalize_rows(tensor[[3, 9]]))
+
+
+def test_read_only_and_strided_arrays(X):
+    view = X[::2, :, ::2]
+    view.flags.writeable = False
+    rows = RegionRows(view, CPU, torch.float32)
+    torch.testing.assert_close(rows.take(slice(0, 10)), expected(np.array(view)))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_extreme_magnitudes(X, scale):
+    rows = RegionRows(X * np.float32(scale), CPU, torch.float32)
+    torch.testing.assert_close(rows.take(slice(0, 20)), expected(X), rtol=1e-5, atol=1e-6)
+
+
+def test_regions_of_zeros_stay_zero(X):
+    X[3, 1] = 0
+    taken = RegionRows(X, CPU, torch.float32).take(slice(0, 20))
+    assert not taken[3, 1].any()
+    torch.testing.assert_close(taken[3, 0], expected(X[3, :1])[0])
+
+
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_not_finite_rows_are_named(X, value, kind):
+    X[13, 1, 2] = value
+    rows = RegionRows(X, CPU, torch.float32)
+    rows.take(slice(0, 13))
+    with pytest.raises(ValueError, match=rf"X contains {kind}: 1 of the 10 .* rows \[13\]"):
+        rows.take(slice(10, 20))
+    with pytest.raises(ValueError, match=r"rows \[13\]"):
+        rows.take(np.array([0, 13, 19]))
+
+
+def test_resident_copy_equals_streaming(X):
+    kept = RegionRows(X, CPU, torch.bfloat16, keep=True)
+    streamed = RegionRows(X, CPU, torch.bfloat16)
+    assert kept._resident is not None
+    assert streamed._resident is None
+    picked = np.array([0, 5, 19])
+    assert torch.equal(kept.take(picked), streamed.take(picked))
+    assert torch.equal(kept.take(slice(3, 9)), streamed.take(slice(3, 9)))
+
+
+def test_what_is_on_disk_is_not_kept(X, tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float16))
+    on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
+    for source in (on_disk, np.asarray(on_disk), on_disk[2:], LazyStore(X)):
+        assert RegionRows(source, CPU, torch.bfloat16, keep=True)._resident is None
+
+
+def test_nothing_is_kept_that_does_not_fit(X, monkeypatch):
+    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2 - 1)
+    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is None
+    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2)
+    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is not None
+
+
+def test_chunks_bound_memory_and_cover_all(X, monkeypatch):
+    monkeypatch.setattr("zslearn._training._rows._CHUNK_BYTES", 4 * 3 * 8 * 7)
+    rows = RegionRows(X, CPU, torch.float32)
+    assert list(rows.chunks()) == [slice(0, 7), slice(7, 14), slice(14, 20)]
+    assert list(rows.chunks(4 * 3 * 8 * 7 * 10))[:2] == [slice(0, 1), slice(1, 2)]
+
+
+def test_epochs_visit_every_row_once(X):
+    targets = np.arange(20)
+    batches = TrainingBatches(RegionRows(X, CPU, torch.float32), targets, 7, seed=3)
+    orders = []
+    for batches.epoch in (0, 1, 0):
+        parts = [(regions, y) for regions, y in batches]
+        assert [len(y) for _, y in parts] == [7, 7, 6]
+        order = torch.cat([y for _, y in parts])
+        assert sorted(order.tolist()) == targets.tolist()
+        torch.testing.assert_close(torch.cat([r for r, _ in parts]), expected(X)[order])
+        orders.append(order.tolist())
+    assert orders[0] == orders[2] != orders[1]
+
+
+def test_batches_are_balanced(X):
+    for n, size, sizes in [(20, 19, [10, 10]), (20, 50, [20]), (20, 6, [5, 5, 5, 5])]:
+        rows = RegionRows(X[:n], CPU, torch.float32)
+        batches = TrainingBatches(rows, np.zeros(n, dtype=np.int64), size, seed=0)
+        assert [len(y) for _, y in batches] == sizes
+        assert len(batches) == len(sizes)
+
+
+def test_batches_gather_rows_together(X):
+    store = LazyStore(X)
+    batches = TrainingBatches(RegionRows(store, CPU, torch.float32), np.arange(20), 5, seed=0)
+    assert len(list(batches)) == 4
+    assert store.most_rows == 5

@@ -1,0 +1,88 @@
+"""Where to compute, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["compute_dtype", "resolve_device"]
+
+# Below this many multiply-adds in one product with a batch, converting to half precision and
+# back costs more than the product saves.
+_WORTH_HALF = 2**26
+
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn "auto", "cpu", "cuda", "cuda:i", "mps" or a torch device into one that is there.
+
+    Raises
+    ------
+    ValueError
+        If the name is not a device, or no such device is at hand.
+    """
+    if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda', 'cuda:i' or 'mps', found {device!r}"
+        ) from None
+    if resolved.type == "cuda":
+        n_found = torch.cuda.device_count()
+        if not torch.cuda.is_available() or (resolved.index or 0) >= n_found:
+            raise ValueError(
+                f"device={str(device)!r}, but torch finds {n_found} CUDA device(s). Use "
+                "device='auto' to take what is there."
+            )
+    elif resolved.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise ValueError("device='mps', but torch finds no Metal device")
+    elif resolved.type != "cpu":
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda', 'cuda:i' or 'mps', found {device!r}"
+        )
+    return resolved
+
+
+def compute_dtype(precision: str, device: torch.device, work: int) -> torch.dtype:
+    """Choose the dtype of products with the regions.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        "auto" takes bfloat16 where the hardware multiplies it faster than float32 and the
+        products are large enough to gain, float32 elsewhere. The choice depends on the hardware
+        and on shapes only, so it is the same in every run on a machine.
+    device : torch.device
+    work : int
+        Multiply-adds of one product with a batch.
+
+    Returns
+    -------
+    torch.dtype
+    """
+    if precision != "auto":
+        return _DTYPES[precision]
+    return torch.bfloat16 if work >= _WORTH_HALF and _fast_bfloat16(device) else torch.float32
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # torch names these queries as private, and not in every version.
+        return any(
+            getattr(torch.cpu, query, bool)()
+            for query in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        )
+    return False

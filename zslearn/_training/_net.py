@@ -1,0 +1,134 @@
+"""The skorch net behind every deep zero-shot estimator."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from torch import Tensor
+
+from zslearn.exceptions import NonFiniteLossError
+
+__all__ = ["ZeroShotNet"]
+
+
+class AverageTerms(Callback):
+    """Write the mean over the batches of each loss term into the epoch's history."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Average what the batches recorded, weighted by their size."""
+        batches = net.history[-1]["batches"]
+        sizes = [batch["train_batch_size"] for batch in batches]
+        for name in net.term_names_:
+            values = [batch[name] for batch in batches]
+            mean = sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
+            net.history.record(name, mean)
+
+
+class ZeroShotNet(NeuralNet):
+    """A net whose data are batches of rows and whose loss is a dict of named terms.
+
+    Its data set is a `TrainingBatches`; its criterion is called with the module's output and the
+    targets and returns a dict with the entry "loss", to be minimised, and a scalar for each term.
+
+    Parameters
+    ----------
+    seed : int, default=0
+        With the number of an epoch in the history, it determines that epoch's batches and noise;
+        so a continued training sees the same as an uninterrupted one.
+    **kwargs
+        Parameters of ``skorch.NeuralNet``.
+
+    Attributes
+    ----------
+    interrupted_ : bool
+        Whether the last training was ended from the keyboard.
+    term_names_ : list of str
+        Names of the loss terms in the history.
+    """
+
+    def __init__(self, *args: Any, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, train_split=None, **kwargs)
+        self.seed = seed
+        self.interrupted_ = False
+        self.term_names_: list[str] = []
+        self._noise: torch.Generator | None = None
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("average_terms", AverageTerms()),
+            (
+                "train_loss",
+                PassthroughScoring(name="train_loss", lower_is_better=True, on_train=True),
+            ),
+            ("print_log", PrintLog()),
+        ]
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Return the batches as they are."""
+        return X
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return the batches as they are: they iterate over themselves, an epoch at a time."""
+        return dataset
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
+        """Train; an interrupted epoch leaves no half-filled line in the history."""
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs=epochs, **params)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            if len(self.history) and "dur" not in self.history[-1]:
+                self.history.pop()
+            raise
+        finally:
+            self._noise = None
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
+    ) -> None:
+        """Run an epoch whose order and noise its number determines."""
+        if iterator is None:
+            return
+        epoch = len(self.history) - 1
+        iterator.epoch = epoch
+        self._noise = torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
+        super().run_single_epoch(iterator, training, prefix, step_fn, **params)
+
+    def infer(self, x: Tensor, **params: Any) -> Any:
+        """Call the module, in training with the epoch's source of noise."""
+        if self.module_.training:
+            params["generator"] = self._noise
+        return self.module_(x, **params)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Compute the loss, check it and record its terms."""
+        terms: dict[str, Tensor] = self.criterion_(y_pred, y_true)
+        loss = terms["loss"]
+        values = dict(
+            zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True)
+        )
+        if not all(math.isfinite(value) for value in values.values()):
+            self._refuse(values)
+        self.term_names_ = [name for name in values if name != "loss"]
+        for name in self.term_names_:
+            self.history.record_batch(name, values[name])
+        return loss
+
+    def _refuse(self, values: dict[str, float]) -> None:
+        bad = [name for name in values if name != "loss" and not math.isfinite(values[name])]
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in values.items())
+        raise NonFiniteLossError(
+            f"The loss is not finite in epoch {len(self.history)}, batch "
+            f"{len(self.history[-1]['batches'])}: term {', '.join(bad) or 'loss (the sum)'} "
+            f"({shown}). Lower learning_rate or the weight of that term, set gradient_clip, or "
+            "use precision='float32'."
+        )

@@ -1,0 +1,180 @@
+"""Region features gathered a batch of rows at a time, from memory, disk or the device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zslearn.nn.functional import normalize_rows
+
+__all__ = ["RegionRows", "TrainingBatches"]
+
+_CHUNK_BYTES = 2**26
+_TORCH_HAS = {np.dtype(t) for t in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8", "bool")}
+_RESIDENT_SHARE = 0.25
+
+
+class RegionRows:
+    """Rows of X as unit-length region features on the device, checked as they are read.
+
+    Parameters
+    ----------
+    X : ndarray, Tensor or lazy store of shape (n, R, D) or (n, D)
+        Of any real dtype. Never copied whole, unless `resident`.
+    device : torch.device
+    dtype : torch.dtype
+        Of the regions returned.
+    keep : bool, default=False
+        Keep one normalised copy on the device if it fits in a quarter of the memory free there.
+        On a CPU this is done only for half precision and for X in memory: a float32 copy would
+        save little, and what is on disk may be there because it is large.
+    """
+
+    def __init__(
+        self, X: Any, device: torch.device, dtype: torch.dtype, *, keep: bool = False
+    ) -> None:
+        self.X = X
+        self.device = device
+        self.dtype = dtype
+        shape = tuple(X.shape)
+        self.shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+        self._resident: Tensor | None = None
+        if keep and self._should_keep():
+            self._resident = torch.empty(self.shape, dtype=dtype, device=device)
+            for rows in self.chunks():
+                self._resident[rows] = self._load(rows)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def chunks(self, bytes_per_row: int = 0) -> Iterator[slice]:
+        """Slices of rows that each take a bounded amount of memory."""
+        per_row = max(bytes_per_row, 4 * self.shape[1] * self.shape[2])
+        step = max(1, _CHUNK_BYTES // per_row)
+        for start in range(0, len(self), step):
+            yield slice(start, min(start + step, len(self)))
+
+    def take(self, rows: slice | NDArray[np.intp]) -> Tensor:
+        """Regions of some rows, of shape (B, R, D); row numbers in ascending order."""
+        if self._resident is None:
+            return self._load(rows)
+        if isinstance(rows, slice):
+            return self._resident[rows]
+        return self._resident[torch.from_numpy(rows).to(self.device)]
+
+    def _load(self, rows: slice | NDArray[np.intp]) -> Tensor:
+        raw = _as_tensor(self.X[rows])
+        raw = raw.reshape(len(raw), *self.shape[1:])
+        if self.device.type != "cpu" and raw.device != self.device:
+            if raw.dtype == torch.float64 and self.device.type == "mps":
+                raw = raw.float()
+            raw = raw.pin_memory() if self.device.type == "cuda" else raw
+            raw = raw.to(self.device, non_blocking=True)
+        regions = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
+        lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
+        low, high = torch.stack([lengths.amin(), lengths.amax()]).tolist()
+        if low > 1e-12 and high < 1e12:
+            return (regions / lengths).to(self.dtype)
+        # Zero, tiny, huge or not finite: rare, and worth a slower look.
+        self._check_finite(regions, rows)
+        return normalize_rows(regions).to(self.dtype)
+
+    def _check_finite(self, regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
+        bad = ~torch.isfinite(regions).flatten(1).all(dim=1)
+        if not bool(bad.any()):
+            return
+        start = rows.start or 0 if isinstance(rows, slice) else 0
+        found = torch.nonzero(bad).flatten().cpu().numpy()
+        numbers = found + start if isinstance(rows, slice) else rows[found]
+        kind = "NaN" if bool(torch.isnan(regions).any()) else "infinity"
+        raise ValueError(
+            f"Input X contains {kind}: {len(numbers)} of the {len(bad)} samples read in this "
+            f"batch have NaN or infinite features, rows {numbers[:10].tolist()} of X. Correct or "
+            "remove them."
+        )
+
+    def _should_keep(self) -> bool:
+        size = int(np.prod(self.shape)) * torch.empty(0, dtype=self.dtype).element_size()
+        if self.device.type == "cuda":
+            return size <= _RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
+        if self.device.type != "cpu" or self.dtype == torch.float32 or not _in_memory(self.X):
+            return False
+        return size <= _RESIDENT_SHARE * _free_memory()
+
+
+class TrainingBatches:
+    """Epochs of balanced batches, shuffled without replacement.
+
+    Batches differ in size by at most one: a short last batch would standardise its losses over
+    too few images.
+
+    Parameters
+    ----------
+    regions : RegionRows
+    targets : ndarray of shape (n,)
+        Class indices.
+    batch_size : int
+        The most images in a batch.
+    seed : int
+        With the number of the epoch, it determines the order.
+    """
+
+    def __init__(
+        self, regions: RegionRows, targets: NDArray[np.int64], batch_size: int, seed: int
+    ) -> None:
+        self.regions = regions
+        self.targets = targets
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.targets))
+        for rows in np.array_split(order, len(self)):
+            rows.sort()  # the order within a batch is of no consequence, on a disk it is
+            targets = torch.from_numpy(self.targets[rows]).to(self.regions.device)
+            yield self.regions.take(rows), targets
+
+
+def _as_tensor(rows: Any) -> Tensor:
+    if isinstance(rows, Tensor):
+        return rows.detach()
+    array = np.asarray(rows)
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(np.ascontiguousarray(array).view(np.int16)).view(torch.bfloat16)
+    if array.dtype not in _TORCH_HAS:
+        array = array.astype(np.float64)
+    # torch has no read-only tensors and warns, though nothing here writes to the rows it reads.
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _in_memory(X: Any) -> bool:
+    base = X
+    while base is not None:
+        if isinstance(base, np.memmap) or type(base).__name__ == "mmap":
+            return False
+        base = getattr(base, "base", None)
+    return isinstance(X, np.ndarray | Tensor)
+
+
+def _free_memory() -> int:
+    try:
+        with open("/proc/meminfo") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
