@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import csv
-import warnings
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from zslearn._table_checks import (
+    as_labels,
+    as_names,
+    as_table,
+    as_word_vectors,
+    check_finite,
+    quote_some,
+    refuse_duplicates,
+    replace_missing,
+)
 
 __all__ = ["ClassAttributes"]
 
@@ -93,19 +103,19 @@ class ClassAttributes:
         missing_values: float | None = None,
         missing: Literal["mean", "zero"] = "mean",
     ) -> None:
-        table = _as_table(values)
-        self.labels = _as_labels(np.arange(len(table)) if labels is None else labels, len(table))
-        self.attribute_names = _as_names(attribute_names, table.shape[1])
-        table, mask = _replace_missing(table, missing_values, missing, self.attribute_names)
-        _check_finite(table, self.labels, self.attribute_names)
+        table = as_table(values)
+        self.labels = as_labels(np.arange(len(table)) if labels is None else labels, len(table))
+        self.attribute_names = as_names(attribute_names, table.shape[1])
+        table, mask = replace_missing(table, missing_values, missing, self.attribute_names)
+        check_finite(table, self.labels, self.attribute_names)
         zero = np.flatnonzero(~table.any(axis=1))
         if len(zero):
             raise ValueError(
                 f"values has {len(zero)} all-zero row(s), which describe nothing and have no "
-                f"direction: {_some(self.labels[zero])}. Describe or remove these classes."
+                f"direction: {quote_some(self.labels[zero])}. Describe or remove these classes."
             )
         self.values, self.missing_mask = table, mask
-        self.word_vectors = _as_word_vectors(word_vectors, self.attribute_names)
+        self.word_vectors = as_word_vectors(word_vectors, self.attribute_names)
         self._freeze()
 
     def _freeze(self) -> None:
@@ -230,7 +240,7 @@ class ClassAttributes:
     @property
     def has_default_names(self) -> bool:
         """Whether the attributes were left unnamed."""
-        return self.attribute_names == _as_names(None, self.n_attributes)
+        return self.attribute_names == as_names(None, self.n_attributes)
 
     def index_of(self, labels: ArrayLike) -> NDArray[np.intp]:
         """Row numbers of class labels.
@@ -249,14 +259,15 @@ class ClassAttributes:
         ValueError
             If a label is not in the table.
         """
-        wanted = _as_labels(labels, None)
+        wanted = as_labels(labels, None)
         unique, inverse = np.unique(wanted, return_inverse=True)
         position = {label: row for row, label in enumerate(self.labels.tolist())}
         missing = [label for label in unique.tolist() if label not in position]
         if missing:
             raise ValueError(
-                f"{len(missing)} label(s) are not described in class_attributes: {_some(missing)}. "
-                f"It describes {_some(self.labels)}. Check spelling and dtype, or add their rows."
+                f"{len(missing)} label(s) are not described in class_attributes: "
+                f"{quote_some(missing)}. It describes {quote_some(self.labels)}. Check spelling "
+                "and dtype, or add their rows."
             )
         rows = np.array([position[label] for label in unique.tolist()], dtype=np.intp)
         return rows[inverse]
@@ -275,7 +286,7 @@ class ClassAttributes:
             With the same attributes and word vectors.
         """
         rows = self.index_of(labels)
-        _refuse_duplicates(self.labels[rows].tolist(), "labels", "ask for each class once")
+        refuse_duplicates(self.labels[rows].tolist(), "labels", "ask for each class once")
         other = object.__new__(type(self))
         other.values = self.values[rows]
         other.labels = self.labels[rows]
@@ -323,123 +334,5 @@ class ClassAttributes:
         )
         return (
             f"ClassAttributes({self.n_classes} classes x {self.n_attributes} attributes, "
-            f"labels: {_some(self.labels, 3)}, {vectors})"
+            f"labels: {quote_some(self.labels, 3)}, {vectors})"
         )
-
-
-def _some(items: Any, n: int = 5) -> str:
-    """Quote the first few of many items for a message."""
-    items = np.asarray(items, dtype=object).ravel().tolist()
-    more = f", ... ({len(items)} in all)" if len(items) > n else ""
-    return ", ".join(repr(item) for item in items[:n]) + more
-
-
-def _refuse_duplicates(items: list[Any], argument: str, remedy: str) -> None:
-    seen: set[Any] = set()
-    twice = {item for item in items if item in seen or seen.add(item)}  # type: ignore[func-returns-value]
-    if twice:
-        raise ValueError(
-            f"{argument} holds {len(twice)} duplicate(s): {_some(sorted(twice, key=str))}; {remedy}"
-        )
-
-
-def _as_table(values: ArrayLike) -> NDArray[np.float64]:
-    try:
-        table = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"values must be a table of numbers: {error}") from None
-    if table.ndim != 2 or 0 in table.shape:
-        raise ValueError(
-            "values must have shape (n_classes, n_attributes), both at least 1; "
-            f"found shape {table.shape}"
-        )
-    return table
-
-
-def _as_labels(labels: ArrayLike, n: int | None) -> NDArray[Any]:
-    array = np.array(labels)
-    if array.dtype == object and all(isinstance(label, str) for label in array.ravel()):
-        array = array.astype(str)
-    if array.ndim != 1:
-        raise ValueError(f"labels must be one-dimensional, found shape {array.shape}")
-    if n is not None:
-        if len(array) != n:
-            raise ValueError(f"labels has {len(array)} entries, values has {n} rows")
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            raise ValueError("labels contains NaN; every class needs a label")
-        _refuse_duplicates(array.tolist(), "labels", "each class needs one row")
-    return array
-
-
-def _as_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"attribute_{k}" for k in range(n))
-    names = tuple(str(name) for name in names)
-    if len(names) != n:
-        raise ValueError(f"attribute_names has {len(names)} entries, values has {n} columns")
-    _refuse_duplicates(list(names), "attribute_names", "each attribute needs a name of its own")
-    return names
-
-
-def _replace_missing(
-    table: NDArray[np.float64],
-    marker: float | None,
-    how: str,
-    names: tuple[str, ...],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    if how not in ("mean", "zero"):
-        raise ValueError(f"missing must be 'mean' or 'zero', found {how!r}")
-    if marker is None:
-        return table, np.zeros(table.shape, dtype=bool)
-    mask = np.isnan(table) if np.isnan(marker) else table == marker
-    unknown = np.flatnonzero(mask.all(axis=0))
-    if len(unknown):
-        raise ValueError(
-            f"{len(unknown)} attribute(s) have no known value for any class: "
-            f"{_some([names[k] for k in unknown])}. Remove these columns."
-        )
-    if how == "zero":
-        return np.where(mask, 0.0, table), mask
-    known = np.where(mask, 0.0, table).sum(axis=0) / (~mask).sum(axis=0)
-    return np.where(mask, known, table), mask
-
-
-def _check_finite(table: NDArray[np.float64], labels: NDArray[Any], names: tuple[str, ...]) -> None:
-    rows, columns = np.nonzero(~np.isfinite(table))
-    if len(rows):
-        raise ValueError(
-            f"values contains {len(rows)} NaN or infinite entries, the first for class "
-            f"{labels.tolist()[rows[0]]!r}, attribute {names[columns[0]]!r}. Fill them in, or pass "
-            "missing_values=numpy.nan to treat NaN as unknown."
-        )
-
-
-def _as_word_vectors(
-    vectors: ArrayLike | Mapping[str, ArrayLike] | None, names: tuple[str, ...]
-) -> NDArray[np.float32] | None:
-    if vectors is None:
-        return None
-    if isinstance(vectors, Mapping):
-        absent = [name for name in names if name not in vectors]
-        if absent:
-            raise ValueError(f"word_vectors has no vector for {_some(absent)}")
-        vectors = np.stack([np.asarray(vectors[name], dtype=np.float64) for name in names])
-    with np.errstate(over="ignore"):  # an overflow becomes inf, refused below
-        array = np.array(vectors, dtype=np.float32)
-    if array.ndim != 2 or array.shape[0] != len(names) or array.shape[1] == 0:
-        raise ValueError(
-            f"word_vectors must have shape (n_attributes, n_dims) with n_attributes={len(names)}; "
-            f"found shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError("word_vectors contains NaN or infinite entries")
-    zero = np.flatnonzero(~array.any(axis=1))
-    if len(zero):
-        warnings.warn(
-            f"word_vectors is all zero for {len(zero)} attribute(s): "
-            f"{_some([names[k] for k in zero])}. A vector of zeros has no direction to attend "
-            "with; deep estimators learn one for these attributes from a random start.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return array

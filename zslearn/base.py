@@ -99,6 +99,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     __metadata_request__predict = {"candidates": True, "class_attributes": True}
     __metadata_request__predict_proba = {"class_attributes": True}
     __metadata_request__decision_function = {"class_attributes": True}
+    __metadata_request__score = {"candidates": True}
 
     classes_: NDArray[Any]
     seen_classes_: NDArray[Any]
@@ -261,13 +262,15 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         columns = self._candidate_columns(candidates, table)
         return self._on_delta_scale(_as_columns(scores, table)[:, columns])
 
-    def score(self, X: Any, y: Any, candidates: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, candidates: Any = None) -> float:
         """Mean per-class accuracy of `predict` over the classes in y.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
         y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples within their class.
         candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
             As in `predict`.
 
@@ -277,7 +280,8 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             The mean, over the classes that occur in `y`, of the share of their samples that was
             recognised.
         """
-        return per_class_accuracy_score(y, self.predict(X, candidates=candidates))
+        y_pred = self.predict(X, candidates=candidates)
+        return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
 
     def _on_delta_scale(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         wide = scores.astype(np.float64)

@@ -224,3 +224,27 @@ def test_import_is_light():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[] False"
+
+
+def test_sample_weights_count_within_a_class():
+    y_true, y_pred = ["a", "a", "a", "b"], ["a", "b", "b", "b"]
+    weighted = per_class_accuracy_score(y_true, y_pred, sample_weight=[6, 1, 1, 100])
+    assert weighted == (6 / 8 + 1) / 2
+    repeated = per_class_accuracy_score(y_true[:1] * 6 + y_true[1:], y_pred[:1] * 6 + y_pred[1:])
+    assert weighted == repeated
+    unit = per_class_accuracy_score(y_true, y_pred, sample_weight=np.ones(4))
+    assert unit == per_class_accuracy_score(y_true, y_pred)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 1], r"shape \(3,\)"),
+        ([1, -1, 1], "not negative"),
+        ([1, np.nan, 1], "finite"),
+        ([1, 1, 0], r"0 for every sample of \['b'\]"),
+    ],
+)
+def test_bad_sample_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        per_class_accuracy_score(["a", "a", "b"], ["a", "b", "b"], sample_weight=weights)

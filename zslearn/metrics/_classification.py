@@ -28,12 +28,36 @@ def exact_mean(values: NDArray[np.float64]) -> float:
 
 
 def class_accuracies(
-    labels: NDArray[Any], predictions: NDArray[Any]
+    labels: NDArray[Any],
+    predictions: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Return the classes present, sorted, and the accuracy on each."""
-    classes, position, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    correct = np.bincount(position[labels == predictions], minlength=len(classes))
-    return classes, correct / counts
+    classes, position = np.unique(labels, return_inverse=True)
+    totals = np.bincount(position, weights=sample_weight, minlength=len(classes))
+    right = labels == predictions
+    weight = None if sample_weight is None else sample_weight[right]
+    correct = np.bincount(position[right], weights=weight, minlength=len(classes))
+    return classes, correct / totals
+
+
+def _check_weights(sample_weight: ArrayLike, labels: NDArray[Any]) -> NDArray[np.float64]:
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != labels.shape:
+        raise ValueError(
+            f"sample_weight must have shape ({len(labels)},), as y_true has; found shape "
+            f"{weights.shape}."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError("sample_weight must be finite and not negative.")
+    classes, position = np.unique(labels, return_inverse=True)
+    weightless = np.bincount(position, weights=weights, minlength=len(classes)) == 0
+    if weightless.any():
+        raise ValueError(
+            f"sample_weight is 0 for every sample of {quote(classes[weightless])}, whose accuracy "
+            "is then undefined; leave these samples out."
+        )
+    return weights
 
 
 def check_predictions(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -58,12 +82,18 @@ def per_class_accuracy_score(
     *,
     labels: ArrayLike | None = None,
     average: Literal["macro"] = "macro",
+    sample_weight: ArrayLike | None = None,
 ) -> float: ...
 
 
 @overload
 def per_class_accuracy_score(
-    y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None, average: None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    average: None,
+    sample_weight: ArrayLike | None = None,
 ) -> NDArray[np.float64]: ...
 
 
@@ -73,6 +103,7 @@ def per_class_accuracy_score(
         "y_pred": ["array-like"],
         "labels": ["array-like", None],
         "average": [StrOptions({"macro"}), None],
+        "sample_weight": ["array-like", None],
     }
 )
 def per_class_accuracy_score(
@@ -81,6 +112,7 @@ def per_class_accuracy_score(
     *,
     labels: ArrayLike | None = None,
     average: Literal["macro"] | None = "macro",
+    sample_weight: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]:
     r"""Mean over classes of the accuracy on each class.
 
@@ -103,6 +135,9 @@ def per_class_accuracy_score(
     average : {"macro"} or None, default="macro"
         None returns the accuracy on each class: in the order of ``labels``, or sorted by label
         if ``labels`` is None. A label absent from ``y_true`` gets NaN.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples within their class; every class still counts the same.
 
     Returns
     -------
@@ -143,7 +178,8 @@ def per_class_accuracy_score(
     array([0.  , 0.75,  nan])
     """
     truth, predictions = check_predictions(y_true, y_pred)
-    classes, accuracies = class_accuracies(truth, predictions)
+    weights = None if sample_weight is None else _check_weights(sample_weight, truth)
+    classes, accuracies = class_accuracies(truth, predictions, weights)
     if labels is not None:
         wanted = _check_wanted(labels, truth)
         position = encode(wanted, classes)

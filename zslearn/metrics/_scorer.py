@@ -114,13 +114,13 @@ class _Outputs:
             raise ValueError(
                 f"y holds no unseen class: all its {len(self.present)} classes are among the "
                 "estimator's seen_classes_. Use a class-disjoint splitter, which holds out "
-                "whole classes, such as cv=SeenUnseenKFold(); KFold and StratifiedKFold do not."
+                "whole classes; KFold and StratifiedKFold do not."
             )
         if seen and not self.has_seen:
             raise ValueError(
                 "y holds no seen class: none of its classes is among the estimator's "
                 "seen_classes_. Use a splitter whose test part also holds samples of the classes "
-                "that stay, such as cv=SeenUnseenKFold()."
+                "that stay."
             )
 
 
