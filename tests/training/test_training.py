@@ -39,7 +39,7 @@ def equal(a, b):
 
 
 @pytest.mark.parametrize("counterfactual", ["normal", "uniform", "permute"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_refits_are_equal_to_the_bit(data, counterfactual, precision):
     options = {"counterfactual": counterfactual, "precision": precision}
     first = fit(data, **options)

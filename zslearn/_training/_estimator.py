@@ -182,7 +182,7 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
         seen[targets] = True
         if net is not None:
             seen |= np.isin(table.labels, self.seen_classes_)
-        device = resolve_device(self.device)
+        device = resolve_device(self.device) if net is None else _device_of(net)
         shape = X.shape if len(X.shape) == 3 else (X.shape[0], 1, X.shape[1])
         rows_a_batch = min(self.batch_size, shape[0])
         work = 2 * rows_a_batch * shape[1] * shape[2] * table.n_attributes
@@ -195,7 +195,8 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
             net = self._make_net(table, ~seen, device, schedule)
         else:
             net.criterion_.set_unseen(torch.from_numpy(~seen))
-            net.set_params(verbose=int(self.verbose))
+            net.device = str(device)
+            net.verbose = int(self.verbose)
         batches = TrainingBatches(regions, targets, self.batch_size, net.seed)
         self._run(net, batches, epochs)
         self.class_attributes_ = table
@@ -266,7 +267,7 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
 
     def _inference_rows(self, X: Any) -> RegionRows:
         X = self._check_X(X, reset=False)
-        device = torch.device(self.net_.device)
+        device = _device_of(self.net_)
         n_regions = X.shape[1] if len(X.shape) == 3 else 1
         # The precision of training, whatever the number of rows: a sample's scores must not
         # depend on the company it comes in.
@@ -314,3 +315,9 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
         for rows, semantics in chunks:
             result[rows] = self.net_.module_.class_scores(semantics, values).numpy()
         return result
+
+
+def _device_of(net: ZeroShotNet) -> torch.device:
+    """Where the weights are: not where they were trained, once unpickled on another machine."""
+    device: torch.device = next(net.module_.parameters()).device
+    return device

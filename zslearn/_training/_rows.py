@@ -71,11 +71,12 @@ class RegionRows:
     def _load(self, rows: slice | NDArray[np.intp]) -> Tensor:
         raw = _as_tensor(self.X[rows])
         raw = raw.reshape(len(raw), *self.shape[1:])
-        if self.device.type != "cpu" and raw.device != self.device:
+        if raw.device.type != self.device.type:
             if raw.dtype == torch.float64 and self.device.type == "mps":
-                raw = raw.float()
-            raw = raw.pin_memory() if self.device.type == "cuda" else raw
-            raw = raw.to(self.device, non_blocking=True)
+                raw = raw.float()  # Metal has no float64
+            if self.device.type == "cuda":
+                raw = raw.pin_memory()
+            raw = raw.to(self.device, non_blocking=self.device.type == "cuda")
         regions = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
         lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
         low, high = torch.stack([lengths.amin(), lengths.amax()]).tolist()
