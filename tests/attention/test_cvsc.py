@@ -40,7 +40,7 @@ def problem():
 
 
 def small(**params):
-    options = {"max_epochs": 30, "random_state": 0, "attribute_dim": 20, "learning_rate": 3e-3}
+    options = {"max_epochs": 30, "random_state": 0, "attribute_dim": 20, "delta": 0.0}
     return CVsCClassifier(**options | params)
 
 

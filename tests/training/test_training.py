@@ -27,6 +27,7 @@ def data():
 def fit(data, **params):
     X, y, table = data
     options = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "attribute_dim": 10}
+    options["learning_rate"] = 1e-3
     return CVsCClassifier(**options | params).fit(X, y, class_attributes=table)
 
 
@@ -243,7 +244,7 @@ def test_warm_start_refuses_other_tables_and_widths(data):
 
 def test_partial_fit_is_one_epoch_at_a_time(data):
     X, y, table = data
-    options = {"batch_size": 16, "random_state": 0, "attribute_dim": 10}
+    options = {"batch_size": 16, "random_state": 0, "attribute_dim": 10, "learning_rate": 1e-3}
     clf = CVsCClassifier(**options)
     for _ in range(3):
         clf.partial_fit(X, y, class_attributes=table)

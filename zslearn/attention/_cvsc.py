@@ -43,7 +43,8 @@ class CVsCClassifier(DeepZeroShotClassifier):
     Parameters
     ----------
     lambda_ce : float, default=3.0
-        Weight of the cross entropy. DEFAULT_CE
+        Weight of the cross entropy; the paper's other weights are relative to it. 3 as in the
+        released code: the causal terms then add to the cross entropy instead of drowning it.
     lambda_cal : float, default=0.4
         Weight of the calibration loss (Eq. 5), which keeps probability on unseen classes. Without
         unseen classes it has no effect.
@@ -56,12 +57,14 @@ class CVsCClassifier(DeepZeroShotClassifier):
     alpha : float, default=0.5
         Weight in the conditional correlation loss of annotated attributes that were not
         predicted, relative to predicted ones that are not annotated. The paper's value.
-    delta : float, default=0.0
+    delta : float, default=2.0
         Calibration of generalised prediction (Eq. 13), added to the unseen classes by `predict`
-        when seen and unseen classes compete. Choose it on held-out seen classes.
-    delta_scale : {"probability", "logit"}, default="probability"
-        What `delta` is added to: probabilities, as in Eq. 13, or logits, as in the authors'
-        released code.
+        when seen and unseen classes compete. The default is that of the released code, and near
+        the best on held-out classes of two data sets (Notes); a model trained briefly on little
+        data needs less. Better, choose it on held-out seen classes of your own.
+    delta_scale : {"logit", "probability"}, default="logit"
+        What `delta` is added to: logits, as in the authors' released code, or probabilities, as
+        in Eq. 13. Logits gave the better trade between seen and unseen classes (Notes).
     calibration_bias : float, default=0.0
         Added to the logits of unseen classes inside the calibration loss; 2 in the released code.
     scale : float, default=1.0
@@ -90,13 +93,15 @@ class CVsCClassifier(DeepZeroShotClassifier):
     train_attribute_vectors : bool, default=True
         Whether attribute vectors are trained on from the word vectors.
     max_epochs : int, default=20
-        Passes over the training samples.
+        Passes over the training samples. Enough for a thousand samples or more; with fewer, or
+        without word vectors, try more.
     batch_size : int, default=50
         The most images in a batch; batches are of equal size up to one.
     optimizer : {"adam", "adamw", "sgd"} or torch.optim.Optimizer subclass, default="adam"
         The paper uses Adam.
-    learning_rate : float, default=1e-3
-        Initial learning rate.
+    learning_rate : float, default=3e-3
+        Initial learning rate. The released code has 1e-3, which took longer and ended lower
+        (Notes).
     betas : tuple of two floats, default=(0.5, 0.999)
         Moment decay of Adam, those of the released code.
     weight_decay : float, default=0.0
@@ -143,10 +148,20 @@ class CVsCClassifier(DeepZeroShotClassifier):
     Notes
     -----
     The released code's objective is ``CVsCClassifier(alpha=1.0, calibration_bias=2.0,
-    counterfactual="permute", batch_size=20, delta=2.0, delta_scale="logit")``, where its three
+    counterfactual="permute", batch_size=20, learning_rate=1e-3)``, where its three
     causal weights are zero by default. The printed one is ``CVsCClassifier(lambda_ce=1.0,
     standardize=False, correlation_norm="l2", spread_norm="squared", spread_over="image",
-    intervention_norm="l2", effect_weight=-1.0)``; it does not train well.
+    intervention_norm="l2", effect_weight=-1.0, delta_scale="probability")``; it does not train
+    well.
+
+    **Defaults.** Measured on held-out seen classes of CUB (40 seen classes, MobileNetV2 regions of
+    7 x 7 x 1280, three class splits with ten or so classes playing the unseen, 20 epochs, mean best
+    H and area under the seen-unseen curve): baseline without causal terms .529, .395; all terms
+    .557, .416; without the correlation loss .536, .392 (at a learning rate of 1e-3, where all terms
+    have .553, .407, the shuffled counterfactual .534, .390, and the baseline .516, .372). With
+    `delta` on probabilities instead of logits, the best H is .542 instead of .557. The best `delta`
+    on logits was 1.8 to 2.1 there, and 1.9 to 2.0 on held-out species of
+    :func:`zslearn.datasets.make_field_guide`.
 
     The losses compare with the class attribute table divided by its largest absolute value, so
     percentages and shares are the same to them. A product of the regions with 2K vectors does all
@@ -224,7 +239,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         max_epochs: int = 20,
         batch_size: int = 50,
         optimizer: str | type[torch.optim.Optimizer] = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 0.0,
         learning_rate_schedule: str = "constant",
