@@ -92,6 +92,8 @@ def test_from_frame_refuses_text_and_other_types():
         (["zebra,1,0", "whale,0,1"], ["zebra", "whale"]),
         (["7,1,0", "12,0,1"], [7, 12]),
         (["007,1,0", "12,0,1"], ["007", "12"]),
+        (["--5,1,0", "²,0,1"], ["--5", "²"]),
+        (["-5,1,0", "0,0,1"], [-5, 0]),
     ],
 )
 def test_from_csv(tmp_path, rows, labels):
@@ -121,6 +123,9 @@ def test_from_csv_label_column_and_delimiter(tmp_path):
         ("class,a\nx,1,2\n", "line 2 .* has 3 fields, its header has 2"),
         ("class,a\nx,high\n", "line 2 .*high"),
         ("class,a,b\nx,1,\n", "NaN.*missing_values"),
+        ("class;a\nx;1\n", "single column when read with delimiter=','"),
+        ("class,a\n\n\nx,high\n", "line 4 .*high"),
+        ("class,a\n ,1\n", "line 2 .* no class label"),
     ],
 )
 def test_from_csv_faults(tmp_path, text, message):
@@ -131,6 +136,8 @@ def test_from_csv_faults(tmp_path, text, message):
     path.write_text("class,a\nx,1\n")
     with pytest.raises(ValueError, match="label_column"):
         ClassAttributes.from_csv(path, label_column="species")
+    with pytest.raises(ValueError, match="label_column=5, but .* has 2 columns"):
+        ClassAttributes.from_csv(path, label_column=5)
 
 
 def test_word_vectors_from_mapping():
@@ -153,6 +160,10 @@ def test_word_vectors_from_mapping():
         ({"values": VALUES, "labels": [1, 2, 1]}, r"labels holds 1 duplicate\(s\): 1"),
         ({"values": VALUES, "labels": [[1], [2], [3]]}, "one-dimensional"),
         ({"values": VALUES, "labels": [1, 2, np.nan]}, "labels contains NaN"),
+        ({"values": VALUES, "labels": ["a", 1, 2]}, "labels mixes strings with other things"),
+        ({"values": VALUES, "labels": ["a", None, "b"]}, "labels mixes strings with other things"),
+        ({"values": VALUES, "labels": [1, None, 2]}, "labels must be numbers or strings"),
+        ({"values": VALUES, "word_vectors": [[1, 2], [1], [2]]}, "word_vectors must be numbers"),
         ({"values": VALUES, "attribute_names": ["a", "b"]}, "2 entries, values has 3 columns"),
         ({"values": VALUES, "attribute_names": ["a", "b", "a"]}, r"duplicate\(s\): 'a'"),
         ({"values": [[1, 0], [0, 0]], "labels": ["x", "y"]}, "all-zero row.*'y'"),
@@ -183,6 +194,11 @@ def test_zero_word_vectors_warn():
         ClassAttributes(VALUES, attribute_names=NAMES, word_vectors=np.diag([1, 0, 1]))
 
 
+def test_mark_of_missing_values_is_a_number():
+    with pytest.raises(TypeError, match="missing_values must be a number.*found 'NA'"):
+        ClassAttributes(VALUES, missing_values="NA")
+
+
 def test_unknown_label(table):
     with pytest.raises(ValueError, match=r"1 label\(s\) are not described.*'yak'.*'zebra'"):
         table.subset(["zebra", "yak"])
@@ -198,6 +214,8 @@ def test_equality(table):
     assert table != ClassAttributes(VALUES, labels=["zebra", "whale", "panda"])
     assert table != table.subset(["whale", "zebra", "panda"])
     assert table != "table"
+    assert (table == np.eye(3)) is False
+    assert (np.eye(3) == table) is False
 
 
 def test_pickle_keeps_it_read_only(table):

@@ -79,7 +79,8 @@ def test_candidates(oracle, candidates, expected):
         ("novel", "candidates must be 'all', 'seen', 'unseen' or an array"),
         (["dog"], "not described.*'dog'"),
         ([], "non-empty"),
-        ([["cat"]], r"shape \(1, 1\)"),
+        ([["cat"]], r"found \[\['cat'\]\]"),
+        (np.array([True, False, False, True]), r"boolean mask: pass clf.classes_\[mask\]"),
     ],
 )
 def test_bad_candidates(oracle, candidates, message):
@@ -118,7 +119,7 @@ def test_probabilities_are_taken_among_the_candidates():
     np.testing.assert_allclose(on_scale, softmax(scores[:, [1, 3]], axis=1), rtol=1e-15)
     oracle.delta_scale = "logit"
     np.testing.assert_array_equal(
-        oracle.calibration_scores(scores, ["cat", "ant"]), scores[:, [0, 2]]
+        oracle.calibration_scores(scores, candidates=["cat", "ant"]), scores[:, [0, 2]]
     )
 
 
@@ -150,7 +151,11 @@ def test_new_classes_after_fit(oracle):
 
 def test_new_classes_are_checked(oracle):
     with pytest.raises(ValueError, match="has 2 attributes, at fit it had 3"):
-        oracle.predict(X, class_attributes=np.eye(2))
+        oracle.predict(X, class_attributes=ClassAttributes(np.eye(2)))
+    with pytest.raises(TypeError, match=r"found ndarray: new classes need names"):
+        oracle.predict(X, class_attributes=np.eye(3))
+    with pytest.raises(TypeError, match="candidates are class labels"):
+        oracle.predict(X, candidates=TABLE)
     other = ClassAttributes(np.eye(3), attribute_names=["a", "b", "c"])
     with pytest.raises(ValueError, match="attribute 0 'a', at fit it was 'attribute_0'"):
         oracle.predict(X, class_attributes=other)

@@ -22,10 +22,12 @@ _SUBPACKAGES = (
     "attention",
     "attributes",
     "base",
+    "calibration",
     "datasets",
     "exceptions",
     "feature_extraction",
     "metrics",
+    "model_selection",
     "nn",
 )
 

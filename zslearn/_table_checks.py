@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,20 @@ def as_table(values: ArrayLike) -> NDArray[np.float64]:
 def as_labels(labels: ArrayLike, n: int | None) -> NDArray[Any]:
     """Copy labels into a one-dimensional array; with `n`, check that there are n, all distinct."""
     array = np.array(labels)
-    if array.dtype == object and all(isinstance(label, str) for label in array.ravel()):
+    if array.dtype.kind == "T":
         array = array.astype(str)
+    kinds = {isinstance(label, str) for label in np.asarray(labels, dtype=object).ravel()}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"labels mixes strings with other things: {quote_some(labels)}. Use one kind, as in y."
+        )
+    if array.dtype == object:
+        if kinds == {True}:
+            array = array.astype(str)
+        else:
+            array = np.array(array.tolist())  # plain numbers kept as objects, if it is that
+            if array.dtype == object:
+                raise ValueError(f"labels must be numbers or strings, found {quote_some(labels)}")
     if array.ndim != 1:
         raise ValueError(f"labels must be one-dimensional, found shape {array.shape}")
     if n is not None:
@@ -78,6 +91,8 @@ def replace_missing(
     """Replace marked values; return the table and where it was changed."""
     if how not in ("mean", "zero"):
         raise ValueError(f"missing must be 'mean' or 'zero', found {how!r}")
+    if marker is not None and not isinstance(marker, Real):
+        raise TypeError(f"missing_values must be a number, numpy.nan or None, found {marker!r}")
     if marker is None:
         return table, np.zeros(table.shape, dtype=bool)
     mask = np.isnan(table) if np.isnan(marker) else table == marker
@@ -110,18 +125,21 @@ def as_word_vectors(
     """Copy word vectors, in the order of the names, into a float32 array; warn of zeros."""
     if vectors is None:
         return None
+    wanted = (
+        f"word_vectors must be numbers of shape (n_attributes, n_dims), n_attributes={len(names)}"
+    )
     if isinstance(vectors, Mapping):
         absent = [name for name in names if name not in vectors]
         if absent:
             raise ValueError(f"word_vectors has no vector for {quote_some(absent)}")
         vectors = np.stack([np.asarray(vectors[name], dtype=np.float64) for name in names])
-    with np.errstate(over="ignore"):  # an overflow becomes inf, refused below
-        array = np.array(vectors, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):  # an overflow becomes inf, refused below
+            array = np.array(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}: {error}") from None
     if array.ndim != 2 or array.shape[0] != len(names) or array.shape[1] == 0:
-        raise ValueError(
-            f"word_vectors must have shape (n_attributes, n_dims) with n_attributes={len(names)}; "
-            f"found shape {array.shape}"
-        )
+        raise ValueError(f"{wanted}; found shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError("word_vectors contains NaN or infinite entries")
     zero = np.flatnonzero(~array.any(axis=1))

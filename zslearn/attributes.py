@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, Literal, Self
@@ -199,30 +200,40 @@ class ClassAttributes:
         ['zebra', 'whale']
         """
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
-        if len(rows) < 2:
+            reader = csv.reader(file, delimiter=delimiter)
+            lines = [(reader.line_num, row) for row in reader if row]
+        if len(lines) < 2:
             raise ValueError(f"{path} holds no class: a header line and one line a class is needed")
-        header = rows[0]
+        header = lines[0][1]
+        if len(header) < 2:
+            raise ValueError(
+                f"{path} has a single column when read with delimiter={delimiter!r}; its first "
+                f"line is {header[0]!r}. Name the delimiter it uses."
+            )
         if isinstance(label_column, str):
             if label_column not in header:
                 raise ValueError(
                     f"label_column={label_column!r} is not in the header of {path}: {header[:8]}"
                 )
             label_column = header.index(label_column)
+        elif not -len(header) <= label_column < len(header):
+            raise ValueError(f"label_column={label_column}, but {path} has {len(header)} columns")
         labels: list[Any] = []
-        values = np.empty((len(rows) - 1, len(header) - 1))
-        for i, row in enumerate(rows[1:]):
+        values = np.empty((len(lines) - 1, len(header) - 1))
+        for i, (number, row) in enumerate(lines[1:]):
             if len(row) != len(header):
                 raise ValueError(
-                    f"line {i + 2} of {path} has {len(row)} fields, its header has {len(header)}"
+                    f"line {number} of {path} has {len(row)} fields, its header has {len(header)}"
                 )
             fields = list(row)
             labels.append(fields.pop(label_column))
+            if not labels[-1].strip():
+                raise ValueError(f"line {number} of {path} has no class label")
             try:
                 values[i] = [float(field) if field.strip() else np.nan for field in fields]
             except ValueError as error:
-                raise ValueError(f"line {i + 2} of {path}: {error}") from None
-        if all(label.lstrip("-").isdigit() and str(int(label)) == label for label in labels):
+                raise ValueError(f"line {number} of {path}: {error}") from None
+        if all(re.fullmatch(r"0|-?[1-9][0-9]*", label) for label in labels):
             labels = [int(label) for label in labels]
         names = [name for j, name in enumerate(header) if j != label_column % len(header)]
         return cls(values, labels=labels, attribute_names=names, **options)
@@ -325,6 +336,7 @@ class ClassAttributes:
         )
 
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # comparing with an array asks __eq__ above, not each element
 
     def __repr__(self) -> str:
         vectors = (

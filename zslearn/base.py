@@ -12,76 +12,17 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from zslearn._input_checks import (
+    as_plain_labels,
+    check_class_attributes,
+    is_frame,
+    is_not_real,
+    is_row_source,
+)
 from zslearn.attributes import ClassAttributes
 from zslearn.metrics import per_class_accuracy_score
 
-__all__ = ["ZeroShotClassifierMixin", "check_class_attributes"]
-
-
-def check_class_attributes(class_attributes: Any, y: NDArray[Any]) -> ClassAttributes:
-    """Turn what `fit` accepts as class attributes into a table sorted by class label.
-
-    Parameters
-    ----------
-    class_attributes : ClassAttributes, DataFrame, array-like of shape (C, K) or None
-        ``None`` describes each class in `y` by an attribute of its own.
-    y : ndarray of shape (n_samples,)
-        The training labels.
-
-    Returns
-    -------
-    ClassAttributes
-        Its labels sorted, as ``numpy.unique`` sorts.
-
-    Raises
-    ------
-    ValueError
-        If a label in `y` is not described, a bare table has lost rows or may have, or a bare
-        array comes with labels that are not its row numbers.
-    """
-    seen = np.unique(y)
-    if class_attributes is None:
-        names = [f"class_{label}" for label in seen]
-        return ClassAttributes(np.eye(len(seen)), labels=seen, attribute_names=names)
-    if isinstance(class_attributes, ClassAttributes):
-        table = class_attributes
-    else:
-        is_frame = hasattr(class_attributes, "columns") and hasattr(class_attributes, "index")
-        kind = "DataFrame" if is_frame else "array"
-        remedy = (
-            "ClassAttributes.from_frame(frame)" if is_frame else "ClassAttributes(values, labels=)"
-        )
-        if len(class_attributes) == len(y):
-            raise ValueError(
-                f"class_attributes is a bare {kind} with as many rows as there are samples "
-                f"({len(y)}). scikit-learn slices such parameters when it cuts folds, so classes "
-                f"may have been lost. Wrap it: {remedy} passes through whole."
-            )
-        if is_frame:
-            table = ClassAttributes.from_frame(class_attributes)
-        else:
-            table = ClassAttributes(class_attributes)
-            _check_row_numbers(seen, table.n_classes, remedy)
-    table.index_of(seen)
-    return table.subset(np.unique(table.labels))
-
-
-def _check_row_numbers(seen: NDArray[Any], n_classes: int, remedy: str) -> None:
-    """Refuse labels that are not row numbers of a bare table."""
-    integral = seen.dtype.kind in "iu" or (
-        seen.dtype.kind == "f" and np.array_equal(seen, np.floor(seen))
-    )
-    if not integral:
-        raise ValueError(
-            "class_attributes is a bare array, whose row c describes class c, but y holds labels "
-            f"such as {seen[:3].tolist()}. Name the rows: {remedy}."
-        )
-    if seen.min() < 0 or seen.max() >= n_classes:
-        raise ValueError(
-            f"class_attributes is a bare array of {n_classes} rows, whose row c describes class c, "
-            f"but y holds labels from {seen.min()} to {seen.max()}. Either rows are missing or "
-            f"have been lost when folds were cut, or the labels are not row numbers: {remedy}."
-        )
+__all__ = ["ZeroShotClassifierMixin", "check_class_attributes", "is_row_source"]
 
 
 class ZeroShotClassifierMixin(ClassifierMixin):
@@ -106,6 +47,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     unseen_classes_: NDArray[Any]
     class_attributes_: ClassAttributes
     n_features_in_: int
+    _fitted_on_vectors: bool
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.floating]:
         raise NotImplementedError
@@ -121,23 +63,33 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         """Check rank and width of X, leaving its values unread (they are checked by batches)."""
         if not is_row_source(X):
             if getattr(X, "ndim", None) == 2 or hasattr(X, "columns"):
-                return validate_data(self, X, reset=reset, ensure_all_finite=False)
-            X = check_array(X, allow_nd=True, ensure_all_finite=False, estimator=self)
-            if X.ndim == 2:
-                return validate_data(self, X, reset=reset, ensure_all_finite=False)
-        if len(X.shape) not in (2, 3) or 0 in X.shape:
+                X = validate_data(self, X, reset=reset, ensure_all_finite=False)
+            else:
+                X = check_array(X, allow_nd=True, ensure_all_finite=False, estimator=self)
+        elif is_not_real(X.dtype):
+            raise ValueError(f"X must hold real numbers, found dtype {X.dtype}")
+        shape = tuple(X.shape)
+        if len(shape) not in (2, 3) or 0 in shape:
             raise ValueError(
                 "X must have shape (n_samples, n_regions, n_features) or (n_samples, n_features), "
-                f"none of them 0; found shape {tuple(X.shape)}"
+                f"none of them 0; found shape {shape}"
             )
-        width = X.shape[-1]
+        single = len(shape) == 2 or shape[1] == 1
         if reset:
-            self.n_features_in_ = width
-        elif width != self.n_features_in_:
+            self.n_features_in_ = shape[-1]
+            self._fitted_on_vectors = single
+            if len(shape) == 3:
+                self.__dict__.pop("feature_names_in_", None)
+        elif shape[-1] != self.n_features_in_:
             raise ValueError(
-                f"X has {width} features, but {type(self).__name__} is expecting "
+                f"X has {shape[-1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input: regions of the same backbone and layer "
                 "as at fit are needed."
+            )
+        elif len(shape) == 2 and not self._fitted_on_vectors:
+            raise ValueError(
+                f"X has shape {shape}, one vector a sample, but {type(self).__name__} was fitted "
+                "on several regions a sample. For the regions of one picture pass X[None]."
             )
         return X
 
@@ -146,12 +98,10 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         X = self._check_X(X, reset=reset)
-        y = column_or_1d(y, warn=True)
-        if y.dtype.kind in "fc" or y.dtype == object:
+        y = as_plain_labels(column_or_1d(y, warn=True))
+        if y.dtype.kind in "fc":
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
-        if y.dtype == object and all(isinstance(label, str) for label in y):
-            y = y.astype(str)
         check_consistent_length(X, y)
         return X, y
 
@@ -195,7 +145,9 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         scores = self._class_scores(X, self._described(class_attributes))
         return softmax(scores.astype(np.float64), axis=1)
 
-    def predict(self, X: Any, candidates: Any = None, class_attributes: Any = None) -> NDArray[Any]:
+    def predict(
+        self, X: Any, *, candidates: Any = None, class_attributes: Any = None
+    ) -> NDArray[Any]:
         """Predict class labels.
 
         Parameters
@@ -220,7 +172,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         return self._decide(scores, table, columns)
 
     def predict_from_scores(
-        self, scores: ArrayLike, candidates: Any = None, class_attributes: Any = None
+        self, scores: ArrayLike, *, candidates: Any = None, class_attributes: Any = None
     ) -> NDArray[Any]:
         """Predict from the output of `decision_function`, without another pass over the pictures.
 
@@ -242,7 +194,9 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         columns = self._candidate_columns(candidates, table)
         return self._decide(_as_columns(scores, table), table, columns)
 
-    def calibration_scores(self, scores: ArrayLike, candidates: Any = None) -> NDArray[np.float64]:
+    def calibration_scores(
+        self, scores: ArrayLike, *, candidates: Any = None
+    ) -> NDArray[np.float64]:
         """Scores on the scale that `delta` is added to, uncalibrated.
 
         Parameters
@@ -284,22 +238,34 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
 
     def _on_delta_scale(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        scale = getattr(self, "delta_scale", "logit")
+        if scale not in ("logit", "probability"):
+            raise ValueError(f"delta_scale must be 'logit' or 'probability', found {scale!r}")
         wide = scores.astype(np.float64)
-        if getattr(self, "delta_scale", "logit") == "probability":
-            return softmax(wide, axis=1)
-        return wide
+        return softmax(wide, axis=1) if scale == "probability" else wide
 
     def _decide(
         self, scores: NDArray[np.floating], table: ClassAttributes, columns: NDArray[np.intp]
     ) -> NDArray[Any]:
         labels = table.labels[columns]
         scores = scores[:, columns]
+        if not np.isfinite(scores).all():
+            rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            raise ValueError(
+                f"scores are NaN or infinite for {len(rows)} sample(s), rows {rows[:10].tolist()}: "
+                "there is no best class. Check the features, or use precision='float32'."
+            )
         delta = getattr(self, "delta", 0.0)
+        if np.isnan(delta):
+            raise ValueError("delta is NaN: set a number")
         unseen = ~np.isin(labels, self.seen_classes_)
         # Without an effect of delta, the raw scores decide: a softmax can round distinct scores
         # to equal probabilities.
         if delta and unseen.any() and not unseen.all():
-            scores = self._on_delta_scale(scores) + delta * unseen
+            if np.isinf(delta):
+                scores = np.where(unseen == (delta > 0), scores, -np.inf)
+            else:
+                scores = self._on_delta_scale(scores) + delta * unseen
         return labels[scores.argmax(axis=1)]
 
     def _described(self, class_attributes: Any) -> ClassAttributes:
@@ -309,10 +275,14 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             return fitted
         if isinstance(class_attributes, ClassAttributes):
             table = class_attributes
-        elif hasattr(class_attributes, "columns"):
+        elif is_frame(class_attributes):
             table = ClassAttributes.from_frame(class_attributes)
         else:
-            table = ClassAttributes(class_attributes)
+            raise TypeError(
+                "class_attributes must be a ClassAttributes or a DataFrame indexed by class label, "
+                f"found {type(class_attributes).__name__}: new classes need names. Wrap it: "
+                "ClassAttributes(values, labels=...)."
+            )
         if table.n_attributes != fitted.n_attributes:
             raise ValueError(
                 f"class_attributes has {table.n_attributes} attributes, at fit it had "
@@ -336,7 +306,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             if candidates not in ("seen", "unseen"):
                 raise ValueError(
                     "candidates must be 'all', 'seen', 'unseen' or an array of class labels, "
-                    f"found {candidates!r}"
+                    f"found {candidates!r}; for a single class, [{candidates!r}]"
                 )
             seen = np.isin(table.labels, self.seen_classes_)
             columns = np.flatnonzero(seen if candidates == "seen" else ~seen)
@@ -345,32 +315,29 @@ class ZeroShotClassifierMixin(ClassifierMixin):
                     f"candidates={candidates!r}, but none of the {table.n_classes} described "
                     f"classes is {candidates}: "
                     + (
-                        "every class had samples at fit."
+                        "every class had samples at fit. Pass class_attributes to fit, with rows "
+                        "for the classes without samples (a Pipeline passes it on as "
+                        "STEP__class_attributes)."
                         if candidates == "unseen"
                         else "the table holds none of the classes of fit."
                     )
                 )
             return columns
+        if isinstance(candidates, ClassAttributes):
+            raise TypeError("candidates are class labels: pass a table as class_attributes=")
+        if isinstance(candidates, set | frozenset):
+            candidates = list(candidates)
         labels = np.asarray(candidates)
         if labels.ndim != 1 or not len(labels):
             raise ValueError(
                 "candidates must be a non-empty one-dimensional array of class labels, found "
-                f"shape {labels.shape}"
+                f"{candidates!r}"
+            )
+        if labels.dtype == bool and table.labels.dtype != bool:
+            raise ValueError(
+                "candidates must be class labels, found a boolean mask: pass clf.classes_[mask]"
             )
         return np.unique(table.index_of(labels))
-
-
-def is_row_source(X: Any) -> bool:
-    """Whether X gives rows on demand and must not be turned into an array whole.
-
-    True for torch tensors, arrays of bfloat16 (which numpy has no arithmetic for) and lazy stores:
-    objects with a shape, a dtype and row indexing that are neither arrays nor data frames.
-    """
-    if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
-        return False
-    if isinstance(X, np.ndarray):
-        return X.dtype.name == "bfloat16"
-    return not hasattr(X, "columns") and not hasattr(X, "iloc") and not hasattr(X, "tocsr")
 
 
 def _as_columns(scores: ArrayLike, table: ClassAttributes) -> NDArray[np.floating]:

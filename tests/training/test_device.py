@@ -28,7 +28,9 @@ def test_absent_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert resolve_device("cuda:0").index == 0
-    assert resolve_device("auto") == CUDA
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    for name in ("auto", "cuda"):  # the device that is current now, whatever is current later
+        assert resolve_device(name) == torch.device("cuda", 0)
     with pytest.raises(ValueError, match=r"finds 1 CUDA"):
         resolve_device("cuda:1")
 

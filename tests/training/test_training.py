@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
@@ -100,38 +100,65 @@ class Recorder(Callback):
         self.norms.append(float(torch.linalg.vector_norm(torch.cat([g.ravel() for g in grads]))))
 
 
+def recorded(clf):
+    """The net's own copy of a Recorder: parameters stay as they were."""
+    return dict(clf.net_.callbacks_)["Recorder"]
+
+
 def test_callbacks_reach_the_net(data):
-    recorder = Recorder()
-    fit(data, callbacks=[recorder])
+    given = Recorder()
+    recorder = recorded(fit(data, callbacks=[given]))
     assert recorder.batches == 3 * 4
     assert recorder.rates == [1e-3] * 12
+    assert given.batches == 0
 
 
-def test_learning_rate_schedules(data):
-    for name, factor in [
-        ("linear", lambda t: 1 - t),
-        ("cosine", lambda t: (1 + math.cos(math.pi * t)) / 2),
-    ]:
-        recorder = Recorder()
-        fit(data, callbacks=[recorder], learning_rate_schedule=name, learning_rate=0.01)
-        np.testing.assert_allclose(recorder.rates, [0.01 * factor(i / 12) for i in range(12)])
+def test_callbacks_are_checked(data):
+    with pytest.raises(TypeError, match="list of skorch callbacks.*found 'early'"):
+        fit(data, callbacks=["early"])
+
+
+def line(t):
+    return 1 - t
+
+
+def half_wave(t):
+    return (1 + math.cos(math.pi * t)) / 2
+
+
+@pytest.mark.parametrize(("name", "factor"), [("linear", line), ("cosine", half_wave)])
+def test_learning_rate_schedules(data, name, factor):
+    X, y, table = data
+    options = {"learning_rate_schedule": name, "learning_rate": 0.01, "warm_start": True}
+    clf = fit(data, callbacks=[Recorder()], **options)
+    expected = [0.01 * factor(i / 12) for i in range(12)]
+    np.testing.assert_allclose(recorded(clf).rates, expected)
+    assert [b["lr"] for b in clf.net_.history[-1, "batches"]] == pytest.approx(expected[8:])
+    # Continued, each run has its schedule whole; partial_fit keeps the rate.
+    clf.set_params(max_epochs=2).fit(X, y, class_attributes=table)
+    again = [0.01 * factor(i / 8) for i in range(8)]
+    np.testing.assert_allclose(recorded(clf).rates, expected + again)
+    clf.partial_fit(X, y)
+    np.testing.assert_allclose(recorded(clf).rates, expected + again + [0.01] * 4)
 
 
 def test_gradient_clip(data):
-    recorder = Recorder()
-    fit(data, callbacks=[recorder], gradient_clip=0.05)
-    assert max(recorder.norms) <= 0.05 * (1 + 1e-5)
-    free = Recorder()
-    fit(data, callbacks=[free])
+    clipped = recorded(fit(data, callbacks=[Recorder()], gradient_clip=0.05))
+    assert max(clipped.norms) <= 0.05 * (1 + 1e-5)
+    free = recorded(fit(data, callbacks=[Recorder()]))
     assert max(free.norms) > 0.05
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", torch.optim.RMSprop])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "adamw", "sgd", torch.optim.RMSprop, torch.optim.NAdam]
+)
 def test_optimizers(data, optimizer):
     clf = fit(data, optimizer=optimizer, weight_decay=0.01)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     assert type(clf.net_.optimizer_) is kind.get(optimizer, optimizer)
-    assert clf.net_.optimizer_.param_groups[0]["weight_decay"] == 0.01
+    group = clf.net_.optimizer_.param_groups[0]
+    assert group["weight_decay"] == 0.01
+    assert group.get("betas", (0.5, 0.999)) == (0.5, 0.999)
     assert clf.net_.history[-1, "train_loss"] < clf.net_.history[0, "train_loss"]
 
 
@@ -232,14 +259,39 @@ def test_without_warm_start_fit_begins_anew(data):
     assert equal(clf, fit(data))
 
 
-def test_warm_start_refuses_other_tables_and_widths(data):
+def test_a_refused_continuation_leaves_the_model_as_it_was(data):
+    X, y, table = data
+    clf = fit(data, warm_start=True, precision="float32")
+    before = clf.decision_function(X)
+    spoilt = X.copy()
+    spoilt[7, 0, 0] = np.nan
+    refused = [
+        (clf.fit, X[..., :4], y, table, "X has 4 features"),
+        (clf.fit, X, y, table.subset([0, 1, 2, 3, 5]), "class_attributes must be equal"),
+        (clf.fit, X, y + 6, table, "not described"),
+        (clf.partial_fit, X[..., :4], y, table, "X has 4 features"),
+        (clf.partial_fit, X, y + 6, None, "not described"),
+        (clf.partial_fit, X, y, table.subset([0, 1, 2, 3]), "differs from that of the first call"),
+        (clf.partial_fit, spoilt[:16], y[:16], None, r"NaN.*rows \[7\]"),
+    ]
+    for method, features, labels, described, message in refused:
+        with pytest.raises(ValueError, match=message):
+            method(features, labels, class_attributes=described)
+        np.testing.assert_array_equal(clf.decision_function(X), before)
+    assert len(clf.net_.history) == 3
+
+
+def test_a_continued_training_heeds_changed_parameters(data):
     X, y, table = data
     clf = fit(data, warm_start=True)
-    with pytest.raises(ValueError, match="warm_start=True continues"):
-        clf.fit(X[..., :4], y, class_attributes=table)
-    clf = fit(data, warm_start=True)
-    with pytest.raises(ValueError, match="class_attributes must be equal"):
-        clf.fit(X, y, class_attributes=table.subset([0, 1, 2, 3, 5]))
+    clf.set_params(lambda_sci=0, lambda_tci=0, alpha=0.9, scale=2.0, learning_rate=0.5)
+    clf.fit(X, y, class_attributes=table)
+    criterion = clf.net_.criterion_
+    assert (criterion.weights["sci"], criterion.weights["tci"]) == (0, 0)
+    assert criterion.correlation.alpha == 0.9
+    assert clf.net_.module_.scale == 2.0
+    assert clf.net_.module_.counterfactual is None
+    assert clf.net_.history[-1, "batches", :, "lr"] == [0.5] * 4
 
 
 def test_partial_fit_is_one_epoch_at_a_time(data):
@@ -275,9 +327,41 @@ def test_pickled_estimators_train_on_alike(data):
     assert equal(clf, other)
 
 
+def test_partial_fit_after_a_failed_training_asks_for_the_table(data):
+    X, y, table = data
+    clf = fit(data)
+    clf.net_.callbacks_.append(("poison", Poison("query_weight", math.nan, epoch=4, batch=1)))
+    with pytest.raises(NonFiniteLossError):
+        clf.partial_fit(X, y)
+    with pytest.raises(ValueError, match="left no model to continue"):
+        clf.partial_fit(X, y)
+    clf.partial_fit(X, y, class_attributes=table)
+
+
+def test_partial_fit_needs_names_for_its_tables(data):
+    X, y, table = data
+    with pytest.raises(TypeError, match="positional"):
+        CVsCClassifier().partial_fit(X, y, table)
+    with pytest.raises(ValueError, match=r"classes holds labels .* \[77\]"):
+        CVsCClassifier().partial_fit(X, y, classes=[0, 77], class_attributes=table)
+    few = CVsCClassifier().partial_fit(X[:6], y[:6], class_attributes=table.values)
+    assert few.classes_.tolist() == [0, 1, 2, 3, 4, 5]  # a batch may be as long as the table
+
+
+def test_early_stopping_of_skorch_is_no_interrupt(data):
+    stop = EarlyStopping(monitor="train_loss", patience=1, threshold=10, threshold_mode="abs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = fit(data, max_epochs=10, callbacks=[stop])
+    assert len(clf.net_.history) == 2
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"betas": (0.5,)}, "betas must be two numbers"),
+        ({"optimizer": dict}, "subclass of torch.optim.Optimizer, found dict"),
+        ({"optimizer": torch.optim.Rprop, "weight_decay": 0.1}, "Rprop has none"),
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"precision": "float64"}, "'precision' parameter"),
         ({"lambda_sci": -1.0}, "'lambda_sci' parameter"),

@@ -27,9 +27,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return torch.device("cuda", torch.cuda.current_device())
         if torch.backends.mps.is_available():
-            return torch.device("mps")
+            return torch.device("mps", 0)
         return torch.device("cpu")
     try:
         resolved = torch.device(device)
@@ -44,14 +44,17 @@ def resolve_device(device: str | torch.device) -> torch.device:
                 f"device={str(device)!r}, but torch finds {n_found} CUDA device(s). Use "
                 "device='auto' to take what is there."
             )
+        if resolved.index is None:
+            return torch.device("cuda", torch.cuda.current_device())
     elif resolved.type == "mps":
         if not torch.backends.mps.is_available():
             raise ValueError("device='mps', but torch finds no Metal device")
+        return torch.device("mps", 0)
     elif resolved.type != "cpu":
         raise ValueError(
             f"device must be 'auto', 'cpu', 'cuda', 'cuda:i' or 'mps', found {device!r}"
         )
-    return resolved
+    return torch.device("cpu") if resolved.type == "cpu" else resolved
 
 
 def compute_dtype(precision: str, device: torch.device, work: int) -> torch.dtype:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from contextlib import ExitStack
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,16 +16,18 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import GradientNormClipping
-from torch import Tensor, nn
+from skorch.callbacks import Callback, GradientNormClipping
+from torch import nn
 
-from zslearn._training._device import compute_dtype, resolve_device
-from zslearn._training._net import ZeroShotNet
-from zslearn._training._rows import RegionRows, TrainingBatches
-from zslearn._training._schedule import schedule_callback
+from zslearn._training._device import resolve_device
+from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
+from zslearn._training._inference import BatchedInference, device_of
+from zslearn._training._net import ZeroShotNet, attached
+from zslearn._training._progress import CallbackSupportMixin, FitTask
+from zslearn._training._rows import TrainingBatches
+from zslearn._training._schedule import LearningRate
 from zslearn.attributes import ClassAttributes
-from zslearn.base import ZeroShotClassifierMixin, check_class_attributes
+from zslearn.base import check_class_attributes
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 
 __all__ = ["DeepZeroShotClassifier"]
@@ -35,13 +39,17 @@ _OPTIMIZERS = {
 }
 
 
-class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
+class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimator):
     """Base of estimators that train a torch module on region features by batches.
 
     A subclass names its parameters in ``__init__`` (those used here among them) and implements
-    ``_network(table, n_features)`` and ``_criterion(table, unseen)``, each a class and its keyword
-    arguments. The network has the methods ``semantics(regions)`` and
-    ``class_scores(semantics, class_attributes)``.
+    ``_network(table)`` and ``_criterion(table, unseen)``, each a class and its keyword arguments.
+
+    The network is called as ``network(regions, generator=...)`` in training; its constructor also
+    takes ``n_features`` and ``seed``; it has ``n_attributes`` and the methods
+    ``semantics(regions)`` and ``class_scores(semantics, class_attributes=None)``. The criterion is
+    called with the network's output and class indices, and returns a dict of the terms of the
+    loss, among them "loss", their sum.
 
     Attributes
     ----------
@@ -58,6 +66,10 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
         "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
         "device": [str, torch.device],
         "callbacks": [list, None],
@@ -69,12 +81,12 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
     }
 
     net_: ZeroShotNet
+    validation_scores_: list[float]
+    best_epoch_: int
 
     @abstractmethod
-    def _network(
-        self, table: ClassAttributes, n_features: int
-    ) -> tuple[type[nn.Module], dict[str, Any]]:
-        """Class and arguments of the network, without its seed."""
+    def _network(self, table: ClassAttributes) -> tuple[type[nn.Module], dict[str, Any]]:
+        """Class and arguments of the network, without its width and seed."""
 
     @abstractmethod
     def _criterion(
@@ -84,8 +96,6 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
-
-    # -- training ------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Any:
@@ -117,20 +127,40 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
             If the loss becomes NaN or infinite. The estimator is then not fitted.
         """
         warm = self.warm_start and hasattr(self, "net_")
-        previous = self.__dict__.pop("net_", None)
-        width = getattr(self, "n_features_in_", None)
-        X, y = self._check_X_y(X, y, reset=True)
-        table = check_class_attributes(class_attributes, y)
-        if warm and (width != self.n_features_in_ or table != self.class_attributes_):
+        if warm and self.early_stopping:
             raise ValueError(
-                "warm_start=True continues the last training, so X must have as many features "
-                f"({width}, found {self.n_features_in_}) and class_attributes must be equal. "
-                "Set warm_start=False to start anew."
+                "warm_start=True continues with all samples, early_stopping=True starts anew "
+                "without some of them: set one of the two to False."
             )
-        return self._train(X, y, table, previous if warm else None, self.max_epochs)
+        if not warm:
+            self.__dict__.pop("net_", None)  # should this fit fail, none before it stands in
+        X, y = self._check_X_y(X, y, reset=not warm)
+        table = check_class_attributes(class_attributes, y)
+        if warm and table != self.class_attributes_:
+            raise ValueError(
+                "warm_start=True continues the last training, so class_attributes must be equal "
+                "to those of the last fit. Set warm_start=False to start anew."
+            )
+        epochs = self.max_epochs
+        searching = self.early_stopping
+        task = FitTask(self, epochs * (1 + (searching and self.refit)), X, y)
+        if searching:
+            stopped = self._train_held_out(X, y, table, task)
+            if self.refit and not stopped.interrupted_:
+                net = self._new_net(table, y)
+                self._train(net, X, y, table, self.best_epoch_, task)
+        else:
+            self.__dict__.pop("validation_scores_", None)
+            self.__dict__.pop("best_epoch_", None)
+            net = self.net_ if warm else self._new_net(table, y)
+            self._train(net, X, y, table, epochs, task)
+        task.end()
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, class_attributes: Any = None) -> Any:
+    def partial_fit(
+        self, X: Any, y: Any, *, classes: Any = None, class_attributes: Any = None
+    ) -> Any:
         """Train for one pass over some samples, continuing from the weights reached.
 
         The learning rate is constant and the optimiser's state is kept between calls.
@@ -154,96 +184,131 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
         first = not hasattr(self, "net_")
         X, y = self._check_X_y(X, y, reset=first)
         if class_attributes is not None:
-            table = check_class_attributes(class_attributes, y)
-        elif first:
-            known = y if classes is None else np.unique(np.asarray(classes))
-            table = check_class_attributes(None, known)
-        else:
+            table = check_class_attributes(class_attributes, y, may_be_cut=False)
+        elif not first:
             table = self.class_attributes_
+        elif hasattr(self, "class_attributes_"):
+            raise ValueError(
+                "The last training failed and left no model to continue: pass class_attributes "
+                "(or classes) to partial_fit again, or call fit."
+            )
+        else:
+            table = check_class_attributes(None, y if classes is None else np.asarray(classes))
+        if classes is not None and (extra := np.setdiff1d(classes, table.labels)).size:
+            raise ValueError(
+                f"classes holds labels that class_attributes does not describe: "
+                f"{extra[:5].tolist()}. Describe them, or leave classes out."
+            )
         if not first and table != self.class_attributes_:
             raise ValueError(
                 "class_attributes differs from that of the first call to partial_fit; call fit to "
                 "start anew."
             )
-        previous = self.__dict__.pop("net_", None)
-        return self._train(X, y, table, previous, 1, one_pass=True)
+        net = self._new_net(table, y) if first else self.net_
+        task = FitTask(self, 1, X, y)
+        self._train(net, X, y, table, 1, task, schedule="constant")
+        task.end()
+        return self
+
+    # -- the parts of a fit --------------------------------------------------------------------
 
     def _train(
         self,
+        net: ZeroShotNet,
         X: Any,
         y: NDArray[Any],
         table: ClassAttributes,
-        net: ZeroShotNet | None,
         epochs: int,
-        one_pass: bool = False,
-    ) -> Any:
+        task: FitTask,
+        rows: NDArray[np.intp] | None = None,
+        schedule: str | None = None,
+    ) -> None:
+        """Train a net and become fitted with it; `rows` picks those of X that belong to `y`."""
         targets = table.index_of(y).astype(np.int64)
         seen = np.zeros(table.n_classes, dtype=bool)
         seen[targets] = True
-        if net is not None:
+        if hasattr(self, "net_"):
             seen |= np.isin(table.labels, self.seen_classes_)
-        device = resolve_device(self.device) if net is None else _device_of(net)
-        shape = X.shape if len(X.shape) == 3 else (X.shape[0], 1, X.shape[1])
-        rows_a_batch = min(self.batch_size, shape[0])
-        work = 2 * rows_a_batch * shape[1] * shape[2] * table.n_attributes
-        regions = RegionRows(
-            X, device, compute_dtype(self.precision, device, work), keep=epochs > 1
-        )
-        if net is None:
-            n_steps = epochs * -(-shape[0] // self.batch_size)
-            schedule = None if one_pass else schedule_callback(self.learning_rate_schedule, n_steps)
-            net = self._make_net(table, ~seen, device, schedule)
-        else:
-            net.criterion_.set_unseen(torch.from_numpy(~seen))
-            net.device = str(device)
-            net.verbose = int(self.verbose)
-        batches = TrainingBatches(regions, targets, self.batch_size, net.seed)
-        self._run(net, batches, epochs)
-        self.class_attributes_ = table
-        self.classes_ = np.array(table.labels)
-        self.seen_classes_ = self.classes_[seen]
-        self.unseen_classes_ = self.classes_[~seen]
-        self.net_ = net
-        return self
-
-    def _run(self, net: ZeroShotNet, batches: TrainingBatches, epochs: int) -> None:
-        before = len(net.history)
+            self._update(net, table, ~seen)
+        regions = self._regions(X, table, device_of(net), rows=rows, keep=epochs > 1)
         net.max_epochs = epochs
-        net.partial_fit(batches)
-        for name, parameter in net.module_.named_parameters():
-            if not bool(torch.isfinite(parameter).all()):
-                raise NonFiniteLossError(
-                    f"{name} is not finite after epoch {len(net.history)}: the last gradient "
-                    "overflowed. Lower learning_rate, set gradient_clip, or use "
-                    "precision='float32'."
-                )
+        before = len(net.history)
+        batches = TrainingBatches(regions, targets, self.batch_size, net.seed)
+        try:
+            with ExitStack() as stack:
+                schedule = schedule or self.learning_rate_schedule
+                rate = LearningRate(schedule, self.learning_rate, epochs * len(batches))
+                stack.enter_context(attached(net, "learning_rate", rate))
+                stack.enter_context(attached(net, "epoch_tasks", task.epochs()))
+                net.partial_fit(batches)
+            _check_weights(net)
+        except NonFiniteLossError:
+            self.__dict__.pop("net_", None)
+            raise
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted after {len(net.history) - before} of {epochs} epochs; "
                 "the estimator is usable, with the weights reached.",
                 TrainingInterruptedWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
+        self.class_attributes_ = table
+        self.classes_ = np.array(table.labels)
+        self.seen_classes_ = self.classes_[seen]
+        self.unseen_classes_ = self.classes_[~seen]
+        self.net_ = net
 
-    def _make_net(
-        self,
-        table: ClassAttributes,
-        unseen: NDArray[np.bool_],
-        device: torch.device,
-        schedule: Any,
+    def _train_held_out(
+        self, X: Any, y: NDArray[Any], table: ClassAttributes, task: FitTask
     ) -> ZeroShotNet:
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        network, network_params = self._network(table, self.n_features_in_)
-        criterion, criterion_params = self._criterion(table, unseen)
-        optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
-        options: dict[str, Any] = {"weight_decay": self.weight_decay}
-        if self.optimizer in ("adam", "adamw"):
-            options["betas"] = tuple(self.betas)
-        if self.optimizer in _OPTIMIZERS and device.type in ("cpu", "cuda"):
-            options["fused"] = True
-        callbacks = [] if self.callbacks is None else list(self.callbacks)
-        if schedule is not None:
-            callbacks.append(("learning_rate_schedule", schedule))
+        """Train without some seen classes and samples, for as long as these gain from it."""
+        # The classes without samples have no part in choosing the epochs.
+        described = table.subset(np.unique(y))
+        train, held_out = hold_out_classes(y, self.validation_fraction, self._draw_seed())
+        net = self._new_net(described, y[train])
+        monitor = HeldOutMonitor(
+            self._regions(X, described, device_of(net), rows=held_out, keep=True),
+            y[held_out],
+            classes=described.labels,
+            seen_classes=np.unique(y[train]),
+            patience=self.n_iter_no_change,
+            keep_weights=not self.refit,
+        )
+        with attached(net, "held_out", monitor):
+            self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
+        self.validation_scores_ = monitor.scores
+        self.best_epoch_ = max(1, monitor.best_epoch)
+        if self.refit and not net.interrupted_:
+            del self.net_
+        else:
+            if monitor.best_weights is not None:
+                net.module_.load_state_dict(monitor.best_weights)
+            self._describe_anew(table)
+        return net
+
+    def _describe_anew(self, table: ClassAttributes) -> None:
+        """Put the whole table in the place of the one the epochs were chosen with."""
+        values = self._network(table)[1]["class_attributes"]
+        self.net_.module_.class_attributes = values.to(device_of(self.net_))
+        self.class_attributes_ = table
+        self.classes_ = np.array(table.labels)
+        self.unseen_classes_ = np.setdiff1d(self.classes_, self.seen_classes_)
+        unseen = np.isin(self.classes_, self.unseen_classes_)
+        kind, params = self._criterion(table, unseen)
+        self.net_.criterion_ = kind(**params).to(device_of(self.net_))
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _new_net(self, table: ClassAttributes, y: NDArray[Any]) -> ZeroShotNet:
+        """Build a net for a table of which the classes in y are seen."""
+        device = resolve_device(self.device)
+        seed = self._draw_seed()
+        network, network_params = self._network(table)
+        criterion, criterion_params = self._criterion(table, ~np.isin(table.labels, y))
+        optimizer: Any = _OPTIMIZERS.get(self.optimizer, self.optimizer)
+        # Copies: a callback keeps notes while it watches, and parameters must stay as they are.
+        callbacks = copy.deepcopy(_check_callbacks(self.callbacks))
         if self.gradient_clip is not None:
             callbacks.append(("gradient_clip", GradientNormClipping(self.gradient_clip)))
         net = ZeroShotNet(
@@ -256,68 +321,64 @@ class DeepZeroShotClassifier(ZeroShotClassifierMixin, BaseEstimator):
             verbose=int(self.verbose),
             callbacks=callbacks,
             seed=seed,
-            **{f"module__{name}": value for name, value in network_params.items()},
+            module__n_features=self.n_features_in_,
             module__seed=seed,
+            **{f"module__{name}": value for name, value in network_params.items()},
             **{f"criterion__{name}": value for name, value in criterion_params.items()},
-            **{f"optimizer__{name}": value for name, value in options.items()},
+            **{
+                f"optimizer__{name}": value
+                for name, value in self._optimizer_options(optimizer, device).items()
+            },
         )
         return net.initialize()
 
-    # -- prediction ----------------------------------------------------------------------------
+    def _optimizer_options(
+        self, optimizer: type[torch.optim.Optimizer], device: torch.device
+    ) -> dict[str, Any]:
+        """Those of our options that an optimiser knows."""
+        if not issubclass(optimizer, torch.optim.Optimizer):
+            raise ValueError(
+                "optimizer must be 'adam', 'adamw', 'sgd' or a subclass of torch.optim.Optimizer, "
+                f"found {optimizer.__name__}"
+            )
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), found {self.betas!r}")
+        options = {"weight_decay": self.weight_decay, "betas": tuple(self.betas)}
+        if optimizer in _OPTIMIZERS.values() and device.type in ("cpu", "cuda"):
+            options["fused"] = True
+        known = inspect.signature(optimizer).parameters
+        if self.weight_decay and "weight_decay" not in known:
+            raise ValueError(
+                f"weight_decay={self.weight_decay}, but {optimizer.__name__} has none: set it to 0"
+            )
+        return {name: value for name, value in options.items() if name in known}
 
-    def _inference_rows(self, X: Any) -> RegionRows:
-        X = self._check_X(X, reset=False)
-        device = _device_of(self.net_)
-        n_regions = X.shape[1] if len(X.shape) == 3 else 1
-        # The precision of training, whatever the number of rows: a sample's scores must not
-        # depend on the company it comes in.
-        work = 2 * self.batch_size * n_regions * X.shape[-1] * self.class_attributes_.n_attributes
-        return RegionRows(X, device, compute_dtype(self.precision, device, work))
-
-    def _infer(
-        self, rows: RegionRows, method: str, n_values: int, *args: Any
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Results of a method of the network, a chunk of rows at a time, on the CPU."""
-        module = self.net_.module_.eval()
-        with torch.inference_mode():
-            for chunk in rows.chunks(8 * n_values):
-                yield chunk, getattr(module, method)(rows.take(chunk), *args).float().cpu()
-
-    def _infer_semantics(self, X: Any) -> tuple[int, Iterator[tuple[slice, Tensor]]]:
-        rows = self._inference_rows(X)
-        n_values = rows.shape[1] * self.class_attributes_.n_attributes
-        return len(rows), self._infer(rows, "semantics", n_values)
-
-    def predict_attributes(self, X: Any) -> NDArray[np.float32]:
-        """Semantic vectors of the samples (Eq. 3).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
-
-        Returns
-        -------
-        semantics : ndarray of shape (n_samples, n_attributes), float32
-            Columns in the order of ``class_attributes_.attribute_names``. Comparable between
-            samples; not on the scale of the class attribute table.
-        """
-        check_is_fitted(self)
-        n_samples, chunks = self._infer_semantics(X)
-        result = np.empty((n_samples, self.class_attributes_.n_attributes), dtype=np.float32)
-        for rows, semantics in chunks:
-            result[rows] = semantics.numpy()
-        return result
-
-    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
-        n_samples, chunks = self._infer_semantics(X)
-        values = torch.from_numpy(np.array(table.values))
-        result = np.empty((n_samples, table.n_classes), dtype=np.float32)
-        for rows, semantics in chunks:
-            result[rows] = self.net_.module_.class_scores(semantics, values).numpy()
-        return result
+    def _update(self, net: ZeroShotNet, table: ClassAttributes, unseen: NDArray[np.bool_]) -> None:
+        """Give a net that goes on training the parameters as they are now."""
+        kind, params = self._criterion(table, unseen)
+        device = device_of(net)
+        net.criterion_ = kind(**params).to(device)
+        for name, value in self._network(table)[1].items():
+            if name in net.module_.__dict__:
+                setattr(net.module_, name, value)
+        net.device, net.verbose = str(device), int(self.verbose)
 
 
-def _device_of(net: ZeroShotNet) -> torch.device:
-    """Where the weights are: not where they were trained, once unpickled on another machine."""
-    device: torch.device = next(net.module_.parameters()).device
-    return device
+def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
+    for entry in callbacks or []:
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                "callbacks must be a list of skorch callbacks, or pairs of a name and one; found "
+                f"{entry!r}"
+            )
+    return list(callbacks or [])
+
+
+def _check_weights(net: ZeroShotNet) -> None:
+    for name, parameter in net.module_.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise NonFiniteLossError(
+                f"{name} is not finite after epoch {len(net.history)}: the last gradient "
+                "overflowed. Lower learning_rate, set gradient_clip, or use precision='float32'."
+            )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +14,21 @@ from torch import Tensor
 
 from zslearn.exceptions import NonFiniteLossError
 
-__all__ = ["ZeroShotNet"]
+__all__ = ["StopTraining", "ZeroShotNet", "attached"]
+
+
+class StopTraining(Exception):
+    """Ends training at the beginning of an epoch, as if it had been the last one."""
+
+
+@contextmanager
+def attached(net: ZeroShotNet, name: str, callback: Callback) -> Iterator[None]:
+    """Give a net a callback for a while, called before its others."""
+    net.callbacks_.insert(0, (name, callback))
+    try:
+        yield
+    finally:
+        net.callbacks_.remove((name, callback))
 
 
 class AverageTerms(Callback):
@@ -46,6 +62,8 @@ class ZeroShotNet(NeuralNet):
     ----------
     interrupted_ : bool
         Whether the last training was ended from the keyboard.
+    stop_requested_ : bool
+        Set by a callback to end training after the epoch.
     term_names_ : list of str
         Names of the loss terms in the history.
     """
@@ -54,6 +72,7 @@ class ZeroShotNet(NeuralNet):
         super().__init__(*args, train_split=None, **kwargs)
         self.seed = seed
         self.interrupted_ = False
+        self.stop_requested_ = False
         self.term_names_: list[str] = []
         self._noise: torch.Generator | None = None
 
@@ -78,17 +97,27 @@ class ZeroShotNet(NeuralNet):
         return dataset
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
-        """Train; an interrupted epoch leaves no half-filled line in the history."""
-        self.interrupted_ = False
+        """Train; an epoch that does not end leaves no half-filled line in the history."""
+        self.interrupted_ = self.stop_requested_ = False
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
-        except KeyboardInterrupt:
+        except StopTraining:
+            return self
+        except KeyboardInterrupt as error:
+            if _raised_by_callback(error):
+                return self
             self.interrupted_ = True
-            if len(self.history) and "dur" not in self.history[-1]:
-                self.history.pop()
             raise
         finally:
             self._noise = None
+            if len(self.history) and "dur" not in self.history[-1]:
+                self.history.pop()
+
+    def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        """Begin an epoch, unless a callback has asked to stop."""
+        if self.stop_requested_:
+            raise StopTraining
+        super().on_epoch_begin(net, *args, **kwargs)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -132,3 +161,12 @@ class ZeroShotNet(NeuralNet):
             f"({shown}). Lower learning_rate or the weight of that term, set gradient_clip, or "
             "use precision='float32'."
         )
+
+
+def _raised_by_callback(error: BaseException) -> bool:
+    """Whether an interrupt is a callback of skorch that stops training, such as EarlyStopping."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return where.startswith("skorch.callbacks")

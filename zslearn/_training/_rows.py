@@ -30,6 +30,8 @@ class RegionRows:
     device : torch.device
     dtype : torch.dtype
         Of the regions returned.
+    rows : ndarray of int, default=None
+        The rows of X meant, in ascending order; all by default. Row numbers below count these.
     keep : bool, default=False
         Keep one normalised copy on the device if it fits in a quarter of the memory free there.
         On a CPU this is done only for half precision and for X in memory: a float32 copy would
@@ -37,18 +39,26 @@ class RegionRows:
     """
 
     def __init__(
-        self, X: Any, device: torch.device, dtype: torch.dtype, *, keep: bool = False
+        self,
+        X: Any,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        rows: NDArray[np.intp] | None = None,
+        keep: bool = False,
     ) -> None:
         self.X = X
+        self.rows = rows
         self.device = device
         self.dtype = dtype
         shape = tuple(X.shape)
-        self.shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+        shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+        self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
         if keep and self._should_keep():
             self._resident = torch.empty(self.shape, dtype=dtype, device=device)
-            for rows in self.chunks():
-                self._resident[rows] = self._load(rows)
+            for chunk in self.chunks():
+                self._resident[chunk] = self._load(chunk)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -69,21 +79,20 @@ class RegionRows:
         return self._resident[torch.from_numpy(rows).to(self.device)]
 
     def _load(self, rows: slice | NDArray[np.intp]) -> Tensor:
-        raw = _as_tensor(self.X[rows])
+        picked = rows if self.rows is None else self.rows[rows]
+        raw = _as_tensor(self.X[picked])
         raw = raw.reshape(len(raw), *self.shape[1:])
-        if raw.device.type != self.device.type:
+        if raw.device != self.device:
             if raw.dtype == torch.float64 and self.device.type == "mps":
                 raw = raw.float()  # Metal has no float64
-            if self.device.type == "cuda":
-                raw = raw.pin_memory()
-            raw = raw.to(self.device, non_blocking=self.device.type == "cuda")
+            raw = raw.to(self.device)
         regions = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
         lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
         low, high = torch.stack([lengths.amin(), lengths.amax()]).tolist()
         if low > 1e-12 and high < 1e12:
             return (regions / lengths).to(self.dtype)
         # Zero, tiny, huge or not finite: rare, and worth a slower look.
-        self._check_finite(regions, rows)
+        self._check_finite(regions, picked)
         return normalize_rows(regions).to(self.dtype)
 
     def _check_finite(self, regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
@@ -168,6 +177,20 @@ def _in_memory(X: Any) -> bool:
 
 
 def _free_memory() -> int:
+    """Bytes this process may still take: the least of the machine's, its container's, its own."""
+    free = [_read_meminfo(), *_read_cgroup()]
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        if soft != resource.RLIM_INFINITY:
+            free.append(soft - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    except ImportError:  # not on this platform
+        pass
+    return max(0, min(free))
+
+
+def _read_meminfo() -> int:
     try:
         with open("/proc/meminfo") as file:
             for line in file:
@@ -179,3 +202,12 @@ def _free_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 0
+
+
+def _read_cgroup() -> list[int]:
+    folder = "/sys/fs/cgroup"
+    try:
+        with open(f"{folder}/memory.max") as most, open(f"{folder}/memory.current") as now:
+            return [int(most.read()) - int(now.read())]
+    except (OSError, ValueError):  # no such group, or no limit ("max")
+        return []

@@ -1,40 +1,50 @@
-"""Learning-rate schedules, as factors of the initial rate."""
+"""Learning-rate schedules over one training run.
+
+skorch's ``LRScheduler`` counts from the beginning of the history; a training that is continued
+needs a schedule of its own.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback
 
-__all__ = ["schedule_callback"]
+__all__ = ["LearningRate"]
 
 
-def schedule_callback(name: str, n_steps: int) -> LRScheduler | None:
-    """Return the skorch callback of a schedule, or None for a constant rate.
+class LearningRate(Callback):
+    """Set the learning rate of every step, and record it as ``lr`` in the history.
 
     Parameters
     ----------
-    name : {"constant", "cosine", "linear"}
+    schedule : {"constant", "cosine", "linear"}
         "cosine" and "linear" fall from the initial rate to zero over `n_steps`.
+    initial : float
+        The initial rate.
     n_steps : int
-        Optimiser steps in the whole training.
+        Optimiser steps in this run.
     """
-    if name == "constant":
-        return None
-    factor: Any = {"cosine": _cosine, "linear": _linear}[name]
-    return LRScheduler(
-        policy="LambdaLR",
-        lr_lambda=partial(factor, n_steps=n_steps),
-        step_every="batch",
-        event_name="lr",
-    )
 
+    def __init__(self, schedule: str, initial: float, n_steps: int) -> None:
+        self.schedule = schedule
+        self.initial = initial
+        self.n_steps = n_steps
+        self.step = 0
 
-def _cosine(step: int, n_steps: int) -> float:
-    return 0.5 * (1.0 + math.cos(math.pi * min(step / n_steps, 1.0)))
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Set the rate of the step that begins."""
+        if not training:
+            return
+        rate = self.initial * self.factor(self.step / self.n_steps)
+        for group in net.optimizer_.param_groups:
+            group["lr"] = rate
+        net.history.record_batch("lr", rate)
+        self.step += 1
 
-
-def _linear(step: int, n_steps: int) -> float:
-    return max(0.0, 1.0 - step / n_steps)
+    def factor(self, done: float) -> float:
+        """Share of the initial rate when a share `done` of the steps has been made."""
+        if self.schedule == "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * done))
+        return 1.0 - done if self.schedule == "linear" else 1.0

@@ -139,6 +139,11 @@ class CVsCNetwork(nn.Module):
             torch.randn(width, n_features, generator=generator, dtype=dtype)
         )
 
+    @property
+    def n_attributes(self) -> int:
+        """K, the number of attributes."""
+        return self.attribute_vectors.shape[0]
+
     def queries_and_embeddings(self) -> tuple[Tensor, Tensor]:
         """Attribute queries Q and embeddings E, both (K, D); independent of the images."""
         vectors = zf.normalize_rows(self.attribute_vectors)

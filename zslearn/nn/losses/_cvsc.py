@@ -33,10 +33,10 @@ class CVsCLoss(nn.Module):
         The class attribute table T that s is compared with, kept as a buffer.
     unseen : Tensor of shape (C,), bool
         Marks the unseen classes.
-    lambda_ce : float, default=1.0
-        Weight of the cross entropy; 1 in the paper, 3 in the authors' released code.
-    lambda_cal : float, default=0.1
-        Weight of the calibration loss; not in the paper.
+    lambda_ce : float, default=3.0
+        Weight of the cross entropy; 3 in the authors' released code, 1 in the paper.
+    lambda_cal : float, default=0.4
+        Weight of the calibration loss; that of the released code, the paper gives none.
     lambda_cc, lambda_sci, lambda_tci : float, default=0.5, 2.0, 2.0
         Weights of the causal terms; the defaults are the paper's.
     alpha : float, default=0.5
@@ -71,8 +71,8 @@ class CVsCLoss(nn.Module):
         class_attributes: Tensor,
         unseen: Tensor,
         *,
-        lambda_ce: float = 1.0,
-        lambda_cal: float = 0.1,
+        lambda_ce: float = 3.0,
+        lambda_cal: float = 0.4,
         lambda_cc: float = 0.5,
         lambda_sci: float = 2.0,
         lambda_tci: float = 2.0,
@@ -172,8 +172,8 @@ class CVsCLoss(nn.Module):
             terms["tci"] = self.target_intervention(z, z_other, y)
         if not terms:
             raise ValueError(
-                "no loss term is left to minimise: every weight is 0 (the calibration loss counts "
-                "only where a class is unseen)"
+                "no loss term is left to minimise: lambda_ce, lambda_cc, lambda_sci and lambda_tci "
+                "are 0, and lambda_cal is 0 or no class is unseen"
             )
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}

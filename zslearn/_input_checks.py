@@ -1,0 +1,177 @@
+"""What `fit` and `predict` accept as features, labels and class attributes."""
+
+from __future__ import annotations
+
+from numbers import Number
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+
+from zslearn.attributes import ClassAttributes
+
+__all__ = ["as_plain_labels", "check_class_attributes", "is_frame", "is_not_real", "is_row_source"]
+
+
+def check_class_attributes(
+    class_attributes: Any, y: NDArray[Any], *, may_be_cut: bool = True
+) -> ClassAttributes:
+    """Turn what `fit` accepts as class attributes into a table sorted by class label.
+
+    Parameters
+    ----------
+    class_attributes : ClassAttributes, DataFrame, array-like of shape (C, K) or None
+        ``None`` describes each class in `y` by an attribute of its own.
+    y : ndarray of shape (n_samples,)
+        The training labels.
+    may_be_cut : bool, default=True
+        Whether to refuse bare tables with as many rows as there are samples.
+
+    Returns
+    -------
+    ClassAttributes
+        Its labels sorted, as ``numpy.unique`` sorts.
+
+    Raises
+    ------
+    TypeError
+        If `class_attributes` is not a table.
+    ValueError
+        If a label in `y` is not described, a bare table has lost rows or may have, or a bare
+        array comes with labels that are not its row numbers.
+    """
+    seen = np.unique(y)
+    if class_attributes is None:
+        names = [f"class_{label}" for label in seen]
+        return ClassAttributes(np.eye(len(seen)), labels=seen, attribute_names=names)
+    if isinstance(class_attributes, ClassAttributes):
+        table = class_attributes
+    else:
+        has_labels = is_frame(class_attributes)
+        if not has_labels:
+            class_attributes = _as_bare_table(class_attributes)
+        kind, remedy = ("array", "ClassAttributes(values, labels=...)")
+        if has_labels:
+            kind, remedy = ("DataFrame", "ClassAttributes.from_frame(frame)")
+        if may_be_cut and len(class_attributes) == len(y):
+            raise ValueError(
+                f"class_attributes is a bare {kind} with as many rows as there are samples "
+                f"({len(y)}). scikit-learn slices such parameters when it cuts folds, so classes "
+                f"may have been lost. Wrap it: {remedy} passes through whole."
+            )
+        if has_labels:
+            if not set(seen.tolist()) & set(class_attributes.index) and set(seen.tolist()) <= set(
+                class_attributes.columns
+            ):
+                raise ValueError(
+                    "class_attributes has the labels of y as columns: classes belong in its rows. "
+                    "Pass class_attributes.T."
+                )
+            table = ClassAttributes.from_frame(class_attributes)
+        else:
+            table = ClassAttributes(class_attributes)
+            _check_row_numbers(seen, table.n_classes, remedy)
+    try:
+        table.index_of(seen)
+    except ValueError as error:
+        encoded = np.array_equal(seen, np.arange(len(seen)))
+        if encoded and table.labels.dtype.kind == "U":
+            raise ValueError(
+                f"{error} Labels 0, 1, ... where names were given are scikit-learn's encoding: "
+                "cross_val_predict with method='predict_proba' or 'decision_function' and "
+                "CalibratedClassifierCV encode y, and cannot be used with a table of classes."
+            ) from None
+        raise
+    return table.subset(np.unique(table.labels))
+
+
+def _check_row_numbers(seen: NDArray[Any], n_classes: int, remedy: str) -> None:
+    """Refuse labels that are not row numbers of a bare table."""
+    integral = seen.dtype.kind in "iu" or (
+        seen.dtype.kind == "f" and np.array_equal(seen, np.floor(seen))
+    )
+    if not integral:
+        raise ValueError(
+            "class_attributes is a bare array, whose row c describes class c, but y holds labels "
+            f"such as {seen[:3].tolist()}. Name the rows: {remedy}."
+        )
+    if seen.min() < 0 or seen.max() >= n_classes:
+        raise ValueError(
+            f"class_attributes is a bare array of {n_classes} rows, whose row c describes class c, "
+            f"but y holds labels from {seen.min()} to {seen.max()}. Either rows are missing or "
+            f"have been lost when folds were cut, or the labels are not row numbers: {remedy}."
+        )
+
+
+def is_frame(table: Any) -> bool:
+    """Whether a table has columns and an index, as data frames do."""
+    return hasattr(table, "columns") and hasattr(table, "index")
+
+
+def _as_bare_table(table: Any) -> Any:
+    """Return an array or a sequence as it is; refuse what cannot be a table."""
+    wanted = "a ClassAttributes, a DataFrame indexed by class label or an array (n_classes, K)"
+    if isinstance(table, str | PathLike):
+        raise TypeError(
+            f"class_attributes must be {wanted}, found the path {str(table)!r}. Read the file: "
+            "ClassAttributes.from_csv(path)."
+        )
+    if hasattr(table, "toarray"):
+        raise TypeError(f"class_attributes must be {wanted}, found a sparse matrix: .toarray() it.")
+    if isinstance(table, dict) or not (hasattr(table, "__len__") or hasattr(table, "__array__")):
+        raise TypeError(f"class_attributes must be {wanted}, found {type(table).__name__}.")
+    return table if hasattr(table, "__len__") else np.asarray(table)
+
+
+def is_row_source(X: Any) -> bool:
+    """Whether X gives rows on demand and must not be turned into an array whole.
+
+    True for torch tensors, arrays of bfloat16 (which numpy has no arithmetic for) and lazy stores:
+    objects with a shape, a dtype and row indexing that are neither arrays nor data frames.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    bool
+    """
+    if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
+        return False
+    if isinstance(X, np.ndarray):
+        return X.dtype.name == "bfloat16"
+    return not hasattr(X, "columns") and not hasattr(X, "iloc") and not hasattr(X, "tocsr")
+
+
+def is_not_real(dtype: Any) -> bool:
+    """Whether a dtype of numpy or torch is complex, text, or anything else but real numbers."""
+    if isinstance(dtype, np.dtype):
+        return dtype.kind not in "fiub" and dtype.name != "bfloat16"
+    return bool(getattr(dtype, "is_complex", False))
+
+
+def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:
+    """Turn labels held as objects or variable strings into plain arrays, refusing gaps."""
+    if y.dtype.kind == "T":
+        y = y.astype(object)
+    if y.dtype != object:
+        return y
+    values = y.tolist()
+    missing = [
+        i
+        for i, label in enumerate(values)
+        if label is None or is_scalar_nan(label) or is_pandas_na(label)
+    ]
+    if missing:
+        raise ValueError(
+            f"Input y contains NaN or missing labels, in {len(missing)} row(s): {missing[:10]}. "
+            "Every sample needs a label."
+        )
+    if all(isinstance(label, str) for label in values):
+        return y.astype(str)
+    if all(isinstance(label, Number) for label in values):
+        return np.array(values)
+    return y

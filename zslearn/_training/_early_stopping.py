@@ -1,0 +1,126 @@
+"""How many epochs: watched on seen classes and samples that are held out from training."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import Callback
+
+from zslearn._training._rows import RegionRows
+from zslearn.metrics import ausuc_score
+
+__all__ = ["HeldOutMonitor", "hold_out_classes"]
+
+
+def hold_out_classes(
+    y: NDArray[Any], fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split rows so that some classes are held out whole, and a share of the others' samples.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels of seen classes.
+    fraction : float
+        The share of classes, and of each remaining class's samples, that is held out; at least
+        one of each.
+    seed : int
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Sorted row numbers.
+
+    Raises
+    ------
+    ValueError
+        If no class, or no sample of a class that stays, would be left to train on.
+    """
+    rng = np.random.default_rng(seed)
+    classes, targets, counts = np.unique(y, return_inverse=True, return_counts=True)
+    n_held_out = max(1, round(fraction * len(classes)))
+    if len(classes) - n_held_out < 1:
+        raise ValueError(
+            f"early_stopping=True holds out whole classes, but y has {len(classes)}: at least two "
+            "are needed, one to hold out and one to train on. Set early_stopping=False."
+        )
+    unseen = np.zeros(len(classes), dtype=bool)
+    unseen[rng.permutation(len(classes))[:n_held_out]] = True
+    single = ~unseen & (counts < 2)
+    if single.any():
+        raise ValueError(
+            f"early_stopping=True holds out samples of every class, but {int(single.sum())} "
+            f"class(es) have only one, such as {classes[single].tolist()[0]!r}. Set "
+            "early_stopping=False or give them more samples."
+        )
+    held_out = unseen[targets]
+    order = rng.permutation(len(y))
+    for c in np.flatnonzero(~unseen):
+        rows = order[targets[order] == c]
+        held_out[rows[: min(len(rows) - 1, max(1, round(fraction * len(rows))))]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+class HeldOutMonitor(Callback):
+    """Record the area under the seen-unseen curve of held-out samples, and stop when it rests.
+
+    Parameters
+    ----------
+    regions : RegionRows
+        The held-out samples.
+    y : ndarray of shape (n_held_out,)
+        Their labels.
+    classes, seen_classes : ndarray
+        All classes of the fold in the order of the network's logits, and those trained on.
+    patience : int
+        Epochs without a new best after which training stops.
+    keep_weights : bool
+        Whether to keep a copy of the best weights.
+
+    Attributes
+    ----------
+    scores : list of float
+        The area after each epoch; also ``valid_ausuc`` in the net's history.
+    best_epoch : int
+        Counted from one.
+    """
+
+    def __init__(
+        self,
+        regions: RegionRows,
+        y: NDArray[Any],
+        classes: NDArray[Any],
+        seen_classes: NDArray[Any],
+        patience: int,
+        keep_weights: bool,
+    ) -> None:
+        self.regions = regions
+        self.y = y
+        self.known = {"classes": classes, "seen_classes": seen_classes}
+        self.patience = patience
+        self.keep_weights = keep_weights
+        self.scores: list[float] = []
+        self.best_epoch = 0
+        self.best_weights: dict[str, Any] | None = None
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Score the held-out samples."""
+        module = net.module_.eval()
+        logits = []
+        with torch.inference_mode():
+            for chunk in self.regions.chunks(8 * self.regions.shape[1] * module.n_attributes):
+                semantics = module.semantics(self.regions.take(chunk))
+                logits.append(module.class_scores(semantics).float().cpu().numpy())
+        score = ausuc_score(self.y, np.concatenate(logits), **self.known)
+        net.history.record("valid_ausuc", score)
+        self.scores.append(score)
+        if score > max(self.scores[:-1], default=-1.0):
+            self.best_epoch = len(self.scores)
+            if self.keep_weights:
+                self.best_weights = copy.deepcopy(module.state_dict())
+        elif len(self.scores) - self.best_epoch >= self.patience:
+            net.stop_requested_ = True

@@ -1,0 +1,78 @@
+"""The bridge to scikit-learn's callback protocol, which is experimental and not in every version.
+
+This is the only module that knows of it. Callbacks set with ``set_callbacks``, or passed down by a
+search or a pipeline, see each fit as a task and each of its epochs as a subtask; one that answers
+"stop" ends the training after that epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skorch.callbacks import Callback
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's: no callbacks can be set."""
+
+
+__all__ = ["CallbackSupportMixin", "FitTask"]
+
+
+class FitTask:
+    """A fit as scikit-learn's callbacks see it; without support for them, nothing.
+
+    Parameters
+    ----------
+    estimator : object
+        The estimator being fitted.
+    n_epochs : int
+        The most epochs the fit will take.
+    X, y : array-like
+        What it is fitted on.
+    """
+
+    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any) -> None:
+        self.estimator = estimator
+        self.data = {"X": X, "y": y}
+        self.context = None
+        if hasattr(estimator, "_init_callback_context"):
+            self.context = estimator._init_callback_context(max_subtasks=n_epochs)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def epochs(self) -> Callback:
+        """Return a callback for the net that reports its epochs as subtasks."""
+        return EpochTasks(self)
+
+    def end(self) -> None:
+        """Report the end of the fit."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes={}, **self.data
+            )
+
+
+class EpochTasks(Callback):
+    """Report each epoch of a net to scikit-learn's callbacks."""
+
+    def __init__(self, task: FitTask) -> None:
+        self.task = task
+        self.context: Any = None
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open a subtask."""
+        task = self.task
+        if task.context is not None:
+            self.context = task.context.subcontext(task_name="epoch")
+            self.context.call_on_fit_task_begin(estimator=task.estimator, **task.data)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Close it, and stop if a callback says so."""
+        if self.context is None:
+            return
+        context, self.context = self.context, None
+        if context.call_on_fit_task_end(estimator=self.task.estimator, **self.task.data):
+            net.stop_requested_ = True
