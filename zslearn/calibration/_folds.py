@@ -1,0 +1,166 @@
+"""One fold of the tuning: its parts, its class attributes, its model, its switching points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_method_params
+
+from zslearn._table_checks import quote_some
+from zslearn.base import check_class_attributes
+from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
+from zslearn.calibration._units import Unit
+from zslearn.metrics._switches import Switches, find_switches
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+_REMEDY = "Use zslearn.model_selection.SeenUnseenKFold."
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one model says of delta."""
+
+    switches: Switches
+    unit: Unit
+    held_out: NDArray[Any]  # labels of the classes that played the unseen
+    estimator: Any = None  # the fitted model, if it is wanted
+
+
+def check_splits(splits: Iterable[Any], y: NDArray[Any]) -> list[Split]:
+    """Make a list of folds, each with held-out classes and held-out samples of the others."""
+    checked = []
+    for number, (train_rows, test_rows) in enumerate(splits):
+        train, test = (_as_row_numbers(rows, len(y)) for rows in (train_rows, test_rows))
+        shared = np.intersect1d(train, test)
+        if len(shared):
+            raise ValueError(
+                f"cv gives {len(shared)} samples to both parts of fold {number}, the first is row "
+                f"{shared[0]}; a calibration is chosen on samples the model has not seen. {_REMEDY}"
+            )
+        stays = np.isin(y[test], y[train])
+        if stays.all() or not stays.any():
+            n_train = len(np.unique(y[train]))
+            found = (
+                f"fold {number} is not class-disjoint: every class of its test part is also in "
+                "its training part, so none plays the unseen"
+                if stays.all()
+                else f"the test part of fold {number} has no sample of the {n_train} classes of "
+                "its training part, so the accuracy on seen classes is undefined"
+            )
+            raise ValueError(f"cv does not pose a zero-shot problem: {found}. {_REMEDY}")
+        checked.append((train, test))
+    if not checked:
+        raise ValueError(f"cv gives no fold. {_REMEDY}")
+    return checked
+
+
+def _as_row_numbers(rows: Any, n_samples: int) -> NDArray[np.intp]:
+    rows = np.asarray(rows)
+    if rows.dtype == bool and len(rows) == n_samples:
+        return np.flatnonzero(rows)
+    return rows.astype(np.intp)
+
+
+def with_whole_tables(params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:
+    """Check the class attribute tables among fit parameters, against all of y."""
+    return {
+        key: check_class_attributes(value, y)
+        if is_class_attributes_key(key) and value is not None
+        else value
+        for key, value in params.items()
+    }
+
+
+def with_tables_of(params: dict[str, Any], classes: NDArray[Any]) -> dict[str, Any]:
+    """Restrict the tables among fit parameters to some classes."""
+    return {
+        key: value.subset(classes) if is_class_attributes_key(key) and value is not None else value
+        for key, value in params.items()
+    }
+
+
+def fit_fold(
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    split: Split,
+    fit_params: dict[str, Any],
+    unit: type[Unit],
+    keep: bool,
+) -> Fold:
+    """Fit on the training part and find the switching points of the test part."""
+    train, test = split
+    X_train, params = _safe_indexing(X, train), _check_method_params(X, fit_params, train)
+    fitted = estimator.fit(X_train, y[train], **params)
+    return measure(fitted, _safe_indexing(X, test), y[test], X_train, unit, keep)
+
+
+def measure(
+    estimator: Any, X: Any, y: NDArray[Any], X_train: Any, unit: type[Unit], keep: bool
+) -> Fold:
+    """Find where the samples of a calibration set switch, under a fitted model.
+
+    Candidates are the classes the model has seen and those in y.
+    """
+    rule = CalibrationRule().fit(estimator)
+    name = type(estimator).__name__
+    present = np.unique(y)
+    undescribed = np.setdiff1d(present, rule.classes_)
+    if len(undescribed):
+        raise ValueError(
+            f"y holds {len(undescribed)} class(es) that are not among the classes_ of the fitted "
+            f"{name}, so it cannot predict them: {quote_some(undescribed)}. Describe the classes "
+            "of all samples: fit(X, y, class_attributes=...)."
+        )
+    is_unseen = ~np.isin(present, rule.seen_classes_)
+    if is_unseen.all() or not is_unseen.any():
+        kind = "seen" if is_unseen.all() else "unseen"
+        raise ValueError(
+            f"The calibration data hold no sample of a class {kind} by the fitted {name} (they "
+            f"hold {quote_some(present)}), so delta cannot be chosen on them. Both kinds are "
+            "needed: samples of classes the model has been trained on, held out, and samples of "
+            "classes it has only been described. A model that comes fitted is calibrated with "
+            "cv='prefit'."
+        )
+    candidates = np.union1d(rule.seen_classes_, present)
+    scores = finite_scores(estimator, X, rule, candidates)
+    measured = measure_unit(estimator, X_train, rule, candidates, unit)
+    if unit.delta_scale == "probability":
+        scores = softmax(scores, axis=1)
+    switches = find_switches(y, scores, candidates, rule.seen_classes_)
+    return Fold(switches, measured, present[is_unseen], estimator if keep else None)
+
+
+def measure_unit(
+    estimator: Any,
+    X_train: Any,
+    rule: CalibrationRule,
+    candidates: NDArray[Any],
+    unit: type[Unit],
+) -> Unit:
+    """Measure a unit on the scores of training samples."""
+    scores = np.empty((0, len(candidates)))
+    if unit.needs_training_scores:
+        scores = finite_scores(estimator, X_train, rule, candidates)
+    return unit.measure(scores, np.isin(candidates, rule.seen_classes_))
+
+
+def finite_scores(
+    estimator: Any, X: Any, rule: CalibrationRule, candidates: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Scores of some classes in float64, columns in the sorted order of their labels."""
+    scores = rule.calibration_scores(class_scores(estimator, X), candidates=candidates)
+    n_bad = scores.size - np.count_nonzero(np.isfinite(scores))
+    if n_bad:
+        raise ValueError(
+            f"The scores of the fitted {type(estimator).__name__} hold {n_bad} NaN or infinite "
+            f"values of {scores.size}; check that its training has not diverged."
+        )
+    return scores
