@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length
 
 from zslearn.attributes import ClassAttributes
 
-__all__ = ["as_plain_labels", "check_class_attributes", "is_frame", "is_not_real", "is_row_source"]
+__all__ = [
+    "as_plain_labels",
+    "check_class_attributes",
+    "check_labels_of",
+    "is_frame",
+    "is_not_real",
+    "is_row_source",
+]
 
 
 def check_class_attributes(
@@ -151,6 +161,30 @@ def is_not_real(dtype: Any) -> bool:
     if isinstance(dtype, np.dtype):
         return dtype.kind not in "fiub" and dtype.name != "bfloat16"
     return bool(getattr(dtype, "is_complex", False))
+
+
+def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
+    """Check the labels y of the samples X, on behalf of an estimator of some name.
+
+    Parameters
+    ----------
+    name : str
+        The estimator's, for messages.
+    X : array-like of shape (n_samples, ...)
+    y : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = as_plain_labels(column_or_1d(y, warn=True))
+    if y.dtype.kind in "fc":
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    check_classification_targets(y)
+    check_consistent_length(X, y)
+    return y
 
 
 def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:

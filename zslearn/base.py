@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zslearn._input_checks import (
-    as_plain_labels,
     check_class_attributes,
+    check_labels_of,
     is_frame,
     is_not_real,
     is_row_source,
@@ -98,12 +97,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         X = self._check_X(X, reset=reset)
-        y = as_plain_labels(column_or_1d(y, warn=True))
-        if y.dtype.kind in "fc":
-            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
-        check_consistent_length(X, y)
-        return X, y
+        return X, check_labels_of(name, X, y)
 
     # -- prediction ----------------------------------------------------------------------------
 

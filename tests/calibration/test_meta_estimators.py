@@ -1,6 +1,7 @@
 """FixedCalibrationClassifier and TunedCalibrationClassifierCV, around a linear classifier."""
 
 import pickle
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -611,3 +612,23 @@ def test_deep_classifier(problem, train):
     ).fit(X[:, None, :].astype(np.float16), y, class_attributes=table)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert np.isfinite(search.best_estimator_.best_delta_)
+
+
+class Witness(Ridge):
+    """Notes what it was given to fit on."""
+
+    kinds: ClassVar[list[str]] = []
+
+    def fit(self, X, y, class_attributes=None):
+        Witness.kinds.append(type(X).__name__)
+        return super().fit(X, y, class_attributes)
+
+
+def test_folds_of_a_memory_map_are_views(train, tmp_path):
+    X, y, table = train
+    np.save(tmp_path / "X.npy", X)
+    on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
+    Witness.kinds.clear()
+    clf = tuned(Witness()).fit(on_disk, y, class_attributes=table)
+    assert Witness.kinds == ["RowView"] * 3 + ["memmap"]
+    assert clf.best_delta_ == tuned().fit(X, y, class_attributes=table).best_delta_

@@ -5,9 +5,11 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from zslearn import CVsCClassifier
 from zslearn._training import _progress
+from zslearn.exceptions import TrainingInterruptedWarning
 
 pytest.importorskip("sklearn.callback")
 
@@ -97,6 +99,36 @@ def test_fitted_estimators_do_not_hold_the_task(data):
     assert "epoch_tasks" not in dict(clf.net_.callbacks_)
     again = pickle.loads(pickle.dumps(clf.set_callbacks()))
     np.testing.assert_array_equal(again.predict(data[0]), clf.predict(data[0]))
+
+
+class Interrupt(Callback):
+    """Ctrl-C in the second epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_ends_a_whole_search(data):
+    """Alone, a fit keeps what it has; in a search, going on would not be what was meant."""
+    clf = make(callbacks=[Interrupt()])
+    with pytest.warns(TrainingInterruptedWarning):
+        clf.fit(*data)
+    for estimator, name in [(clf, "delta"), (make_pipeline(clf), "cvscclassifier__delta")]:
+        search = GridSearchCV(estimator, {name: [0.0, 1.0]}, cv=2)
+        with pytest.raises(KeyboardInterrupt):
+            search.fit(*data)
+    with pytest.warns(TrainingInterruptedWarning):
+        make_pipeline(clf).fit(*data)
+
+
+def test_plain_bar(data, capsys):
+    make(verbose=2).fit(*data)
+    printed = capsys.readouterr()
+    assert "CVsCClassifier: 100%" in printed.err
+    assert "3/3" in printed.err
+    assert "tci=" in printed.err
+    assert printed.out == ""  # no table besides
 
 
 def test_nothing_happens_without_support(data):

@@ -23,9 +23,10 @@ from zslearn._training._device import resolve_device
 from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
 from zslearn._training._inference import BatchedInference, device_of
 from zslearn._training._net import ZeroShotNet, attached
-from zslearn._training._progress import CallbackSupportMixin, FitTask
+from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._rows import TrainingBatches
 from zslearn._training._schedule import LearningRate
+from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn.attributes import ClassAttributes
 from zslearn.base import check_class_attributes
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
@@ -235,16 +236,13 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         before = len(net.history)
         batches = TrainingBatches(regions, targets, self.batch_size, net.seed)
         try:
-            with ExitStack() as stack:
-                schedule = schedule or self.learning_rate_schedule
-                rate = LearningRate(schedule, self.learning_rate, epochs * len(batches))
-                stack.enter_context(attached(net, "learning_rate", rate))
-                stack.enter_context(attached(net, "epoch_tasks", task.epochs()))
-                net.partial_fit(batches)
+            self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
             _check_weights(net)
         except NonFiniteLossError:
             self.__dict__.pop("net_", None)
             raise
+        if net.interrupted_ and task.in_search:
+            raise KeyboardInterrupt
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted after {len(net.history) - before} of {epochs} epochs; "
@@ -257,6 +255,22 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         self.seen_classes_ = self.classes_[seen]
         self.unseen_classes_ = self.classes_[~seen]
         self.net_ = net
+
+    def _run(
+        self, net: ZeroShotNet, batches: TrainingBatches, epochs: int, schedule: str, task: FitTask
+    ) -> None:
+        """Train a net with the callbacks of this run alone."""
+        threads = ThreadShare()
+        rate = LearningRate(schedule, self.learning_rate, epochs * len(batches))
+        callbacks = {"learning_rate": rate, "epoch_tasks": task.epochs(), "threads": threads}
+        if self.verbose > 1:
+            callbacks["bar"] = EpochBar(epochs, type(self).__name__)
+        with ExitStack() as stack:
+            stack.enter_context(take_turn(device_of(net)))
+            stack.callback(threads.leave)
+            for name, callback in callbacks.items():
+                stack.enter_context(attached(net, name, callback))
+            net.partial_fit(batches)
 
     def _train_held_out(
         self, X: Any, y: NDArray[Any], table: ClassAttributes, task: FitTask
@@ -318,7 +332,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
             lr=self.learning_rate,
             batch_size=self.batch_size,
             device=str(device),
-            verbose=int(self.verbose),
+            verbose=int(self.verbose == 1),
             callbacks=callbacks,
             seed=seed,
             module__n_features=self.n_features_in_,
@@ -361,7 +375,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         for name, value in self._network(table)[1].items():
             if name in net.module_.__dict__:
                 setattr(net.module_, name, value)
-        net.device, net.verbose = str(device), int(self.verbose)
+        net.device, net.verbose = str(device), int(self.verbose == 1)
 
 
 def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:

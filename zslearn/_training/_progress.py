@@ -1,8 +1,9 @@
-"""The bridge to scikit-learn's callback protocol, which is experimental and not in every version.
+"""Progress: the bridge to scikit-learn's callback protocol, and a plain bar.
 
-This is the only module that knows of it. Callbacks set with ``set_callbacks``, or passed down by a
-search or a pipeline, see each fit as a task and each of its epochs as a subtask; one that answers
-"stop" ends the training after that epoch.
+The protocol is experimental and not in every version; this is the only module that knows of it.
+Callbacks set with ``set_callbacks``, or passed down by a search or a pipeline, see each fit as a
+task and each of its epochs as a subtask; one that answers "stop" ends the training after that
+epoch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from skorch.callbacks import Callback
+from tqdm.auto import tqdm
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -19,7 +21,7 @@ except ImportError:  # scikit-learn < 1.9
         """Stands in for scikit-learn's: no callbacks can be set."""
 
 
-__all__ = ["CallbackSupportMixin", "FitTask"]
+__all__ = ["CallbackSupportMixin", "EpochBar", "FitTask"]
 
 
 class FitTask:
@@ -42,6 +44,17 @@ class FitTask:
         if hasattr(estimator, "_init_callback_context"):
             self.context = estimator._init_callback_context(max_subtasks=n_epochs)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    @property
+    def in_search(self) -> bool:
+        """Whether the fit belongs to a search, which an interrupt is meant to end as a whole."""
+        context = self.context
+        while context is not None:
+            names = (context.estimator_name, context.source_estimator_name or "")
+            if any(name.endswith("SearchCV") for name in names):
+                return True
+            context = context.parent
+        return False
 
     def epochs(self) -> Callback:
         """Return a callback for the net that reports its epochs as subtasks."""
@@ -76,3 +89,30 @@ class EpochTasks(Callback):
         context, self.context = self.context, None
         if context.call_on_fit_task_end(estimator=self.task.estimator, **self.task.data):
             net.stop_requested_ = True
+
+
+class EpochBar(Callback):
+    """A progress bar over the epochs of a training run, with the loss and its terms."""
+
+    def __init__(self, n_epochs: int, description: str) -> None:
+        self.n_epochs = n_epochs
+        self.description = description
+        self.bar: Any = None
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Draw the bar."""
+        self.bar = tqdm(total=self.n_epochs, desc=self.description, unit="epoch")
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Show the terms of the last batch."""
+        batch = net.history[-1]["batches"][-1]
+        terms = {name: f"{batch[name]:.3g}" for name in net.term_names_}
+        self.bar.set_postfix(terms, refresh=False)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Move on."""
+        self.bar.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()

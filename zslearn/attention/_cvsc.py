@@ -131,7 +131,9 @@ class CVsCClassifier(DeepZeroShotClassifier):
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the last one.
     verbose : int, default=0
-        1 prints a line an epoch, with every loss term.
+        1 prints a line an epoch, with every loss term; 2 shows a progress bar. For a bar over a
+        whole search, with the epochs inside, set scikit-learn's on the search (version 1.9 or
+        later): ``search.set_callbacks(sklearn.callback.ProgressBar())``.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, batches and counterfactuals. An int makes refits on one CPU
         equal to the bit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,10 @@ from sklearn.utils.validation import _check_method_params
 from zslearn._table_checks import quote_some
 from zslearn.base import check_class_attributes
 from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
+from zslearn.calibration._sweep import CommonCalibration, FoldCurve, Scoring, score_pieces
 from zslearn.calibration._units import Unit
 from zslearn.metrics._switches import Switches, find_switches
+from zslearn.model_selection import RowView
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -97,9 +99,11 @@ def fit_fold(
 ) -> Fold:
     """Fit on the training part and find the switching points of the test part."""
     train, test = split
-    X_train, params = _safe_indexing(X, train), _check_method_params(X, fit_params, train)
-    fitted = estimator.fit(X_train, y[train], **params)
-    return measure(fitted, _safe_indexing(X, test), y[test], X_train, unit, keep)
+    # A memory map is viewed, not copied: it may be larger than memory.
+    rows_of = RowView(X) if isinstance(X, np.memmap) else X
+    X_train = _safe_indexing(rows_of, train)
+    fitted = estimator.fit(X_train, y[train], **_check_method_params(X, fit_params, train))
+    return measure(fitted, _safe_indexing(rows_of, test), y[test], X_train, unit, keep)
 
 
 def measure(
@@ -164,3 +168,24 @@ def finite_scores(
             f"values of {scores.size}; check that its training has not diverged."
         )
     return scores
+
+
+def describe_sweep(
+    folds: Sequence[Fold],
+    curves: Sequence[FoldCurve],
+    best: CommonCalibration,
+    scoring: Scoring,
+) -> dict[str, Any]:
+    """Curves of every fold, and of their mean, for `cv_results_`."""
+    in_units = [curve.deltas() for curve in curves]
+    pairs = zip(folds, in_units, strict=True)
+    return {
+        "held_out_classes": [fold.held_out for fold in folds],
+        "delta": [fold.unit.from_units(deltas) for fold, deltas in pairs],
+        "delta_in_units": in_units,
+        "unseen_accuracy": [curve.unseen for curve in curves],
+        "seen_accuracy": [curve.seen for curve in curves],
+        "score": [score_pieces(curve, scoring) for curve in curves],
+        "mean_delta_in_units": best.deltas,
+        "mean_score": best.scores,
+    }

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    indexable,
-)
+from sklearn.utils.validation import check_is_fitted, indexable
 
+from zslearn._input_checks import check_labels_of
 from zslearn.base import check_class_attributes
 from zslearn.calibration._base import BaseCalibrationClassifier
 from zslearn.calibration._folds import (
     Fold,
     check_splits,
+    describe_sweep,
     fit_fold,
     measure,
     measure_unit,
@@ -41,13 +37,7 @@ from zslearn.calibration._response import (
     routing_enabled,
     takes_class_attributes,
 )
-from zslearn.calibration._sweep import (
-    CommonCalibration,
-    FoldCurve,
-    Scoring,
-    score_pieces,
-    sweep,
-)
+from zslearn.calibration._sweep import FoldCurve, Scoring, sweep
 from zslearn.calibration._units import UNITS
 from zslearn.metrics._gzsl import harmonic_mean
 from zslearn.model_selection import SeenUnseenKFold
@@ -185,8 +175,8 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
     between intervals; with "prefit" it is measured on the calibration set's samples of seen
     classes.
 
-    Folds of an ``np.memmap`` are copies in memory; give a
-    :class:`~zslearn.model_selection.RowView` of it to have them read by batches.
+    Folds of an ``np.memmap`` are views of it
+    (:class:`~zslearn.model_selection.RowView`), which a classifier may read by batches.
 
     References
     ----------
@@ -320,27 +310,19 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         self.best_delta_ = float(unit.from_units(np.array([best.delta]))[0])
         self.best_score_ = best.score
         if self.store_cv_results:
-            self.cv_results_ = _cv_results(folds, curves, best, scoring)
+            self.cv_results_ = describe_sweep(folds, curves, best, scoring)
         self.estimator_ = fitted
         return self
 
     def _check_y(self, X: Any, y: Any) -> NDArray[Any]:
         name = type(self).__name__
-        if y is None:
-            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
-        if y.dtype.kind in "fc" or y.dtype == object:
-            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
-        if y.dtype == object and all(isinstance(label, str) for label in y):
-            y = y.astype(str)
-        check_consistent_length(X, y)
+        y = check_labels_of(name, X, y)
         if len(np.unique(y)) < 2:
             raise ValueError(
                 f"{name} holds classes out, but y holds samples of 1 class only; at least two are "
                 "needed, one to play the unseen and one to train on."
             )
-        return cast("NDArray[Any]", y)
+        return y
 
     def _measure_prefit(self, X: Any, y: NDArray[Any]) -> Fold:
         try:
@@ -418,23 +400,3 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
                 method_mapping=MethodMapping().add(caller="fit", callee="split"),
             )
         )
-
-
-def _cv_results(
-    folds: Sequence[Fold],
-    curves: Sequence[FoldCurve],
-    best: CommonCalibration,
-    scoring: Scoring,
-) -> dict[str, Any]:
-    in_units = [curve.deltas() for curve in curves]
-    pairs = zip(folds, in_units, strict=True)
-    return {
-        "held_out_classes": [fold.held_out for fold in folds],
-        "delta": [fold.unit.from_units(deltas) for fold, deltas in pairs],
-        "delta_in_units": in_units,
-        "unseen_accuracy": [curve.unseen for curve in curves],
-        "seen_accuracy": [curve.seen for curve in curves],
-        "score": [score_pieces(curve, scoring) for curve in curves],
-        "mean_delta_in_units": best.deltas,
-        "mean_score": best.scores,
-    }

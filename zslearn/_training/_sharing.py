@@ -1,0 +1,105 @@
+"""Fits side by side: threads shared among the fits of a process, accelerators used in turn.
+
+joblib gives worker processes their share of the cores. Its threads it does not, and of graphics
+cards it knows nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from joblib.parallel import get_active_backend
+from skorch.callbacks import Callback
+
+try:
+    import fcntl
+except ImportError:  # Windows: the fits of one process still take turns
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["SHARE_VARIABLE", "ThreadShare", "take_turn"]
+
+SHARE_VARIABLE = "ZSLEARN_SHARE_GPU"
+
+_turns: defaultdict[torch.device, threading.Lock] = defaultdict(threading.Lock)
+
+
+@contextmanager
+def take_turn(device: torch.device) -> Iterator[None]:
+    """Wait for other fits of the same search to leave an accelerator.
+
+    Fits side by side on one accelerator gain little and may not fit its memory. Fits that joblib
+    runs in parallel, in threads or in worker processes, take turns; others are not waited for.
+    With the environment variable ``ZSLEARN_SHARE_GPU=1`` none is.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CPU is never waited for.
+    """
+    if device.type == "cpu" or os.environ.get(SHARE_VARIABLE, "0") not in ("", "0"):
+        yield
+        return
+    with _turns[device], _worker_turn(device):
+        yield
+
+
+@contextmanager
+def _worker_turn(device: torch.device) -> Iterator[None]:
+    """Hold a file that the worker processes of one parent share."""
+    if fcntl is None or multiprocessing.current_process().name == "MainProcess":
+        yield
+        return
+    name = f"zslearn-{os.getuid()}-{os.getppid()}-{device.type}{device.index or 0}.lock"
+    with open(Path(tempfile.gettempdir()) / name, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or the process ends
+        yield
+
+
+class ThreadShare(Callback):
+    """Divide torch's threads among the fits that joblib runs in threads of this process."""
+
+    _lock = threading.Lock()
+    _active = 0
+    _all_threads = 0
+
+    def __init__(self) -> None:
+        self.sharing = False
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Join the fits that share."""
+        in_thread = threading.current_thread() is not threading.main_thread()
+        backend, _ = get_active_backend()
+        self.sharing = in_thread and (backend.nesting_level or 0) > 0
+        if self.sharing:
+            with ThreadShare._lock:
+                if ThreadShare._active == 0:
+                    ThreadShare._all_threads = torch.get_num_threads()
+                ThreadShare._active += 1
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Take this fit's share, of as many fits as there are now."""
+        if self.sharing:
+            torch.set_num_threads(self.share())
+
+    @classmethod
+    def share(cls) -> int:
+        """Threads for each of the fits that share."""
+        return max(1, cls._all_threads // max(1, cls._active))
+
+    def leave(self) -> None:
+        """Leave; the last one restores the number of threads."""
+        if self.sharing:
+            self.sharing = False
+            with ThreadShare._lock:
+                ThreadShare._active -= 1
+                if ThreadShare._active == 0:
+                    torch.set_num_threads(ThreadShare._all_threads)
