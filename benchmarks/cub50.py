@@ -43,7 +43,7 @@ VARIANTS: dict[str, dict[str, float]] = {
 
 
 def load(folder: Path) -> tuple[Any, Any, Any, ClassAttributes]:
-    """Regions (memory-mapped), labels, the name of each image's split, and the class table."""
+    """Regions, labels, the name of each image's split, and the class table."""
     meta = np.load(folder / "meta.npz")
     table = ClassAttributes(
         meta["class_attributes"],
@@ -190,11 +190,13 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of regions and meta data")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--splits", type=int, default=3, help="class splits to choose on, up to 4")
+    parser.add_argument("--splits", type=int, default=3, choices=range(1, 5))
     parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     if not (arguments.data / "regions.npy").is_file():
         parser.error(f"no regions.npy in {arguments.data}: name the folder with --data")
+    if arguments.seeds < 1:
+        parser.error("--seeds must be at least 1")
     results = run(arguments.data, arguments.seeds, arguments.splits)
     print(report(results))
     if arguments.json:

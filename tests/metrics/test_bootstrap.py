@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score
 
 from zslearn.metrics import (
     ausuc_score,
@@ -299,3 +300,11 @@ def test_one_class_of_a_kind():
 def test_refusals(metric, kwargs, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(metric, [0, 0, 1, 2], [0, 1, 1, 2], **kwargs)
+
+
+def test_metrics_that_cannot_be_resampled():
+    y = ["a", "a", "b", "b"]
+    with pytest.raises(ValueError, match="sample_weight cannot be resampled"):
+        bootstrap_interval(per_class_accuracy_score, y, y, sample_weight=[1, 2, 1, 1])
+    with pytest.raises(TypeError, match="'accuracy_score' does not take class_weight"):
+        bootstrap_interval(accuracy_score, y, y)

@@ -188,8 +188,11 @@ def bootstrap_interval(
 
     Raises
     ------
+    TypeError
+        If `metric` is a function of yours that does not take ``class_weight``.
     ValueError
-        If there are not two classes to resample, or for what the metric itself refuses.
+        If there are not two classes to resample, `metric_params` hold a ``sample_weight``, or for
+        what the metric itself refuses.
 
     See Also
     --------
@@ -230,6 +233,18 @@ def bootstrap_interval(
     if seen_classes is not None and _accepts(metric, "seen_classes"):
         params["seen_classes"] = seen_classes
     known = _DECOMPOSITIONS.get(metric)
+    if known is not None and params.get("sample_weight") is not None:
+        raise ValueError(
+            "sample_weight cannot be resampled with classes: the interval counts each sample once. "
+            "Leave it out, or pass a function of class_weight as metric."
+        )
+    if known is None and not _accepts(metric, "class_weight"):
+        raise TypeError(
+            f"metric {getattr(metric, '__name__', metric)!r} does not take class_weight, the dict "
+            "of how often each class counts. Use a metric of zslearn.metrics, or wrap yours in a "
+            "function (y_true, y_pred, *, class_weight) that counts classes as often."
+        )
+    params = {name: value for name, value in params.items() if name != "sample_weight"}
 
     def prepare(predictions: ArrayLike) -> tuple[ClassDecomposition, NDArray[np.float64]]:
         if known is None:
