@@ -19,17 +19,12 @@ from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.metrics import gzsl_multimetric_scorer
 from zslearn.model_selection import SeenUnseenKFold
 
-NONE, BOTH = [0.0], [2.0]
+EPOCHS = [6, 12]
 GRID: list[dict[str, list[float]]] = [
-    {"lambda_cc": [0.0, 0.5, 2.0], "lambda_sci": NONE, "lambda_tci": NONE, "max_epochs": [8, 16]},
-    {
-        "lambda_cc": [0.5, 2.0],
-        "lambda_sci": BOTH,
-        "lambda_tci": BOTH,
-        "lambda_cal": [0.4, 1.0],
-        "max_epochs": [8, 16],
-    },
+    {"lambda_cc": [0.0, 0.5, 2.0], "lambda_sci": [0.0], "lambda_tci": [0.0], "max_epochs": EPOCHS},
+    {"lambda_cc": [0.5, 2.0], "lambda_sci": [2.0], "lambda_tci": [2.0], "max_epochs": EPOCHS},
 ]
+FOLDS = SeenUnseenKFold(3, random_state=0)
 
 
 def search(X: Any, y: Any, table: Any, n_jobs: int) -> GridSearchCV:
@@ -37,7 +32,7 @@ def search(X: Any, y: Any, table: Any, n_jobs: int) -> GridSearchCV:
     found = GridSearchCV(
         CVsCClassifier(random_state=0),
         GRID,
-        cv=SeenUnseenKFold(4, random_state=0),
+        cv=FOLDS,
         scoring=gzsl_multimetric_scorer,
         refit=False,
         n_jobs=n_jobs,
@@ -69,9 +64,7 @@ def run(folder: Path, n_jobs: int, n_seeds: int) -> dict[str, Any]:
         for name, params in (("chosen", chosen), ("defaults", {})):
             clf = CVsCClassifier(**params, random_state=seed)
             if name == "chosen":
-                clf = TunedCalibrationClassifierCV(
-                    clf, cv=SeenUnseenKFold(4, random_state=0), n_jobs=n_jobs
-                )
+                clf = TunedCalibrationClassifierCV(clf, cv=FOLDS, n_jobs=n_jobs)
             clf.fit(X_train, y_train, class_attributes=table)
             if name == "chosen":
                 tuned_info.append({"delta": clf.best_delta_, "validation H": clf.best_score_})

@@ -75,7 +75,6 @@ def one_after_the_other(problem):
     return search(problem)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_search_is_the_same_to_the_bit(problem, one_after_the_other, backend):
     with BACKENDS[backend]():
