@@ -32,7 +32,7 @@ from zslearn.metrics import (
 )
 
 SEEDS = (0, 1, 2)
-EPOCHS = (20, 40, 60)
+EPOCHS = (15, 30, 45)
 MODELS = {
     "baseline": {"lambda_cc": 0.0, "lambda_sci": 0.0, "lambda_tci": 0.0},
     "CVsC": {},

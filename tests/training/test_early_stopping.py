@@ -63,6 +63,7 @@ def test_refits_on_everything_for_the_epochs_found(data):
     assert clf.best_epoch_ == 1 + int(np.argmax(scores))
     assert len(scores) == min(25, clf.best_epoch_ + 4)
     assert len(clf.net_.history) == clf.best_epoch_
+    assert clf.validation_history_[:, "valid_ausuc"] == scores
     assert clf.seen_classes_.tolist() == list(range(12))
     assert clf.unseen_classes_.tolist() == [12, 13]
 
@@ -125,6 +126,7 @@ def test_a_later_plain_fit_forgets_the_curve(data):
     clf = make(max_epochs=2).fit(X, y, class_attributes=table)
     clf.set_params(early_stopping=False).fit(X, y, class_attributes=table)
     assert not hasattr(clf, "validation_scores_")
+    assert not hasattr(clf, "validation_history_")
     assert not hasattr(clf, "best_epoch_")
 
 

@@ -83,6 +83,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
 
     net_: ZeroShotNet
     validation_scores_: list[float]
+    validation_history_: Any
     best_epoch_: int
 
     @abstractmethod
@@ -151,8 +152,8 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
                 net = self._new_net(table, y)
                 self._train(net, X, y, table, self.best_epoch_, task)
         else:
-            self.__dict__.pop("validation_scores_", None)
-            self.__dict__.pop("best_epoch_", None)
+            for name in ("validation_scores_", "validation_history_", "best_epoch_"):
+                self.__dict__.pop(name, None)
             net = self.net_ if warm else self._new_net(table, y)
             self._train(net, X, y, table, epochs, task)
         task.end()
@@ -291,6 +292,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         with attached(net, "held_out", monitor):
             self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
         self.validation_scores_ = monitor.scores
+        self.validation_history_ = net.history
         self.best_epoch_ = max(1, monitor.best_epoch)
         if self.refit and not net.interrupted_:
             del self.net_

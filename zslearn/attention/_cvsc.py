@@ -151,8 +151,10 @@ class CVsCClassifier(DeepZeroShotClassifier):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, if X was a DataFrame with string column names.
     validation_scores_ : list of float
-        With `early_stopping`, the area under the seen-unseen curve after each epoch; also
-        ``valid_ausuc`` in the history of the net that was watched.
+        With `early_stopping`, the area under the seen-unseen curve after each epoch.
+    validation_history_ : skorch History
+        With `early_stopping`, the history of the training that was watched, with that area as
+        ``valid_ausuc``. After a refit, ``net_.history`` is that of the refit.
     best_epoch_ : int
         With `early_stopping`, the epoch of the best one, counted from 1.
     net_ : skorch net
