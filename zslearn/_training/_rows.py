@@ -88,10 +88,14 @@ class RegionRows:
             raw = raw.to(self.device)
         regions = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
         lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
-        low, high = torch.stack([lengths.amin(), lengths.amax()]).tolist()
-        if low > 1e-12 and high < 1e12:
+        zero = lengths == 0
+        lengths = lengths.masked_fill_(zero, 1.0)
+        low, high, some_zero = torch.stack([lengths.amin(), lengths.amax(), zero.any()]).tolist()
+        # A length of zero may be that of a region of zeros, or of one too small to be squared.
+        plain = low > 1e-12 and high < 1e12
+        if plain and not (some_zero and bool(regions[zero.squeeze(-1)].any())):
             return (regions / lengths).to(self.dtype)
-        # Zero, tiny, huge or not finite: rare, and worth a slower look.
+        # Tiny, huge or not finite: rare, and worth a slower look.
         self._check_finite(regions, picked)
         return normalize_rows(regions).to(self.dtype)
 

@@ -90,8 +90,8 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         - "probability": delta is added to probabilities, the softmax of the scores over the
           candidates, in all models alike.
 
-        On seen classes of CUB (24 models of CVsC, ``benchmarks/selection_study.py``) the loss of H
-        against the best delta in hindsight was .010, .011, .013 and .017, in this order.
+        On seen classes of CUB the loss of H against the best delta in hindsight was .010, .011,
+        .013 and .017, in this order (24 models of CVsC, ``benchmarks/selection_study.py``).
 
     refit : bool, default=True
         Whether to fit the estimator again on all samples. Without, which is possible if `cv` has

@@ -61,6 +61,7 @@ def _check_weights(sample_weight: ArrayLike, labels: NDArray[Any]) -> NDArray[np
 
 
 def check_predictions(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both as arrays of one length and one kind of label."""
     labels, predictions = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
     check_comparable(y_true=labels, y_pred=predictions)
     check_consistent(len(labels), len(predictions), "y_pred")
@@ -70,6 +71,7 @@ def check_predictions(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any
 def weighted_mean(
     weights: NDArray[Any], values: NDArray[np.float64], members: NDArray[np.bool_] | slice
 ) -> NDArray[np.float64]:
+    """Return the mean over the members for each row of weights."""
     chosen = weights[:, members].astype(np.float64)
     mean: NDArray[np.float64] = chosen @ values[members] / chosen.sum(axis=1)
     return mean
