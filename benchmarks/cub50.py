@@ -8,8 +8,6 @@ the test images are read once, at the end.
 
 from __future__ import annotations
 
-import argparse
-import json
 import platform
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from benchmarks._command import command_line
 from zslearn import ClassAttributes, CVsCClassifier, __version__
 from zslearn.metrics import (
     ausuc_score,
@@ -30,7 +29,6 @@ from zslearn.metrics import (
     semantic_error_increase,
 )
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "cub50"
 STEP, MAX_EPOCHS = 4, 24
 
 VARIANTS: dict[str, dict[str, float]] = {
@@ -56,6 +54,8 @@ def load(folder: Path) -> tuple[Any, Any, Any, ClassAttributes]:
 
 def disjoint_splits(y: Any, n_splits: int, n_groups: int = 4) -> Iterator[tuple[Any, Any]]:
     """Rows to train on and to choose on; groups of classes take turns as the unseen ones."""
+    if n_splits > n_groups:
+        raise ValueError(f"--splits must be at most {n_groups}, found {n_splits}")
     rng = np.random.default_rng(0)
     groups = np.array_split(rng.permutation(np.unique(y)), n_groups)
     for group in groups[:n_splits]:
@@ -115,22 +115,22 @@ def machine() -> str:
     )
 
 
-def run(folder: Path, n_seeds: int, n_splits: int) -> dict[str, Any]:
+def run(folder: Path, seeds: int, splits: int) -> dict[str, Any]:
     """Choose, fit and evaluate every variant."""
     X, y, split, table = load(folder)
     train, test = split == "trainval", split != "trainval"
     X_train, y_train = X[train], y[train]
     X_test, y_test = X[test], y[test]
     described = table.subset(np.unique(y_train))  # the truly unseen have no part in choosing
-    results: dict[str, Any] = {"machine": machine(), "seeds": n_seeds, "splits": n_splits}
+    results: dict[str, Any] = {"machine": machine(), "seeds": seeds, "splits": splits}
     predictions = {}
-    total = len(VARIANTS) * MAX_EPOCHS * (n_splits + n_seeds)
+    total = len(VARIANTS) * MAX_EPOCHS * (splits + seeds)
     with tqdm(total=total, unit="epoch") as bar:
         for name, params in VARIANTS.items():
             bar.set_description(f"{name}: choosing")
-            chosen = choose(params, X_train, y_train, described, n_splits, bar)
+            chosen = choose(params, X_train, y_train, described, splits, bar)
             rows, predicted, seconds = [], [], []
-            for seed in range(n_seeds):
+            for seed in range(seeds):
                 bar.set_description(f"{name}: seed {seed}")
                 clf = CVsCClassifier(
                     **params,
@@ -148,7 +148,7 @@ def run(folder: Path, n_seeds: int, n_splits: int) -> dict[str, Any]:
                 bar.update(MAX_EPOCHS)
             predictions[name] = np.concatenate(predicted)
             results[name] = {"chosen": chosen, "test": rows, "fit seconds": seconds}
-    truth = np.tile(y_test[unseen], n_seeds)
+    truth = np.tile(y_test[unseen], seeds)
     for name in VARIANTS:
         gain = bootstrap_interval(
             "per_class_accuracy_score",
@@ -183,25 +183,5 @@ def report(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of regions and meta data")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--splits", type=int, default=3, choices=range(1, 5))
-    parser.add_argument("--json", type=Path, help="write the results here")
-    arguments = parser.parse_args()
-    if not (arguments.data / "regions.npy").is_file():
-        parser.error(f"no regions.npy in {arguments.data}: name the folder with --data")
-    if arguments.seeds < 1:
-        parser.error("--seeds must be at least 1")
-    results = run(arguments.data, arguments.seeds, arguments.splits)
-    print(report(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, run, report, seeds=3, splits=3)

@@ -5,15 +5,14 @@ python -m benchmarks.select_cub50 [--data FOLDER] [--n-jobs 1] [--seeds 3] [--js
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from benchmarks.cub50 import DATA, evaluate, load, machine
+from benchmarks._command import command_line
+from benchmarks.cub50 import evaluate, load, machine
 from zslearn import CVsCClassifier
 from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.metrics import gzsl_multimetric_scorer
@@ -42,7 +41,7 @@ def search(X: Any, y: Any, table: Any, n_jobs: int) -> GridSearchCV:
     return found.fit(X, y, class_attributes=table)
 
 
-def run(folder: Path, n_jobs: int, n_seeds: int) -> dict[str, Any]:
+def run(folder: Path, n_jobs: int, seeds: int) -> dict[str, Any]:
     """Select, calibrate, fit, and evaluate beside the defaults."""
     X, y, split, table = load(folder)
     train = split == "trainval"
@@ -60,7 +59,7 @@ def run(folder: Path, n_jobs: int, n_seeds: int) -> dict[str, Any]:
     X_test, y_test = X[~train], y[~train]
     tests: dict[str, list[dict[str, float]]] = {"chosen": [], "defaults": []}
     tuned_info = []
-    for seed in range(n_seeds):
+    for seed in range(seeds):
         for name, params in (("chosen", chosen), ("defaults", {})):
             clf = CVsCClassifier(**params, random_state=seed)
             if name == "chosen":
@@ -99,23 +98,5 @@ def report(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of regions and meta data")
-    parser.add_argument("--n-jobs", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the results here")
-    arguments = parser.parse_args()
-    if not (arguments.data / "regions.npy").is_file():
-        parser.error(f"no regions.npy in {arguments.data}: name the folder with --data")
-    results = run(arguments.data, arguments.n_jobs, arguments.seeds)
-    print(report(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, run, report, n_jobs=1, seeds=3)

@@ -13,15 +13,14 @@ choose. Two questions, neither of which looks at the test images:
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from benchmarks.cub50 import DATA, load, machine
+from benchmarks._command import command_line
+from benchmarks.cub50 import load, machine
 from zslearn import CVsCClassifier
 from zslearn.calibration._folds import measure, measure_unit
 from zslearn.calibration._response import CalibrationRule
@@ -87,21 +86,21 @@ def carried(folds: list[Any], fitted: Remembered, X_train: Any, X: Any, y: Any) 
     return reached
 
 
-def run(folder: Path, n_outer: int, n_inner: int) -> dict[str, Any]:
+def run(folder: Path, outer: int, inner: int) -> dict[str, Any]:
     """Fit every setting on every inner and outer fold."""
     X, y, split, table = load(folder)
     X, y = X[split == "trainval"], y[split == "trainval"]
     rows: list[dict[str, Any]] = []
-    outer = list(SeenUnseenKFold(max(2, n_outer), random_state=0).split(X, y))[:n_outer]
-    with tqdm(total=len(outer) * len(SETTINGS) * (n_inner + 1), unit="fit") as bar:
-        for o, (train, test) in enumerate(outer):
+    folds_out = list(SeenUnseenKFold(max(2, outer), random_state=0).split(X, y))[:outer]
+    with tqdm(total=len(folds_out) * len(SETTINGS) * (inner + 1), unit="fit") as bar:
+        for o, (train, test) in enumerate(folds_out):
             X_train, y_train = X[train], y[train]
             described = table.subset(np.unique(y_train))
-            inner = list(SeenUnseenKFold(n_inner, random_state=1).split(X_train, y_train))
+            folds_in = list(SeenUnseenKFold(inner, random_state=1).split(X_train, y_train))
             for name, params in SETTINGS.items():
                 params = {**params, "max_epochs": EPOCHS}
                 found, folds = [], []
-                for i, (a, b) in enumerate(inner):
+                for i, (a, b) in enumerate(folds_in):
                     clf = CVsCClassifier(**params, random_state=i)
                     clf.fit(X_train[a], y_train[a], class_attributes=described)
                     model, part = Remembered(clf), (X_train[b], y_train[b], X_train[a])
@@ -178,23 +177,5 @@ def criteria(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return picked
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of regions and meta data")
-    parser.add_argument("--outer", type=int, default=4)
-    parser.add_argument("--inner", type=int, default=4)
-    parser.add_argument("--json", type=Path, help="write the results here")
-    arguments = parser.parse_args()
-    if not (arguments.data / "regions.npy").is_file():
-        parser.error(f"no regions.npy in {arguments.data}: name the folder with --data")
-    results = run(arguments.data, arguments.outer, arguments.inner)
-    print(report(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, run, report, outer=4, inner=4)

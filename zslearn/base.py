@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,9 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     n_features_in_: int
     _fitted_on_vectors: bool
 
+    @abstractmethod
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.floating]:
-        raise NotImplementedError
+        """Uncalibrated scores (n_samples, n_classes) of the classes of a table."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
