@@ -70,13 +70,18 @@ class RegionRows:
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))
 
-    def take(self, rows: slice | NDArray[np.intp]) -> Tensor:
-        """Regions of some rows, of shape (B, R, D); row numbers in ascending order."""
+    def take(self, rows: slice | NDArray[np.intp], out: Tensor | None = None) -> Tensor:
+        """Regions of some rows, of shape (B, R, D); row numbers in ascending order.
+
+        `out`, of that shape, may be used for the result, and may not.
+        """
         if self._resident is None:
             return self._load(rows)
         if isinstance(rows, slice):
             return self._resident[rows]
-        return self._resident[torch.from_numpy(rows).to(self.device)]
+        return torch.index_select(
+            self._resident, 0, torch.from_numpy(rows).to(self.device), out=out
+        )
 
     def _load(self, rows: slice | NDArray[np.intp]) -> Tensor:
         picked = rows if self.rows is None else self.rows[rows]
@@ -126,7 +131,8 @@ class TrainingBatches:
     """Epochs of balanced batches, shuffled without replacement.
 
     Batches differ in size by at most one: a short last batch would standardise its losses over
-    too few images.
+    too few images. The regions of a batch are overwritten by those of the next: memory used again
+    is faster than memory asked for.
 
     Parameters
     ----------
@@ -153,10 +159,16 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.targets))
-        for rows in np.array_split(order, len(self)):
+        batches = np.array_split(order, len(self))
+        space = torch.empty(
+            (len(batches[0]), *self.regions.shape[1:]),
+            dtype=self.regions.dtype,
+            device=self.regions.device,
+        )
+        for rows in batches:
             rows.sort()  # the order within a batch is of no consequence, on a disk it is
             targets = torch.from_numpy(self.targets[rows]).to(self.regions.device)
-            yield self.regions.take(rows), targets
+            yield self.regions.take(rows, out=space[: len(rows)]), targets
 
 
 def _as_tensor(rows: Any) -> Tensor:

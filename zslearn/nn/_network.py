@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zslearn.nn import functional as zf
+from zslearn.nn._semantic_attention import attend, project_attributes
 from zslearn.nn.counterfactual import (
     Counterfactual,
     normal_counterfactual,
@@ -182,16 +183,32 @@ class CVsCNetwork(nn.Module):
         -------
         CVsCOutput
         """
-        queries, embeddings = self.queries_and_embeddings()
-        semantics = zf.semantic_attention(regions, queries, embeddings)
+        weights, lengths = project_attributes(
+            zf.normalize_rows(self.attribute_vectors),
+            self.query_weight,
+            self.embedding_weight,
+            regions.dtype,
+        )
+        semantics = attend(regions, weights)
         logits = self.class_scores(semantics)
         if not self.training or self.counterfactual is None:
             return CVsCOutput(semantics, logits)
+        queries, embeddings = weights.chunk(2)
         if self.counterfactual == "permute":
             other = permuted_counterfactual(regions, queries, embeddings, generator=generator)
+        elif self.counterfactual == "uniform":
+            other = uniform_counterfactual(
+                embeddings.to(lengths.dtype),
+                len(regions),
+                scale=self.counterfactual_scale,
+                generator=generator,
+            )
         else:
-            draw = {"normal": normal_counterfactual, "uniform": uniform_counterfactual}
-            other = draw[self.counterfactual](
-                embeddings, len(regions), scale=self.counterfactual_scale, generator=generator
+            other = normal_counterfactual(
+                embeddings,
+                len(regions),
+                scale=self.counterfactual_scale,
+                lengths=lengths,
+                generator=generator,
             )
         return CVsCOutput(semantics, logits, other, self.class_scores(other))

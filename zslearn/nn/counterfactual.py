@@ -31,6 +31,7 @@ def normal_counterfactual(
     n_images: int,
     *,
     scale: float = 1.0,
+    lengths: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     r"""Embed features with independent normal entries, without drawing them.
@@ -48,6 +49,8 @@ def normal_counterfactual(
     scale : float, default=1.0
         Root mean square length of the random features, that is :math:`\sigma = scale/\sqrt D`.
         1 because region features have length 1.
+    lengths : Tensor of shape (K,), default=None
+        The lengths of the embeddings, where they are known; gradients flow through these instead.
     generator : torch.Generator, default=None
         Source of randomness, on the device of `embeddings`.
 
@@ -55,13 +58,14 @@ def normal_counterfactual(
     -------
     Tensor of shape (B, K)
     """
-    lengths = torch.linalg.vector_norm(embeddings, dim=1)
+    if lengths is None:
+        lengths = torch.linalg.vector_norm(embeddings, dim=1)
     noise = torch.randn(
         n_images,
         len(embeddings),
         generator=generator,
-        device=embeddings.device,
-        dtype=embeddings.dtype,
+        device=lengths.device,
+        dtype=lengths.dtype,
     )
     return (scale / math.sqrt(embeddings.shape[1])) * lengths * noise
 

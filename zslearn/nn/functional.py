@@ -7,11 +7,10 @@ depend on the image, so ``E_k . (M F)_k = sum_r M_kr (F_r . E_k)``: the product 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from zslearn.nn._semantic_attention import ACCUMULATE, attend
 
 __all__ = [
     "attention_maps",
@@ -21,8 +20,6 @@ __all__ = [
     "semantic_attention",
     "semantic_embedding",
 ]
-
-_ACCUMULATE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
 
 
 def normalize_rows(x: Tensor) -> Tensor:
@@ -48,57 +45,13 @@ def normalize_rows(x: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
-    x = x.to(_ACCUMULATE.get(x.dtype, x.dtype))
+    x = x.to(ACCUMULATE.get(x.dtype, x.dtype))
     # Dividing by the largest entry first keeps tiny and huge rows from under- and overflowing.
     largest = x.detach().abs().amax(dim=-1, keepdim=True)
     zero = largest == 0
     x = x / torch.where(zero, torch.ones_like(largest), largest)
     squares = x.square().sum(dim=-1, keepdim=True).masked_fill(zero, 1.0)
     return x * squares.rsqrt().masked_fill(zero, 0.0)
-
-
-class _SemanticAttention(torch.autograd.Function):
-    """s = sum_r softmax_r(F Q^T) * (F E^T), keeping only the product for the backward pass."""
-
-    @staticmethod
-    def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
-        product = regions @ weights.to(regions.dtype).T
-        ctx.save_for_backward(regions, weights, product)
-        attention, values = _split_product(product)
-        return (attention * values).sum(dim=-2)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        regions, weights, product = ctx.saved_tensors
-        attention, values = _split_product(product)
-        grad = gradients[0].unsqueeze(-2)
-        semantic = (attention * values).sum(dim=-2, keepdim=True)
-        attention *= grad  # also the gradient with respect to the values
-        grad_product = torch.cat([attention * (values - semantic), attention], dim=-1)
-        # float16 has 5 exponent bits: without the scale, gradients of a mean over B underflow.
-        scale = None
-        if regions.dtype == torch.float16:
-            scale = grad_product.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
-            grad_product = grad_product / scale
-        low = grad_product.to(regions.dtype)
-        grad_regions = grad_weights = None
-        if ctx.needs_input_grad[0]:
-            grad_regions = low @ weights.to(regions.dtype)
-            if scale is not None:
-                grad_regions = (grad_regions.float() * scale).to(regions.dtype)
-        if ctx.needs_input_grad[1]:
-            grad_weights = (low.flatten(0, -2).T @ regions.flatten(0, -2)).to(weights.dtype)
-            if scale is not None:
-                grad_weights = grad_weights * scale
-        return grad_regions, grad_weights
-
-
-def _split_product(product: Tensor) -> tuple[Tensor, Tensor]:
-    """Attention (softmax over regions) and values of a product with [Q; E], both accumulable."""
-    product = product.to(_ACCUMULATE.get(product.dtype, product.dtype))
-    logits, values = product.chunk(2, dim=-1)
-    return torch.softmax(logits, dim=-2), values
 
 
 def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> Tensor:
@@ -128,9 +81,7 @@ def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> 
     >>> semantic_attention(F, Q, E)  # all attention on the first region
     tensor([[2.]])
     """
-    weights = torch.cat([queries, embeddings])
-    result: Tensor = _SemanticAttention.apply(regions, weights)
-    return result
+    return attend(regions, torch.cat([queries, embeddings]))
 
 
 def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
@@ -147,7 +98,7 @@ def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
         Non-negative, each map summing to one over the regions.
     """
     logits = regions @ queries.to(regions.dtype).T
-    logits = logits.to(_ACCUMULATE.get(logits.dtype, logits.dtype))
+    logits = logits.to(ACCUMULATE.get(logits.dtype, logits.dtype))
     return torch.softmax(logits.transpose(-1, -2), dim=-1)
 
 

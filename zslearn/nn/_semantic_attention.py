@@ -1,0 +1,161 @@
+"""Semantic-visual attention as two autograd functions: the projection of attributes, and the rest.
+
+The passes over the product that are not matrix products run over a few images at a time on a CPU,
+so that what they hold stays in its cache: as whole batches they take longer than they should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["ACCUMULATE", "attend", "project_attributes"]
+
+# What half precision is accumulated in.
+ACCUMULATE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
+
+_CACHED_NUMBERS = 2**18
+
+
+def attend(regions: Tensor, weights: Tensor) -> Tensor:
+    """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D)."""
+    result: Tensor = _SemanticAttention.apply(regions, weights)
+    return result
+
+
+def project_attributes(
+    vectors: Tensor, query_weight: Tensor, embedding_weight: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Stacked queries and embeddings ``[A W_q; A W_sv]``, and the lengths of the embeddings.
+
+    Parameters
+    ----------
+    vectors : Tensor of shape (K, V)
+    query_weight, embedding_weight : Tensor of shape (V, D)
+    dtype : torch.dtype
+        Precision of the three products, forward and backward: that of the regions the result is
+        multiplied with. float16 is not multiplied in, for lack of range of the gradients.
+
+    Returns
+    -------
+    weights : Tensor of shape (2K, D)
+    lengths : Tensor of shape (K,)
+    """
+    if dtype != torch.bfloat16:
+        embeddings = vectors @ embedding_weight
+        weights = torch.cat([vectors @ query_weight, embeddings])
+        return weights, torch.linalg.vector_norm(embeddings, dim=1)
+    weights, lengths = _Projection.apply(vectors, query_weight, embedding_weight, dtype)
+    return weights, lengths
+
+
+class _Projection(torch.autograd.Function):
+    """[A W_q; A W_sv] in low precision, with the lengths of the rows of A W_sv."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        vectors: Tensor,
+        query_weight: Tensor,
+        embedding_weight: Tensor,
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor]:
+        n_attributes, n_features = len(vectors), query_weight.shape[1]
+        low = vectors.to(dtype)
+        halves = query_weight.to(dtype), embedding_weight.to(dtype)
+        weights = low.new_empty(2 * n_attributes, n_features)
+        for half, rows in zip(halves, weights.chunk(2), strict=True):
+            torch.mm(low, half, out=rows)
+        embeddings = weights[n_attributes:]
+        lengths = torch.linalg.vector_norm(embeddings, dim=1, dtype=vectors.dtype)
+        ctx.save_for_backward(low, *halves, embeddings, lengths)
+        ctx.dtypes = vectors.dtype, query_weight.dtype
+        ctx.set_materialize_grads(False)
+        return weights, lengths
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        low, query_half, embedding_half, embeddings, lengths = ctx.saved_tensors
+        by_weights, by_lengths = gradients
+        if by_weights is None:
+            by_queries, by_embeddings = torch.zeros_like(embeddings), torch.zeros_like(embeddings)
+        else:
+            by_queries, by_embeddings = by_weights.chunk(2)
+        if by_lengths is not None:
+            # The length has no slope at zero.
+            slope = by_lengths / torch.where(lengths > 0, lengths, 1.0)
+            by_embeddings = torch.addcmul(
+                by_embeddings, embeddings, slope.to(embeddings.dtype).unsqueeze(1)
+            )
+        by_vectors = None
+        if ctx.needs_input_grad[0]:
+            by_vectors = by_queries @ query_half.T
+            by_vectors = by_vectors.addmm_(by_embeddings, embedding_half.T).to(ctx.dtypes[0])
+        by_query_weight = (low.T @ by_queries).to(ctx.dtypes[1])
+        by_embedding_weight = (low.T @ by_embeddings).to(ctx.dtypes[1])
+        return by_vectors, by_query_weight, by_embedding_weight, None
+
+
+class _SemanticAttention(torch.autograd.Function):
+    """s = sum_r softmax_r(F Q^T) * (F E^T), keeping only the product for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
+        product = regions @ weights.to(regions.dtype).T
+        accumulate = ACCUMULATE.get(product.dtype, product.dtype)
+        semantics = product.new_empty(len(product), product.shape[-1] // 2, dtype=accumulate)
+        for images in _portions(product):
+            attention, values = _split_product(product[images])
+            semantics[images] = torch.linalg.vecdot(attention, values, dim=-2)
+        ctx.save_for_backward(regions, weights, product, semantics)
+        return semantics
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        regions, weights, product, semantics = ctx.saved_tensors
+        is_half = regions.dtype == torch.float16
+        low = torch.empty_like(product, dtype=torch.float32 if is_half else product.dtype)
+        by_logits, by_values = low.chunk(2, dim=-1)
+        for images in _portions(product):
+            attention, values = _split_product(product[images])
+            attention *= gradients[0][images].unsqueeze(-2)  # also the gradient by the values
+            by_values[images] = attention
+            offset = values - semantics[images].unsqueeze(-2)
+            by_logits[images] = offset.mul_(attention)
+        # float16 has 5 exponent bits: without the scale, gradients of a mean over B underflow.
+        scale = None
+        if is_half:
+            scale = low.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+            low = (low / scale).half()
+        grad_regions = grad_weights = None
+        if ctx.needs_input_grad[0]:
+            grad_regions = low @ weights.to(regions.dtype)
+            if scale is not None:
+                grad_regions = (grad_regions.float() * scale).to(regions.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_weights = (low.flatten(0, -2).T @ regions.flatten(0, -2)).to(weights.dtype)
+            if scale is not None:
+                grad_weights = grad_weights * scale
+        return grad_regions, grad_weights
+
+
+def _portions(product: Tensor) -> Iterator[slice]:
+    """Slices of images: all at once, or on a CPU as many as its cache holds."""
+    step = max(1, len(product))
+    if product.device.type == "cpu":
+        step = max(1, _CACHED_NUMBERS // max(1, product[:1].numel()))
+    for start in range(0, len(product), step):
+        yield slice(start, start + step)
+
+
+def _split_product(product: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention (softmax over regions) and values of a product with [Q; E], both accumulable."""
+    product = product.to(ACCUMULATE.get(product.dtype, product.dtype))
+    logits, values = product.chunk(2, dim=-1)
+    return torch.softmax(logits, dim=-2), values
