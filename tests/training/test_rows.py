@@ -1,5 +1,8 @@
 """Rows are gathered, normalised and checked a batch at a time, from any kind of array."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -20,10 +23,11 @@ class LazyStore:
 
     def __init__(self, array):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
-        self.most_rows = 0
+        self.most_rows = self.n_reads = 0
 
     def __getitem__(self, rows):
         picked = self.array[rows]
+        self.n_reads += 1
         self.most_rows = max(self.most_rows, len(picked))
         return picked
 
@@ -128,7 +132,7 @@ def test_epochs_visit_every_row_once(X):
     batches = TrainingBatches(RegionRows(X, CPU, torch.float32), targets, 7, seed=3)
     orders = []
     for batches.epoch in (0, 1, 0):
-        parts = [(regions, y) for regions, y in batches]
+        parts = [(regions.clone(), y) for regions, y in batches]
         assert [len(y) for _, y in parts] == [7, 7, 6]
         order = torch.cat([y for _, y in parts])
         assert sorted(order.tolist()) == targets.tolist()
@@ -143,6 +147,46 @@ def test_batches_are_balanced(X):
         batches = TrainingBatches(rows, np.zeros(n, dtype=np.int64), size, seed=0)
         assert [len(y) for _, y in batches] == sizes
         assert len(batches) == len(sizes)
+
+
+def test_batches_are_read_ahead_by_one(X):
+    store = LazyStore(X)
+    iterator = iter(TrainingBatches(RegionRows(store, CPU, torch.float32), np.arange(20), 5, 0))
+    next(iterator)
+    for _ in range(500):
+        if store.n_reads == 2:
+            break
+        time.sleep(0.01)
+    assert store.n_reads == 2
+    iterator.close()
+    assert store.n_reads == 2
+    assert not [t for t in threading.enumerate() if t.name.startswith("zslearn-rows")]
+
+
+def test_what_reading_raises_arrives(X):
+    X[13] = np.nan
+    batches = TrainingBatches(RegionRows(X, CPU, torch.float32), np.arange(20), 5, seed=0)
+    with pytest.raises(ValueError, match=r"NaN.* rows \[13\] of X"):
+        list(batches)
+
+    class Broken(LazyStore):
+        def __getitem__(self, rows):
+            raise OSError("the disk is gone")
+
+    broken = RegionRows(Broken(X), CPU, torch.float32)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(TrainingBatches(broken, np.arange(20), 5, seed=0))
+
+
+def test_portions_change_nothing(X, monkeypatch):
+    X[7, 2] = 0
+    X[11] *= np.float32(1e-30)
+    whole = RegionRows(X, CPU, torch.float32).take(slice(0, 20))
+    monkeypatch.setattr("zslearn._training._rows._CACHED_NUMBERS", 3 * 3 * 8)
+    rows = RegionRows(X, CPU, torch.float32)
+    assert torch.equal(rows.take(slice(0, 20)), whole)
+    picked = np.array([2, 7, 8, 11, 19])
+    assert torch.equal(rows.take(picked), whole[picked])
 
 
 def test_batches_gather_rows_together(X):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import warnings
 from abc import abstractmethod
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from zslearn._training._device import resolve_device
 from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
 from zslearn._training._inference import BatchedInference, device_of
 from zslearn._training._net import ZeroShotNet, attached
+from zslearn._training._optimizers import OPTIMIZERS, optimizer_options
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._rows import TrainingBatches
 from zslearn._training._schedule import LearningRate
@@ -33,13 +33,6 @@ from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 
 __all__ = ["DeepZeroShotClassifier"]
 
-_OPTIMIZERS = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
-
-
 class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimator):
     """Base of estimators that train a torch module on region features by batches.
 
@@ -48,7 +41,8 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
 
     The network is called as ``network(regions, generator=...)`` in training; its constructor also
     takes ``n_features`` and ``seed``; it has ``n_attributes`` and the methods
-    ``semantics(regions)`` and ``class_scores(semantics, class_attributes=None)``. The criterion is
+    ``attribute_weights(dtype)``, ``semantics(regions, weights=None)`` and
+    ``class_scores(semantics, class_attributes=None)``. The criterion is
     called with the network's output and class indices, and returns a dict of the terms of the
     loss, among them "loss", their sum.
 
@@ -61,7 +55,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions(set(_OPTIMIZERS)), type],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "betas": [tuple, list],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -77,6 +71,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
+        "batch_random_state": ["random_state"],
         "delta": [Interval(Real, None, None, closed="neither")],
         "delta_scale": [StrOptions({"probability", "logit"})],
     }
@@ -235,7 +230,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         regions = self._regions(X, table, device_of(net), rows=rows, keep=epochs > 1)
         net.max_epochs = epochs
         before = len(net.history)
-        batches = TrainingBatches(regions, targets, self.batch_size, net.seed)
+        batches = TrainingBatches(regions, targets, self.batch_size, net.batch_seed)
         try:
             self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
             _check_weights(net)
@@ -251,6 +246,11 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
                 TrainingInterruptedWarning,
                 stacklevel=4,
             )
+        self._become_fitted(net, table, seen)
+
+    def _become_fitted(
+        self, net: ZeroShotNet, table: ClassAttributes, seen: NDArray[np.bool_]
+    ) -> None:
         self.class_attributes_ = table
         self.classes_ = np.array(table.labels)
         self.seen_classes_ = self.classes_[seen]
@@ -313,16 +313,18 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         kind, params = self._criterion(table, unseen)
         self.net_.criterion_ = kind(**params).to(device_of(self.net_))
 
-    def _draw_seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+    def _draw_seed(self, of: str = "random_state") -> int:
+        return int(check_random_state(getattr(self, of)).randint(np.iinfo(np.int32).max))
 
     def _new_net(self, table: ClassAttributes, y: NDArray[Any]) -> ZeroShotNet:
         """Build a net for a table of which the classes in y are seen."""
         device = resolve_device(self.device)
-        seed = self._draw_seed()
+        seed = batch_seed = self._draw_seed()
+        if self.batch_random_state is not None:
+            batch_seed = self._draw_seed("batch_random_state")
         network, network_params = self._network(table)
         criterion, criterion_params = self._criterion(table, ~np.isin(table.labels, y))
-        optimizer: Any = _OPTIMIZERS.get(self.optimizer, self.optimizer)
+        optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
         # Copies: a callback keeps notes while it watches, and parameters must stay as they are.
         callbacks = copy.deepcopy(_check_callbacks(self.callbacks))
         if self.gradient_clip is not None:
@@ -337,37 +339,19 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
             verbose=int(self.verbose == 1),
             callbacks=callbacks,
             seed=seed,
+            batch_seed=batch_seed,
             module__n_features=self.n_features_in_,
             module__seed=seed,
             **{f"module__{name}": value for name, value in network_params.items()},
             **{f"criterion__{name}": value for name, value in criterion_params.items()},
             **{
                 f"optimizer__{name}": value
-                for name, value in self._optimizer_options(optimizer, device).items()
+                for name, value in optimizer_options(
+                    optimizer, device, betas=self.betas, weight_decay=self.weight_decay
+                ).items()
             },
         )
         return net.initialize()
-
-    def _optimizer_options(
-        self, optimizer: type[torch.optim.Optimizer], device: torch.device
-    ) -> dict[str, Any]:
-        """Those of our options that an optimiser knows."""
-        if not issubclass(optimizer, torch.optim.Optimizer):
-            raise ValueError(
-                "optimizer must be 'adam', 'adamw', 'sgd' or a subclass of torch.optim.Optimizer, "
-                f"found {optimizer.__name__}"
-            )
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), found {self.betas!r}")
-        options = {"weight_decay": self.weight_decay, "betas": tuple(self.betas)}
-        if optimizer in _OPTIMIZERS.values() and device.type in ("cpu", "cuda"):
-            options["fused"] = True
-        known = inspect.signature(optimizer).parameters
-        if self.weight_decay and "weight_decay" not in known:
-            raise ValueError(
-                f"weight_decay={self.weight_decay}, but {optimizer.__name__} has none: set it to 0"
-            )
-        return {name: value for name, value in options.items() if name in known}
 
     def _update(self, net: ZeroShotNet, table: ClassAttributes, unseen: NDArray[np.bool_]) -> None:
         """Give a net that goes on training the parameters as they are now."""

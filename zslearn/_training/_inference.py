@@ -58,7 +58,9 @@ class BatchedInference(ZeroShotClassifierMixin):
     def _infer_semantics(self, X: Any) -> tuple[int, Iterator[tuple[slice, Tensor]]]:
         rows = self._inference_rows(X)
         n_values = rows.shape[1] * self.class_attributes_.n_attributes
-        return len(rows), self._infer(rows, "semantics", n_values)
+        with torch.inference_mode():
+            weights = self.net_.module_.attribute_weights(rows.dtype)
+        return len(rows), self._infer(rows, "semantics", n_values, weights)
 
     def predict_attributes(self, X: Any) -> NDArray[np.float32]:
         """Semantic vectors of the samples (Eq. 3).

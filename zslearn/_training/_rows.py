@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from zslearn.nn.functional import normalize_rows
 
 __all__ = ["RegionRows", "TrainingBatches"]
 
-_CHUNK_BYTES = 2**26
+_CHUNK_BYTES = 2**23
+_CACHED_NUMBERS = 2**18
 _TORCH_HAS = {np.dtype(t) for t in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8", "bool")}
 _RESIDENT_SHARE = 0.25
 
@@ -56,9 +58,10 @@ class RegionRows:
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
         if keep and self._should_keep():
-            self._resident = torch.empty(self.shape, dtype=dtype, device=device)
+            resident = torch.empty(self.shape, dtype=dtype, device=device)
             for chunk in self.chunks():
-                self._resident[chunk] = self._load(chunk)
+                self.prepare(self.read(chunk), chunk, out=resident[chunk])
+            self._resident = resident
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -70,41 +73,52 @@ class RegionRows:
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))
 
+    @property
+    def is_resident(self) -> bool:
+        """Whether all rows are kept on the device, normalised."""
+        return self._resident is not None
+
     def take(self, rows: slice | NDArray[np.intp], out: Tensor | None = None) -> Tensor:
         """Regions of some rows, of shape (B, R, D); row numbers in ascending order.
 
         `out`, of that shape, may be used for the result, and may not.
         """
         if self._resident is None:
-            return self._load(rows)
+            return self.prepare(self.read(rows), rows, out)
         if isinstance(rows, slice):
             return self._resident[rows]
-        return torch.index_select(
-            self._resident, 0, torch.from_numpy(rows).to(self.device), out=out
-        )
+        index = torch.from_numpy(rows).to(self.device)
+        return torch.index_select(self._resident, 0, index, out=out)
 
-    def _load(self, rows: slice | NDArray[np.intp]) -> Tensor:
-        picked = rows if self.rows is None else self.rows[rows]
-        raw = _as_tensor(self.X[picked])
-        raw = raw.reshape(len(raw), *self.shape[1:])
+    def read(self, rows: slice | NDArray[np.intp]) -> Tensor:
+        """Rows as X has them, of shape (B, R, D)."""
+        raw = _as_tensor(self.X[rows if self.rows is None else self.rows[rows]])
+        return raw.reshape(len(raw), *self.shape[1:])
+
+    def prepare(
+        self, raw: Tensor, rows: slice | NDArray[np.intp], out: Tensor | None = None
+    ) -> Tensor:
+        """Regions of rows that were read: on the device, checked, of unit length."""
         if raw.device != self.device:
             if raw.dtype == torch.float64 and self.device.type == "mps":
                 raw = raw.float()  # Metal has no float64
             raw = raw.to(self.device)
-        regions = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
-        lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
-        zero = lengths == 0
-        lengths = lengths.masked_fill_(zero, 1.0)
-        low, high, some_zero = torch.stack([lengths.amin(), lengths.amax(), zero.any()]).tolist()
-        # A length of zero may be that of a region of zeros, or of one too small to be squared.
-        plain = low > 1e-12 and high < 1e12
-        if plain and not (some_zero and bool(regions[zero.squeeze(-1)].any())):
-            return (regions / lengths).to(self.dtype)
-        # Tiny, huge or not finite: rare, and worth a slower look.
-        self._check_finite(regions, picked)
-        return normalize_rows(regions).to(self.dtype)
+        if out is None:
+            out = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
+        step = max(1, len(raw))
+        if self.device.type == "cpu":  # in portions that its cache holds
+            step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
+        for start in range(0, len(raw), step):
+            part = slice(start, start + step)
+            odd = _normalize(raw[part], out[part])
+            if odd is not None:
+                self._check_finite(raw, rows if self.rows is None else self.rows[rows])
+                # A sample must not depend on those it comes with: only odd ones take this way.
+                out[part][odd] = normalize_rows(_as_float(raw[part][odd])).to(self.dtype)
+        return out
 
-    def _check_finite(self, regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
+    @staticmethod
+    def _check_finite(regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
         bad = ~torch.isfinite(regions).flatten(1).all(dim=1)
         if not bool(bad.any()):
             return
@@ -160,15 +174,53 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.targets))
         batches = np.array_split(order, len(self))
+        for rows in batches:
+            rows.sort()  # the order within a batch is of no consequence, on a disk it is
         space = torch.empty(
             (len(batches[0]), *self.regions.shape[1:]),
             dtype=self.regions.dtype,
             device=self.regions.device,
         )
-        for rows in batches:
-            rows.sort()  # the order within a batch is of no consequence, on a disk it is
-            targets = torch.from_numpy(self.targets[rows]).to(self.regions.device)
-            yield self.regions.take(rows, out=space[: len(rows)]), targets
+        for rows, regions in self._regions_of(batches, space):
+            yield regions, torch.from_numpy(self.targets[rows]).to(self.regions.device)
+
+    def _regions_of(
+        self, batches: list[NDArray[np.intp]], space: Tensor
+    ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
+        """Regions of each batch; what is not resident is read while the batch before is used."""
+        regions = self.regions
+        if regions.is_resident:
+            for rows in batches:
+                yield rows, regions.take(rows, out=space[: len(rows)])
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="zslearn-rows") as pool:
+            following = [*batches[1:], None]
+            reading = pool.submit(regions.read, batches[0])
+            for rows, after in zip(batches, following, strict=True):
+                raw = reading.result()
+                if after is not None:
+                    reading = pool.submit(regions.read, after)
+                yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
+
+
+def _normalize(raw: Tensor, out: Tensor) -> Tensor | None:
+    """Write regions of unit length into out; the images with tiny, huge or not finite ones."""
+    regions = _as_float(raw)
+    lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
+    zero = lengths == 0
+    lengths = lengths.masked_fill_(zero, 1.0)
+    low, high, some_zero = torch.stack([lengths.amin(), lengths.amax(), zero.any()]).tolist()
+    odd = None
+    # A length of zero may be that of a region of zeros, or of one too small to be squared.
+    if some_zero or not (low > 1e-12 and high < 1e12):
+        strange = ~((lengths > 1e-12) & (lengths < 1e12)) | (zero & (regions != 0).any(-1, True))
+        odd = strange.flatten(1).any(1) if bool(strange.any()) else None
+    out.copy_(regions / lengths if regions is raw else regions.div_(lengths))
+    return odd
+
+
+def _as_float(raw: Tensor) -> Tensor:
+    return raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
 
 
 def _as_tensor(rows: Any) -> Tensor:

@@ -150,9 +150,18 @@ class CVsCNetwork(nn.Module):
         vectors = zf.normalize_rows(self.attribute_vectors)
         return vectors @ self.query_weight, vectors @ self.embedding_weight
 
-    def semantics(self, regions: Tensor) -> Tensor:
-        """Semantic vectors s, Eq. 3, of regions (B, R, D): a Tensor of shape (B, K)."""
-        return zf.semantic_attention(regions, *self.queries_and_embeddings())
+    def attribute_weights(self, dtype: torch.dtype) -> Tensor:
+        """``[Q; E]``, of shape (2K, D), for :meth:`semantics` of regions of some dtype."""
+        return torch.cat(self.queries_and_embeddings()).to(dtype)
+
+    def semantics(self, regions: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Semantic vectors s, Eq. 3, of regions (B, R, D): a Tensor of shape (B, K).
+
+        `weights` are the :meth:`attribute_weights`, where they are used more than once.
+        """
+        return attend(
+            regions, self.attribute_weights(regions.dtype) if weights is None else weights
+        )
 
     def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
         """Attention maps M, Eq. 2, of regions (B, R, D): a Tensor of shape (B, K, R).
