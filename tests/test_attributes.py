@@ -241,3 +241,33 @@ def test_opaque_to_fold_slicing(table):
     cut = _check_method_params(X, params, indices=[0, 1])
     assert cut["table"] is table
     assert cut["bare"].shape == (2, 3)
+
+
+def test_with_word_vectors():
+    table = ClassAttributes(
+        [[1, -1], [0, 2]], labels=["a", "b"], attribute_names=["x", "y"], missing_values=-1
+    )
+    other = table.with_word_vectors([[1, 2], [3, 4]])
+    assert table.word_vectors is None
+    assert other.word_vectors.tolist() == [[1, 2], [3, 4]]
+    assert not other.word_vectors.flags.writeable
+    assert other.with_word_vectors(None) == table
+    assert other.labels is table.labels
+    assert other.missing_mask.tolist() == [[False, True], [False, False]]
+    by_name = table.with_word_vectors({"y": [3, 4], "x": [1, 2]})
+    assert by_name == other
+    asked = []
+    made = table.with_word_vectors(lambda names: asked.extend(names) or [[1, 2], [3, 4]])
+    assert made == other
+    assert asked == ["x", "y"]
+
+
+def test_with_word_vectors_refuses():
+    table = ClassAttributes([[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="no names to make word vectors of"):
+        table.with_word_vectors(lambda names: np.ones((2, 3)))
+    assert table.with_word_vectors(np.ones((2, 3))).word_vectors.shape == (2, 3)
+    with pytest.raises(ValueError, match=r"found shape \(3, 2\)"):
+        table.with_word_vectors(np.ones((3, 2)))
+    with pytest.warns(UserWarning, match="all zero for 1 attribute"):
+        table.with_word_vectors([[0, 0], [1, 1]])

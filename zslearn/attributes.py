@@ -306,6 +306,42 @@ class ClassAttributes:
         other._freeze()
         return other
 
+    def with_word_vectors(self, word_vectors: Any) -> Self:
+        """Return the same table with other word vectors.
+
+        Parameters
+        ----------
+        word_vectors : array-like, mapping, transformer, callable or None
+            What the constructor takes; or a transformer with ``fit_transform`` (it is fitted to the
+            attribute names in place) or a callable, which make vectors of shape (n_attributes,
+            n_dims) of the attribute names. ``None`` takes the vectors away.
+
+        Returns
+        -------
+        ClassAttributes
+
+        Examples
+        --------
+        >>> from zslearn import ClassAttributes
+        >>> from zslearn.feature_extraction import WordVectors
+        >>> animals = ClassAttributes([[1, 0], [0, 1]], attribute_names=["has_stripes", "swims"])
+        >>> words = {"stripes": [1.0, 2.0], "swims": [0.0, 3.0]}
+        >>> animals.with_word_vectors(WordVectors(words)).word_vectors.tolist()
+        [[1.0, 2.0], [0.0, 3.0]]
+        """
+        make = getattr(word_vectors, "fit_transform", word_vectors)
+        if callable(make):
+            if self.has_default_names:
+                raise ValueError(
+                    "The attributes have no names to make word vectors of: give attribute_names."
+                )
+            word_vectors = make(list(self.attribute_names))
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.word_vectors = as_word_vectors(word_vectors, self.attribute_names)
+        other._freeze()
+        return other
+
     def to_frame(self) -> Any:
         """Return the values as a pandas DataFrame indexed by class label."""
         import pandas as pd

@@ -1,0 +1,87 @@
+"""Lists of pictures: how rows of a split meet the files of a folder."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zslearn.datasets._image_index import (
+    ImageIndex,
+    Pictures,
+    clean_name,
+    list_pictures,
+    match_pictures,
+    read_image_index,
+)
+
+NAMES = ["a/abbey/sun_1.jpg", "abbey/sun_1.jpg", "sun_1.jpg", "c/cabin/outdoor/sun_2.jpg"]
+PICTURES = Pictures(NAMES, NAMES, ["x", "y", "x", "y"], np.ones(4, dtype=bool))
+
+
+@given(
+    st.permutations(range(4)),
+    st.lists(st.sampled_from(["BS", "images", "JPEGImages", "data 1"]), max_size=4),
+    st.sampled_from(["/", "//", "\\"]),
+)
+def test_rows_are_found_whatever_precedes_the_names(order, prefix, slash):
+    """The longest name that fits counts, though shorter ones end alike."""
+    files = [clean_name(slash.join([*prefix, *NAMES[k].split("/")])) for k in order]
+    index = ImageIndex(files, np.array([0, 1, 0, 1])[list(order)], "the list")
+    assert match_pictures(index, ["x", "y"], PICTURES).tolist() == list(order)
+
+
+def test_rows_without_a_picture():
+    index = ImageIndex(["q/abbey/sun_9.jpg", "my_sun_1.jpg", "q/sun_1.jpg"], None, "the list")
+    assert match_pictures(index, ["x", "y"], PICTURES).tolist() == [-1, -1, 2]
+
+
+@pytest.mark.parametrize(
+    ("written", "clean"),
+    [
+        ("/BS//x///y.jpg ", "/BS/x/y.jpg"),
+        ("D:\\x\\y.jpg", "D:/x/y.jpg"),
+        ("x/y.jpg/", "x/y.jpg"),
+    ],
+)
+def test_clean_name(written, clean):
+    assert clean_name(written) == clean
+    assert clean_name(clean) == clean
+
+
+def test_pictures_are_listed_without_what_is_no_picture(tmp_path):
+    for name in ("b/2.JPG", "a/1.jpg", "a/._1.jpg", "a/notes.txt", ".cache/3.jpg", "0.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_pictures(tmp_path) == ["0.png", "a/1.jpg", "b/2.JPG"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_linked_folders_are_listed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/1.jpg").touch()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/class").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert list_pictures(tmp_path / "root") == ["class/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"files": ["a"]}, "no array 'image_files'; it holds 'files'"),
+        ({"image_files": ["a", "b"], "labels": [1, 2]}, "run from 1 to 2; .* counted from 0"),
+        ({"image_files": ["a", "b"], "labels": [0.0, 1.0]}, "must be integers"),
+        ({"image_files": ["a", "b"], "labels": [0]}, "2 image_files and 1 labels"),
+    ],
+)
+def test_an_unsound_npz(tmp_path, arrays, message):
+    np.savez(tmp_path / "index.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        read_image_index(tmp_path / "index.npz", 2)
+
+
+def test_another_kind_of_file(tmp_path):
+    (tmp_path / "index.csv").touch()
+    with pytest.raises(ValueError, match="must be a .mat file"):
+        read_image_index(tmp_path / "index.csv", 2)

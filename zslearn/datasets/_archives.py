@@ -1,0 +1,92 @@
+"""Unpacking archives so that what is half unpacked is never taken for whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from zslearn._table_checks import quote_some
+
+GIB = 2**30
+
+
+def check_space(folder: Path, n_bytes: int, purpose: str) -> None:
+    """Raise if a folder's disk has less room than is needed."""
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise OSError(
+            f"{purpose} needs {n_bytes / GIB:.2f} GiB in {folder}, where {free / GIB:.2f} GiB are "
+            "free. Make room, or choose another data_home."
+        )
+
+
+def unpack(archive: Path, folder: Path, provides: Sequence[str]) -> None:
+    """Unpack an archive, or move a plain file, into a folder.
+
+    It is unpacked beside first, and what it provides is put in place whole. Other files of the
+    archive are put in place if nothing is there yet.
+
+    Raises
+    ------
+    ValueError
+        If the archive is damaged, has members that would lie outside, or lacks what it provides.
+    OSError
+        If the disk has no room.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if archive.name in provides:
+        os.replace(archive, folder / archive.name)
+        return
+    work = folder / f".unpacking-{archive.name}"
+    _remove(work)
+    work.mkdir()
+    try:
+        _extract(archive, work)
+        absent = [name for name in provides if not (work / name).exists()]
+        if absent:
+            raise ValueError(
+                f"{archive} holds {quote_some(sorted(os.listdir(work)))} but not "
+                f"{quote_some(absent)}: it is another archive than the official one."
+            )
+        for name in sorted(os.listdir(work), key=lambda name: name in provides):
+            if not (folder / name).exists():
+                os.replace(work / name, folder / name)
+    except (tarfile.ReadError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(
+            f"{archive} is damaged and cannot be unpacked ({error}): delete it and fetch again."
+        ) from error
+    finally:
+        _remove(work)
+
+
+def _extract(archive: Path, work: Path) -> None:
+    with open(archive, "rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if is_zip:
+        with zipfile.ZipFile(archive) as packed:
+            members = packed.infolist()
+            for member in members:
+                path = PurePosixPath(member.filename.replace("\\", "/"))
+                if path.is_absolute() or ".." in path.parts:
+                    raise ValueError(f"{archive} would write outside its folder: {path}.")
+            size = sum(member.file_size for member in members)
+            check_space(work, size, f"Unpacking {archive.name}")
+            packed.extractall(work)
+        return
+    # A tar does not say how much it holds; pictures hardly shrink when compressed.
+    check_space(work, archive.stat().st_size, f"Unpacking {archive.name}")
+    try:
+        with tarfile.open(archive) as packed:
+            packed.extractall(work, filter="data")
+    except tarfile.FilterError as error:
+        raise ValueError(f"{archive} would write outside its folder: {error}.") from error
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
