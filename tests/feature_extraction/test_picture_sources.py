@@ -1,0 +1,155 @@
+"""Pictures may be given in many ways, and are told apart when they change."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from zslearn.feature_extraction._picture_sources import as_pictures
+from zslearn.model_selection import RowView
+
+PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b/2.PNG", "b/10.png", "a.png", ".hidden/4.png", "b/._2.png", "notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(PIXELS[0]).save(path, format="png")
+    return tmp_path
+
+
+def test_folder(folder):
+    for X in (folder, str(folder)):
+        pictures = as_pictures(X)
+        assert pictures.names == ["a.png", "b/10.png", "b/2.PNG"]
+        assert pictures.root == folder
+        assert len(pictures) == 3
+        np.testing.assert_array_equal(pictures.load(2), PIXELS[0])
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        list,
+        tuple,
+        np.array,
+        pd.Series,
+        lambda paths: pd.Series(paths).to_numpy(),
+        lambda paths: pd.Series(paths, dtype="category"),
+        lambda paths: [Path(path) for path in paths],
+        lambda paths: np.array([Path(path) for path in paths]),
+        lambda paths: (path for path in paths),
+    ],
+)
+def test_paths(folder, convert):
+    pictures = as_pictures(convert([f"{folder}/b/2.PNG", f"{folder}/a.png"]))
+    assert pictures.names == ["b/2.PNG", "a.png"]
+    assert pictures.root == folder
+    assert pictures.find_missing() == {}
+
+
+def test_relative_paths_and_a_single_one(folder, monkeypatch):
+    monkeypatch.chdir(folder / "b")
+    pictures = as_pictures(["2.PNG", "../a.png"])
+    assert pictures.names == ["b/2.PNG", "a.png"]
+    assert pictures.load(1).size == (5, 4)
+    assert as_pictures(["2.PNG"]).names == ["2.PNG"]
+
+
+def test_missing(folder):
+    pictures = as_pictures([folder / "c.png", folder / "a.png", folder / "b"])
+    assert pictures.find_missing() == {0: "no such file", 2: "is a folder"}
+    assert "c.png" in pictures.describe(0)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        PIXELS,
+        list(PIXELS),
+        RowView(PIXELS),
+        [Image.fromarray(picture) for picture in PIXELS],
+    ],
+)
+def test_in_memory(X):
+    pictures = as_pictures(X)
+    assert pictures.names is None
+    assert pictures.root is None
+    assert pictures.find_missing() == {}
+    for row in range(2):
+        np.testing.assert_array_equal(pictures.load(row), PIXELS[row])
+
+
+def test_grey_arrays():
+    grey = PIXELS[..., 0].repeat(2, axis=2)
+    for X in (grey, grey[..., None], list(grey)):
+        np.testing.assert_array_equal(as_pictures(X).load(1), grey[1])
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "match"),
+    [
+        (PIXELS / 255, TypeError, r"dtype float64.*\(255 \* X\)"),
+        (PIXELS[0], ValueError, r"found \(4, 5, 3\).*X\[None\]"),
+        (PIXELS[0, :, :, 0], ValueError, r"X\[None\]"),
+        (PIXELS.transpose(0, 3, 1, 2), ValueError, r"transpose\(0, 2, 3, 1\)"),
+        (np.zeros((2, 4, 5, 4), np.uint8), ValueError, "alpha"),
+        (PIXELS[:0], ValueError, "no pictures"),
+        (PIXELS[:, :0], ValueError, "no pixels"),
+        ([], ValueError, "X is empty"),
+        (["a.png", PIXELS[0]], TypeError, "a sequence of arrays, paths"),
+        ([PIXELS[0] / 1.0], TypeError, "Picture 0 of X has dtype float64"),
+        ([PIXELS], ValueError, r"Picture 0 of X has shape \(2, 4, 5, 3\)"),
+        ([1, 2], TypeError, "a sequence of int"),
+        (3, TypeError, "found a int"),
+        (b"a.png", TypeError, "found a bytes"),
+        (pd.DataFrame({"path": ["a.png"]}), TypeError, "column of paths"),
+        (np.array([["a.png"]]), ValueError, r"X.ravel\(\)"),
+    ],
+)
+def test_refused(X, error, match):
+    with pytest.raises(error, match=match):
+        as_pictures(X)
+
+
+def test_wrong_folders(folder):
+    with pytest.raises(ValueError, match=r"single file.*Give a list of paths: \['.*a.png'\]"):
+        as_pictures(folder / "a.png")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        as_pictures(folder / "c")
+    (folder / "d").mkdir()
+    with pytest.raises(ValueError, match=r"holds no pictures: .*\.jpg"):
+        as_pictures(folder / "d")
+
+
+def test_digests_tell_changes(folder):
+    def digest():
+        return as_pictures(folder).digest(), as_pictures(folder).fingerprints()
+
+    path = folder / "a.png"
+    before = digest()
+    assert before == digest()
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    later = digest()
+    assert later[0] != before[0]
+    assert later[1] == before[1]  # sizes only: folders may be copied
+    path.write_bytes(path.read_bytes() + b" ")
+    assert digest()[1] != before[1]
+    moved = folder.rename(folder.with_name("elsewhere"))
+    assert as_pictures(moved).digest() == as_pictures(moved).digest()
+
+
+def test_digests_of_pixels():
+    changed = PIXELS.copy()
+    changed[1, 0, 0, 0] += 1
+    one, same, other = (as_pictures(X) for X in (PIXELS, list(PIXELS), changed))
+    assert one.digest() == same.digest() != other.digest()
+    assert one.fingerprints()[0] == other.fingerprints()[0]
+    turned = [Image.fromarray(picture) for picture in PIXELS]
+    turned[1].getexif()[0x0112] = 6
+    assert as_pictures(turned).digest() != one.digest()

@@ -1,0 +1,312 @@
+"""Region features on disk, read as they are needed."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from zslearn.feature_extraction import _store_format as store_format
+from zslearn.model_selection import RowView
+
+__all__ = ["FeatureStore", "SkippedImage"]
+
+
+class SkippedImage(NamedTuple):
+    """A picture that has no row in a feature store.
+
+    Attributes
+    ----------
+    row : int
+        Its row in what was extracted.
+    image : str or None
+        Its name, where the store has names.
+    reason : str
+        Why it was left out, as the extractor put it.
+    """
+
+    row: int
+    image: str | None
+    reason: str
+
+
+class FeatureStore:
+    """Region features of pictures in a folder, read a batch at a time.
+
+    It stands in for the array of shape (n, R, D) wherever rows are all that is asked for: in
+    :class:`~zslearn.CVsCClassifier`, and in scikit-learn's splitters, searches and
+    ``train_test_split``. Indexing gives a :class:`~zslearn.model_selection.RowView`, which reads
+    nothing; only ``numpy.asarray`` and a single row, ``store[i]``, read.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        What an extractor or a :class:`FeatureStoreWriter` wrote.
+
+    allow_unfinished : bool, default=False
+        Whether a store whose extraction is under way, or was killed, may be opened. It then has
+        the rows that were finished when it was opened. The default refuses it, because ``y`` would
+        not match.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder, absolute.
+    shape : (int, int, int)
+        Pictures present, regions a picture and features a region, (n_present, R, D).
+    dtype : dtype
+        float16.
+    ndim : int
+        3.
+    nbytes : int
+        Size of the rows present, in bytes.
+    grid_shape : (int, int) or None
+        Regions down and across, where they lie on a grid; their product is R.
+    images : ndarray of str, of shape (n_present,), or None
+        Names of the pictures present, relative to `image_root`, with ``/`` between folders.
+    image_root : str or None
+        The folder the names are relative to.
+    image_paths : list of Path or None
+        The pictures present, in `image_root`; ``None`` without names or root.
+    rows : ndarray of intp, of shape (n_present,)
+        For each row present, its row in what was extracted: with labels ``y`` of all pictures,
+        those of the store are ``y[store.rows]``. It is ``0, 1, 2, ...`` unless some were skipped.
+    skipped : list of SkippedImage
+        Pictures that were left out, with the reason.
+    n_total : int
+        Pictures to extract, skipped and unfinished ones included.
+    finished : bool
+        Whether all of them were extracted or skipped.
+    metadata : dict
+        What the writer was told about the features: model, layer, checksum of the weights,
+        transform. A copy.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder, or a file is missing from it.
+    ValueError
+        If a file is damaged, cut off or belongs to another store, or if rows are unfinished and
+        `allow_unfinished` is False. The message says what was found and what to do.
+
+    See Also
+    --------
+    FeatureStoreWriter : Writes stores.
+    zslearn.model_selection.RowView : What indexing gives.
+
+    Notes
+    -----
+    **Files.** ``features.npy`` holds all rows, float16, in C order, and can be opened with
+    ``numpy.load(..., mmap_mode="r")``; the rows of skipped pictures are zeros in it.
+    ``store.json`` tells what they are: format version, id, shape, grid, names and fingerprints of
+    the pictures, metadata. ``progress.json`` tells how many rows are finished and which were
+    skipped. ``.store.lock`` is there for writers and is empty.
+
+    **Guarantees.** Opening checks that all three files are sound and belong together. Rows count
+    as finished only once their bytes are on the disk, so a half-written row is never read, and the
+    rows of an unfinished store do not change while its extraction goes on. Over network file
+    systems such as NFS this holds as far as they keep to the order of synced writes and show it
+    to other machines; open a store after its writer has finished there, and keep to one writer.
+
+    **Overwriting.** A store that is open while its folder is overwritten keeps the old features
+    (where the platform lets an open file be replaced at all). Pickled before and unpickled after,
+    it raises a ValueError, and so do its views, because they would hold the features of others.
+
+    **Threads and processes.** Reading is thread-safe. A store or view is pickled as the name of its
+    folder, the id of the store and the rows meant, at most 8 bytes a row, and opened again by
+    the worker; the folder must be there.
+
+    **Loading it whole.** ``numpy.asarray(store)`` reads everything, and so does whatever begins
+    with scikit-learn's ``check_array``: a ``StandardScaler``, for example.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> F = np.random.default_rng(0).normal(size=(5, 4, 3))
+    >>> shape = dict(n_total=6, n_regions=4, n_features=3, grid_shape=(2, 2))
+    >>> with FeatureStoreWriter(folder.name, **shape, metadata={"model": "none"}) as writer:
+    ...     writer.append(F, skipped={2: "cannot be read"})
+
+    Five of six pictures have features; their labels are chosen to match.
+
+    >>> store = FeatureStore(folder.name)
+    >>> store.shape, store.rows
+    ((5, 4, 3), array([0, 1, 3, 4, 5]))
+    >>> store.skipped
+    [SkippedImage(row=2, image=None, reason='cannot be read')]
+    >>> y = np.array(["ant", "ant", "bee", "bee", "cat", "cat"])
+    >>> y[store.rows]
+    array(['ant', 'ant', 'bee', 'cat', 'cat'], dtype='<U3')
+
+    Parts of it are views.
+
+    >>> store[1:4]
+    RowView(3 of 6 rows of StoredRows, shape=(3, 4, 3), dtype=float16)
+    >>> np.asarray(store[1:4]).shape
+    (3, 4, 3)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, allow_unfinished: bool = False) -> None:
+        self.folder = Path(folder).absolute()
+        manifest = store_format.read_manifest(self.folder)
+        n_total = manifest["n_total"]
+        progress = store_format.read_progress(self.folder, manifest["id"], n_total)
+        n_finished = 0 if progress is None else progress.n_finished
+        if n_finished < n_total and not allow_unfinished:
+            raise ValueError(store_format.describe_unfinished(self.folder, progress, n_total))
+        self._load(manifest, n_finished, [] if progress is None else progress.skipped)
+
+    def _load(
+        self, manifest: dict[str, Any], n_finished: int, skipped: list[tuple[int, str]]
+    ) -> None:
+        names, grid = manifest["images"], manifest["grid_shape"]
+        self._manifest = {
+            key: value for key, value in manifest.items() if key not in ("images", "fingerprints")
+        }
+        self._n_finished = n_finished
+        self.n_total: int = manifest["n_total"]
+        self.image_root: str | None = manifest["image_root"]
+        self.grid_shape: tuple[int, int] | None = None if grid is None else (grid[0], grid[1])
+        self.skipped = [
+            SkippedImage(row, None if names is None else names[row], reason)
+            for row, reason in skipped
+            if row < n_finished
+        ]
+        self.rows: NDArray[np.intp] = np.delete(
+            np.arange(n_finished, dtype=np.intp), [item.row for item in self.skipped]
+        )
+        self.rows.flags.writeable = False
+        self.images: NDArray[np.str_] | None = None
+        if names is not None:
+            self.images = np.array([names[row] for row in self.rows], dtype=np.str_)
+            self.images.flags.writeable = False
+        stored = StoredRows(
+            self.folder, manifest["id"], store_format.shape_of(manifest), n_finished
+        )
+        self._view = RowView(stored, self.rows if self.skipped else None)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.rows), self._manifest["n_regions"], self._manifest["n_features"]
+
+    @property
+    def dtype(self) -> np.dtype[np.float16]:
+        return store_format.DTYPE
+
+    @property
+    def ndim(self) -> int:
+        return 3
+
+    @property
+    def nbytes(self) -> int:
+        n, n_regions, n_features = self.shape
+        return n * n_regions * n_features * self.dtype.itemsize
+
+    @property
+    def finished(self) -> bool:
+        return self._n_finished == self.n_total
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return copy.deepcopy(self._manifest["metadata"])
+
+    @property
+    def image_paths(self) -> list[Path] | None:
+        if self.images is None or self.image_root is None:
+            return None
+        return [Path(self.image_root, name) for name in self.images.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Choose rows.
+
+        Parameters
+        ----------
+        key : int, slice, array-like of int or of bool
+            Rows present, also as ``store[key, ...]``.
+
+        Returns
+        -------
+        row or view : ndarray of shape (R, D) or RowView
+            A single row is read; several are a view.
+        """
+        return self._view[key]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read all rows into an array.
+
+        Parameters
+        ----------
+        dtype : dtype, default=None
+            To convert to; ``None`` is float16.
+        copy : bool, default=None
+            False is refused: reading copies.
+
+        Returns
+        -------
+        array : ndarray of shape (n_present, R, D)
+        """
+        return self._view.__array__(dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        state = f", {len(self.skipped)} skipped" if self.skipped else ""
+        if not self.finished:
+            state += f", {self._n_finished} of {self.n_total} finished"
+        return f"{type(self).__name__}({str(self.folder)!r}, shape={self.shape}{state})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self.folder, self._manifest["id"], self._n_finished)
+
+
+class StoredRows:
+    """The finished rows of a feature store, skipped ones included, read when indexed.
+
+    Parameters
+    ----------
+    folder : Path
+    store_id : str
+    shape : (int, int, int)
+        That of the file.
+    n_finished : int
+        The first so many rows.
+    """
+
+    def __init__(
+        self, folder: Path, store_id: str, shape: tuple[int, int, int], n_finished: int
+    ) -> None:
+        self._arguments = (folder, store_id, shape, n_finished)
+        self._mapped = store_format.map_features(folder, store_id, shape, n_finished)
+        self.shape = (n_finished, *shape[1:])
+        self.dtype = store_format.DTYPE
+
+    def __getitem__(self, key: Any) -> NDArray[np.float16]:
+        part = self._mapped[key]
+        # An array of rows has copied; a part of the map is read-only, and would be copied later.
+        return part if isinstance(key, np.ndarray) else part.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
+
+
+def _reopen(cls: type[FeatureStore], folder: Path, store_id: str, n_finished: int) -> FeatureStore:
+    """Open a store that was pickled, with the rows it had."""
+    manifest = store_format.read_manifest(folder)
+    progress = store_format.read_progress(folder, store_id, manifest["n_total"])
+    store = cls.__new__(cls)
+    store.folder = folder
+    if manifest["id"] != store_id or (progress is None and n_finished):
+        raise ValueError(
+            f"{folder} was overwritten since this FeatureStore was pickled; open it anew."
+        )
+    store._load(manifest, n_finished, [] if progress is None else progress.skipped)
+    return store
