@@ -26,6 +26,8 @@ FLOORS = [
     ["feature_extraction"],
     ["datasets"],
     ["inspection"],
+    ["_cli"],
+    ["__main__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 

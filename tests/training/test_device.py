@@ -37,22 +37,22 @@ def test_absent_devices(monkeypatch):
 
 def test_auto_precision_needs_hardware_and_work(monkeypatch):
     much, little = 2**30, 2**10
-    monkeypatch.setattr(_device, "_fast_bfloat16", lambda device: True)
+    monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: True)
     assert compute_dtype("auto", CPU, much) == torch.bfloat16
     assert compute_dtype("auto", CPU, little) == torch.float32
-    monkeypatch.setattr(_device, "_fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: False)
     assert compute_dtype("auto", CPU, much) == torch.float32
     for name in ("float32", "bfloat16", "float16"):
         assert compute_dtype(name, CPU, little) == getattr(torch, name)
 
 
-def test_fast_bfloat16_per_device(monkeypatch):
+def test_has_fast_bfloat16_per_device(monkeypatch):
     for capability, fast in [((7, 5), False), ((8, 0), True), ((9, 0), True)]:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d, c=capability: c)
-        assert _device._fast_bfloat16(CUDA) is fast
-    assert _device._fast_bfloat16(torch.device("mps")) is False
+        assert _device.has_fast_bfloat16(CUDA) is fast
+    assert _device.has_fast_bfloat16(torch.device("mps")) is False
     for query in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, query, lambda: False, raising=False)
-    assert _device._fast_bfloat16(CPU) is False
+    assert _device.has_fast_bfloat16(CPU) is False
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert _device._fast_bfloat16(CPU) is True
+    assert _device.has_fast_bfloat16(CPU) is True

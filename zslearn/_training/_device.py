@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["compute_dtype", "resolve_device"]
+__all__ = ["compute_dtype", "has_fast_bfloat16", "resolve_device"]
 
 # Below this many multiply-adds in one product with a batch, converting to half precision and
 # back costs more than the product saves.
@@ -76,10 +76,11 @@ def compute_dtype(precision: str, device: torch.device, work: int) -> torch.dtyp
     """
     if precision != "auto":
         return _DTYPES[precision]
-    return torch.bfloat16 if work >= _WORTH_HALF and _fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if work >= _WORTH_HALF and has_fast_bfloat16(device) else torch.float32
 
 
-def _fast_bfloat16(device: torch.device) -> bool:
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 faster than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":

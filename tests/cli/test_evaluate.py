@@ -1,0 +1,227 @@
+"""`zslearn evaluate` on every kind of input, against what the library gives."""
+
+import json
+import re
+
+import joblib
+import numpy as np
+import pytest
+
+from zslearn import ClassAttributes, CVsCClassifier
+from zslearn.feature_extraction import FeatureStoreWriter
+from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
+
+QUICK = ("--epochs", 8, "--delta", 1.0, "--set", "learning_rate=0.01", "--device", "cpu")
+
+
+@pytest.fixture
+def files(problem):
+    folder = problem.folder
+    return (
+        folder / "X.npy",
+        *("--labels", folder / "labels.txt", "--attributes", folder / "classes.csv"),
+    )
+
+
+def expected(problem, split):
+    table = ClassAttributes.from_csv(problem.folder / "classes.csv")
+    clf = CVsCClassifier(
+        max_epochs=8, delta=1.0, learning_rate=0.01, device="cpu", random_state=0
+    ).fit(problem.X[split["trainval"]], problem.y[split["trainval"]], class_attributes=table)
+    test = np.concatenate([split["test_seen"], split["test_unseen"]])
+    truth, scores = problem.y[test], clf.decision_function(problem.X[test])
+    known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
+    gzsl = gzsl_scores(truth, clf.predict(problem.X[test]), seen_classes=clf.seen_classes_)
+    return {
+        "T1": czsl_accuracy_score(truth, scores, **known),
+        "U": gzsl.unseen,
+        "S": gzsl.seen,
+        "H": gzsl.harmonic_mean,
+        "AUSUC": ausuc_score(truth, scores, **known),
+    }
+
+
+def test_metrics_are_those_of_the_library(zslearn, problem, files):
+    done = zslearn(
+        "evaluate", *files, "--split", problem.folder / "split.npz", *QUICK, "--format", "json"
+    )
+    assert done.code == 0, done.err
+    results = json.loads(done.out)
+    for name, value in expected(problem, problem.split).items():
+        assert results["mean"][name] == pytest.approx(value, rel=1e-12), name
+    assert results["std"]["H"] is None
+    assert results["shape"] == [120, 2, 16]
+    assert (results["seen_classes"], results["unseen_classes"]) == (7, 3)
+    assert (results["trainval"], results["test_seen"], results["test_unseen"]) == (63, 21, 36)
+
+
+def test_text_seeds_and_files(zslearn, problem, files):
+    folder = problem.folder
+    done = zslearn(
+        *("evaluate", *files, "--split", folder / "split.npz", *QUICK, "--seeds", 2),
+        *("--json", folder / "out.json", "--save", folder / "model.joblib"),
+    )
+    assert done.code == 0, done.err
+    results = json.loads((folder / "out.json").read_text())
+    assert [run["seed"] for run in results["runs"]] == [0, 1]
+    heights = [run["H"] for run in results["runs"]]
+    assert results["mean"]["H"] == pytest.approx(np.mean(heights))
+    assert results["std"]["H"] == pytest.approx(np.std(heights, ddof=1))
+    header, values = done.out.splitlines()[3:5]
+    assert header.split() == ["T1", "U", "S", "H", "AUSUC", "delta"]
+    shown = re.findall(r"([\d.]+) ± ([\d.]+)", values)
+    assert shown[3] == (f"{np.mean(heights):.3f}", f"{np.std(heights, ddof=1):.3f}")
+    model = joblib.load(folder / "model.joblib")
+    assert model.score(
+        problem.X[problem.split["test_unseen"]], problem.y[problem.split["test_unseen"]]
+    ) == pytest.approx(results["runs"][0]["U"])
+
+
+def test_delta_is_tuned_on_seen_classes(zslearn, problem, files):
+    arguments = [argument for argument in QUICK if argument not in ("--delta", 1.0)]
+    split = ("--split", problem.folder / "split.npz", "--format", "json")
+    results = json.loads(zslearn("evaluate", *files, *split, *arguments).out)
+    assert results["delta"] == "tuned"
+    # What is chosen does not change with the test rows.
+    cut = {**problem.split, "test_unseen": problem.split["test_unseen"][:20]}
+    np.savez(problem.folder / "split.npz", **cut)
+    again = json.loads(zslearn("evaluate", *files, *split, *arguments).out)
+    assert again["runs"][0]["delta"] == results["runs"][0]["delta"]
+    assert again["test_unseen"] == 20
+
+
+@pytest.mark.parametrize("kind", ["rows", "names"])
+def test_store_with_class_folders(zslearn, problem, kind):
+    """Labels are class folders, and rows are those of the pictures, skipped ones included."""
+    folder = problem.folder
+    names = [f"{label}/{i:03d}.jpg" for i, label in enumerate(problem.y)]
+    skipped = {1: "broken", 8: "broken", 100: "broken"}
+    with FeatureStoreWriter(
+        folder / "store",
+        n_total=120,
+        n_regions=2,
+        n_features=16,
+        grid_shape=(1, 2),
+        metadata={},
+        images=names,
+    ) as writer:
+        writer.append(np.delete(problem.X, list(skipped), axis=0), skipped=skipped)
+    split = {
+        part: [names[row] for row in rows] if kind == "names" else rows.tolist()
+        for part, rows in problem.split.items()
+    }
+    (folder / "split.json").write_text(json.dumps(split))
+    done = zslearn(
+        *("evaluate", folder / "store", "--attributes", folder / "classes.csv", *QUICK),
+        *("--split", folder / "split.json", "--format", "json"),
+    )
+    assert done.code == 0, done.err
+    results = json.loads(done.out)
+    kept = {part: np.setdiff1d(rows, list(skipped)) for part, rows in problem.split.items()}
+    for name, value in expected(problem, kept).items():
+        assert results["mean"][name] == pytest.approx(value, rel=1e-12), name
+
+
+def test_random_split_leaves_out_classes_without_pictures(zslearn, problem, files):
+    path = problem.folder / "classes.csv"
+    path.write_text(path.read_text() + "unpictured,1,0,1,0,1,0\n")
+    done = zslearn("evaluate", *files, "--split", "random", *QUICK, "--format", "json")
+    assert done.code == 0, done.err
+    results = json.loads(done.out)
+    assert (results["seen_classes"], results["unseen_classes"]) == (8, 2)
+    assert "1 classes without pictures are not candidates" in results["notes"]
+    again = zslearn(
+        *("evaluate", *files, "--split", "random", *QUICK, "--format", "json", "--split-seed", 1)
+    )
+    assert json.loads(again.out)["mean"] != results["mean"]
+
+
+def test_word_vectors(zslearn, problem, files):
+    rng = np.random.default_rng(1)
+    words = ["attribute", *"012345"]
+    lines = [" ".join([word, *map(str, rng.normal(size=3).round(3))]) for word in words]
+    (problem.folder / "glove.txt").write_text("\n".join(lines) + "\n")
+    split = ("--split", problem.folder / "split.npz", *QUICK, "--format", "json")
+    plain = json.loads(zslearn("evaluate", *files, *split).out)
+    done = zslearn("evaluate", *files, *split, "--word-vectors", problem.folder / "glove.txt")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["mean"] != plain["mean"]
+
+
+def write_split(problem, **changes):
+    np.savez(problem.folder / "split.npz", **{**problem.split, **changes})
+
+
+MISTAKES = {
+    "no features": (lambda p: {"features": p.folder / "none.npy"}, "there is no '.*none.npy'"),
+    "no labels": (lambda p: {"labels": None}, "--labels is missing"),
+    "no attributes": (lambda p: {"attributes": None}, "--attributes is missing"),
+    "no split": (lambda p: {"split": None}, "--split is missing"),
+    "benchmark without root": (lambda p: {"benchmark": "cub"}, "--benchmark needs --root"),
+    "labels of another length": (
+        lambda p: (p.folder / "labels.txt").write_text("a\nb\n") and {},
+        r"--labels: .* holds \(2,\) labels for 120 rows",
+    ),
+    "unknown parameter": (lambda p: {"set": "lambda_xy=3"}, "no parameter 'lambda_xy'"),
+    "wrong parameter": (lambda p: {"set": "alpha=-3"}, "'alpha' parameter"),
+    "row out of range": (
+        lambda p: write_split(p, test_seen=np.array([500])) or {},
+        "test_seen has row 500, but rows go from 0 to 119",
+    ),
+    "overlap": (
+        lambda p: write_split(p, test_seen=p.split["trainval"]) or {},
+        "names a row twice",
+    ),
+    "unseen in training": (
+        lambda p: (
+            write_split(
+                p,
+                trainval=np.append(p.split["trainval"], 84),
+                test_unseen=p.split["test_unseen"][1:],
+            )
+            or {}
+        ),
+        "classes of test_unseen are in trainval too, such as 'class 7'",
+    ),
+    "empty part": (
+        lambda p: write_split(p, test_unseen=np.array([], dtype=int)) or {},
+        "the split has no test_unseen row",
+    ),
+    "part missing": (
+        lambda p: np.savez(p.folder / "split.npz", trainval=[0]) or {},
+        "split.npz lacks test_seen, test_unseen",
+    ),
+    "class not described": (
+        lambda p: (
+            (p.folder / "labels.txt").write_text(
+                (p.folder / "labels.txt").read_text().replace("class 3", "emu")
+            )
+            and {}
+        ),
+        "emu",
+    ),
+    "nowhere to write": (lambda p: {"json": p.folder / "no" / "x.json"}, "--json: there is no"),
+    "no such store": (lambda p: {"features": p.folder}, "store"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_line(zslearn, problem, mistake):
+    change, message = MISTAKES[mistake]
+    options = {
+        "features": problem.folder / "X.npy",
+        "labels": problem.folder / "labels.txt",
+        "attributes": problem.folder / "classes.csv",
+        "split": problem.folder / "split.npz",
+        "epochs": 1,
+        "delta": 1.0,
+        **change(problem),
+    }
+    features = options.pop("features")
+    given = [part for k, v in options.items() if v is not None for part in (f"--{k}", v)]
+    done = zslearn("evaluate", features, *given)
+    assert done.code == 1
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("zslearn evaluate: error: ")
+    assert re.search(message, line), line

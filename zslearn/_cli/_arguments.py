@@ -1,0 +1,70 @@
+"""Types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["as_parameters", "delta", "fraction", "grid", "image_size", "key_value", "natural"]
+
+
+def natural(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
+def grid(text: str) -> tuple[int, int]:
+    """Read two numbers: rows x columns."""
+    height, _, width = text.lower().partition("x")
+    if not all(side.isdecimal() and int(side) for side in (height, width)):
+        raise argparse.ArgumentTypeError(f"must be rows x columns such as 7x7, found {text!r}")
+    return int(height), int(width)
+
+
+def image_size(text: str) -> int | tuple[int, int]:
+    """Read one number or two."""
+    return natural(text) if text.isdecimal() else grid(text)
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """Read a name and what comes after the equals sign."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, found {text!r}")
+    return name, value
+
+
+def fraction(text: str) -> float:
+    """Read a number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, found {text!r}")
+    return value
+
+
+def delta(text: str) -> float | str:
+    """Read a number or the word "tuned"."""
+    if text == "tuned":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or 'tuned', found {text!r}") from None
+
+
+def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Turn names and texts into parameters, texts that are Python literals into their values."""
+    values: dict[str, Any] = {}
+    for name, text in pairs:
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    return values

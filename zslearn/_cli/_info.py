@@ -1,0 +1,172 @@
+"""``zslearn info``: versions and devices, or what a file or folder holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SUMMARY = "versions and devices, or what a file or folder holds"
+DESCRIPTION = """\
+Without an argument: versions of the packages zslearn uses, and the devices it can compute on.
+With one: what is in a feature store, a .npy file, a table of class attributes (.csv), the Proposed
+Splits (att_splits.mat, or its folder) or a folder of pictures.
+
+    zslearn info
+    zslearn info features/
+    zslearn info xlsa17/data/CUB
+"""
+
+_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "skorch", "numpy", "joblib")
+_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "accelerate", "dask")
+_SHOWN = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("path", metavar="PATH", nargs="?", help="file or folder to look into")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Look, and print."""
+    facts = _of_machine() if arguments.path is None else _of_path(Path(arguments.path))
+    if arguments.json:
+        print(json.dumps(facts, indent=1))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:{width}}  {_as_text(value)}")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        more = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
+        return ", ".join(map(str, value[:_SHOWN])) + more if value else "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={entry}" for name, entry in value.items())
+    return "none" if value is None else str(value)
+
+
+def _of_machine() -> dict[str, Any]:
+    import torch
+
+    from zslearn import __version__
+    from zslearn._training._device import has_fast_bfloat16
+    from zslearn.datasets._data_home import locate_data_home
+
+    facts: dict[str, Any] = {
+        "zslearn": __version__,
+        "python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
+    }
+    for package in (*_PACKAGES, *_EXTRAS):
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "not installed"
+    names = ["cpu"]
+    names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    for name in names:
+        device = torch.device(name)
+        title = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+        title = title or (f"{torch.get_num_threads()} threads" if name == "cpu" else "Metal")
+        half = "fast bfloat16" if has_fast_bfloat16(device) else "float32"
+        facts[name] = f"{title}, {half}"
+    facts["data home"] = locate_data_home()
+    return facts
+
+
+def _of_path(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {str(path)!r}.")
+    readers: list[tuple[bool, Callable[[Path], dict[str, Any]]]] = [
+        ((path / "store.json").is_file(), _of_store),
+        ((path / "att_splits.mat").is_file(), lambda p: _of_splits(p / "att_splits.mat")),
+        (path.suffix == ".mat", _of_splits),
+        (path.suffix == ".npy", _of_array),
+        (path.suffix == ".csv", _of_table),
+        (path.is_dir(), _of_folder),
+    ]
+    for applies, read in readers:
+        if applies:
+            return {"path": str(path)} | read(path)
+    raise ValueError(
+        f"{str(path)!r} is nothing that zslearn reads: give a feature store, a .npy, .csv or "
+        "att_splits.mat file, or a folder of pictures."
+    )
+
+
+def _of_store(path: Path) -> dict[str, Any]:
+    from zslearn.feature_extraction import FeatureStore
+
+    store = FeatureStore(path, allow_unfinished=True)
+    done = len(store) + len(store.skipped)
+    return {
+        "kind": "feature store",
+        "shape": list(store.shape),
+        "dtype": str(store.dtype),
+        "bytes": store.nbytes,
+        "grid shape": None if store.grid_shape is None else list(store.grid_shape),
+        "finished": "yes" if store.finished else f"{done} of {store.n_total} rows",
+        "skipped": [f"{entry.image} ({entry.reason})" for entry in store.skipped],
+        "picture folder": store.image_root,
+    } | store.metadata
+
+
+def _of_array(path: Path) -> dict[str, Any]:
+    array = np.load(path, mmap_mode="r")
+    return {
+        "kind": "array",
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "bytes": array.nbytes,
+    }
+
+
+def _of_table(path: Path) -> dict[str, Any]:
+    from zslearn.attributes import ClassAttributes
+
+    table = ClassAttributes.from_csv(path)
+    return {
+        "kind": "class attributes",
+        "classes": table.n_classes,
+        "attributes": table.n_attributes,
+        "range": [float(table.values.min()), float(table.values.max())],
+        "class names": table.labels.tolist(),
+        "attribute names": list(table.attribute_names),
+    }
+
+
+def _of_splits(path: Path) -> dict[str, Any]:
+    from zslearn.datasets._proposed_split import read_splits
+
+    split = read_splits(path)
+    return {
+        "kind": "Proposed Split",
+        "classes": split.n_classes,
+        "attributes": split.l2_attributes.shape[1],
+        "trainval": len(split.trainval),
+        "test_seen": len(split.test_seen),
+        "test_unseen": len(split.test_unseen),
+    }
+
+
+def _of_folder(path: Path) -> dict[str, Any]:
+    from zslearn.datasets import load_image_folder
+
+    bunch = load_image_folder(path)
+    names, counts = np.unique(bunch.target, return_counts=True)
+    return {
+        "kind": "folder of pictures",
+        "pictures": len(bunch.target),
+        "classes": len(names),
+        "pictures per class": f"{counts.min()} to {counts.max()}",
+        "class names": names.tolist(),
+    }

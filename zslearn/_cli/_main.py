@@ -1,0 +1,110 @@
+"""Reads the command line, runs a command, and turns errors into lines and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from zslearn import __version__
+from zslearn._cli import _evaluate, _extract, _info
+
+__all__ = ["main"]
+
+_COMMANDS = {"extract": _extract, "evaluate": _evaluate, "info": _info}
+
+# What the library raises for bad input, a missing file or a missing package; anything else is a
+# fault of ours and keeps its traceback.
+_USER_ERRORS = (ValueError, TypeError, LookupError, OSError, ImportError, MemoryError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments without the program's name; ``None`` takes those of the process.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 for bad input or a failure, 2 for a wrong command line, 130 when
+        interrupted.
+    """
+    parser = _make_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has printed what there is to say
+        return stop.code if isinstance(stop.code, int) else 2
+    command = arguments.command
+    if command is None:
+        parser.print_help()
+        return 2
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            _COMMANDS[command].run(arguments)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        hint = " Run the same command again to go on." if command == "extract" else ""
+        _say(f"zslearn {command}: interrupted.{hint}")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`; nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _USER_ERRORS as error:
+        if arguments.traceback:
+            raise
+        _say(f"zslearn {command}: error: {_as_line(error)}")
+        return 1
+    return 0
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zslearn", description="Zero-shot learning: the steps before and after Python."
+    )
+    parser.add_argument("--version", action="version", version=f"zslearn {__version__}")
+    parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        summary = module.SUMMARY
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=module.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        sub.add_argument(
+            "--traceback",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show where an error comes from",
+        )
+    return parser
+
+
+def _as_line(error: BaseException) -> str:
+    """Message of an error on one line; KeyError and OSError print theirs in forms of their own."""
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller --batch-size"
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.strerror}: {error.filename}"
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"zslearn: warning: {' '.join(str(message).split())}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
