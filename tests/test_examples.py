@@ -1,6 +1,7 @@
-"""The demo runs from end to end, here on a few epochs."""
+"""The examples run from end to end, the demo on a few epochs."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,15 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert "CVsC: " in printed
     pictures = {"seen_unseen_curves.png", "attention.png", "unseen_birds.png"}
     assert {path.name for path in tmp_path.iterdir()} == pictures
+
+
+@pytest.mark.slow
+def test_own_pictures(monkeypatch, capsys):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    load("plot_own_pictures")
+    printed = capsys.readouterr().out
+    accuracy, chance = map(
+        float, re.search(r"accuracy ([\d.]+), chance ([\d.]+)", printed).groups()
+    )
+    assert accuracy > 1.5 * chance

@@ -71,8 +71,8 @@ def load_sun(
     word_vectors : array-like of shape (102, n_dims), mapping, path-like or callable, default=None
         Word vectors of the attribute names, in the order of ``attributes.mat``: the vectors, a
         mapping from name to vector, a .npy file, an .npz file (its array ``vectors``), or a
-        callable that takes the list of names, such as a fitted
-        ``zslearn.feature_extraction.WordVectors``.
+        transformer or callable that takes the list of names, such as
+        :class:`~zslearn.feature_extraction.WordVectors`.
     missing_images : {"raise", "skip"}, default="raise"
         What to do if pictures of the list are not in the folder. ``"skip"`` leaves their rows
         out, numbers the others anew in all index arrays, and drops classes that no picture is

@@ -73,8 +73,9 @@ def load_xlsa17(
     word_vectors : array-like of shape (n_attributes, n_dims), mapping, path-like or callable, \
 default=None
         Word vectors of the attribute names, in the order of the columns: the vectors, a mapping
-        from name to vector, a .npy file, an .npz file (its array ``vectors``), or a callable that
-        takes the list of names, such as a fitted ``zslearn.feature_extraction.WordVectors``.
+        from name to vector, a .npy file, an .npz file (its array ``vectors``), or a
+        transformer or callable that takes the list of names, such as
+        :class:`~zslearn.feature_extraction.WordVectors`.
     attribute_names : sequence of str of length n_attributes or path-like, default=None
         Names of the columns, which the files lack, or a text file of them: one a line, numbered or
         not, such as ``attributes.txt`` of CUB or ``predicates.txt`` of AwA2. ``None`` means
