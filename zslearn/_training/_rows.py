@@ -187,9 +187,9 @@ class TrainingBatches:
     def _regions_of(
         self, batches: list[NDArray[np.intp]], space: Tensor
     ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
-        """Regions of each batch; what is not resident is read while the batch before is used."""
+        """Regions of each batch; what is not in memory is read while the batch before is used."""
         regions = self.regions
-        if regions.is_resident:
+        if regions.is_resident or _in_memory(regions.X):
             for rows in batches:
                 yield rows, regions.take(rows, out=space[: len(rows)])
             return

@@ -1,0 +1,63 @@
+"""The benchmarks compare equals with equals: the printed equations give what zslearn gives."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from zslearn.nn import CVsCLoss, CVsCNetwork, CVsCOutput
+from zslearn.nn import functional as zf
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def literal_module():
+    spec = importlib.util.spec_from_file_location("literal", BENCHMARKS / "literal.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)], ids=str
+)
+def test_printed_equations_are_equal(literal_module, dtype, tolerance):
+    """Loss and gradients by the product of F with [Q; E], and with F_A built."""
+    generator = torch.Generator().manual_seed(0)
+    n, n_regions, n_features, n_attributes, n_classes, width = 20, 49, 64, 30, 12, 16
+    table = torch.rand(n_classes, n_attributes, generator=generator, dtype=dtype)
+    table /= table.max()
+    unseen = torch.arange(n_classes) >= 9
+    network = CVsCNetwork(table, n_features, attribute_dim=width, seed=1)
+    criterion = CVsCLoss(table, unseen)
+    literal = literal_module.LiteralCVsC(
+        network.attribute_vectors, network.query_weight, network.embedding_weight, table, unseen
+    )
+    regions = torch.randn(n, n_regions, n_features, generator=generator, dtype=dtype)
+    regions = zf.normalize_rows(regions)
+    other = torch.randn(n, n_attributes, n_features, generator=generator, dtype=dtype)
+    y = torch.arange(n) % 9
+
+    semantics = network.semantics(regions)
+    counterfactual = zf.semantic_embedding(other, network.queries_and_embeddings()[1])
+    output = CVsCOutput(
+        semantics,
+        network.class_scores(semantics),
+        counterfactual,
+        network.class_scores(counterfactual),
+    )
+    ours = criterion(output, y)["loss"]
+    theirs = literal.loss(regions, y, other)
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=0)
+    gradients = torch.autograd.grad(ours, list(network.parameters()))
+    expected = torch.autograd.grad(theirs, literal.parameters)
+    for gradient, wanted in zip(gradients, expected, strict=True):
+        assert (gradient - wanted).norm() <= tolerance * wanted.norm()
+    torch.testing.assert_close(
+        network.class_scores(semantics),
+        literal.predict(regions, 7),
+        rtol=tolerance,
+        atol=tolerance,
+    )
