@@ -5,6 +5,7 @@ import pytest
 import timm
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from torch import nn
 
 from zslearn.feature_extraction import TimmRegionExtractor
@@ -237,3 +238,17 @@ def test_no_grid_cannot_be_pooled():
     assert check_pooling(None, layout) is None
     with pytest.raises(ValueError, match="6 regions of this layer lie on no grid"):
         check_pooling((1, 1), layout)
+
+
+def test_normalisation_is_timms():
+    config = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    extractor = make("test_resnet", (33, 47))
+    extractor.set_params(data_config=config).fit()
+    pixels = pixels_for(extractor, 3)
+    to_tensor = timm.data.create_transform(
+        (3, 33, 47), is_training=False, crop_pct=1.0, crop_mode="squash", **config
+    )
+    expected = torch.stack([to_tensor(Image.fromarray(picture)) for picture in pixels])
+    torch.testing.assert_close(
+        extractor._network.normalize(pixels), expected, rtol=1e-5, atol=2e-6, check_stride=False
+    )

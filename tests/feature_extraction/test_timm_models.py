@@ -187,7 +187,7 @@ def test_files_that_are_no_weights(tmp_path, capsys):
         recipe(checkpoint_path=str(path)).create()
     with pytest.raises(ValueError, match="is a folder"):
         recipe(checkpoint_path=str(tmp_path)).create()
-    for content in (b"", b"text", pickle.dumps(Evil())):
+    for content in (b"", b"text", pickle.dumps(Evil(), protocol=2)):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="cannot be read as weights"):
             recipe(checkpoint_path=str(path)).create()

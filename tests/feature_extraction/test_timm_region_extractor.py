@@ -89,6 +89,25 @@ def test_batches_and_threads_do_not_matter(fitted, features, pixels, batch_size,
     assert_allclose(other.transform(pixels), features, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("idle", [True, False])
+def test_decoding_ahead_or_between(fitted, features, pixels, monkeypatch, idle):
+    monkeypatch.setattr(Backbone, "leaves_cores_idle", idle)
+    assert_array_equal(fitted.transform(pixels), features)
+
+
+def test_cores_are_idle_beside_a_gpu_or_few_threads(fitted, monkeypatch):
+    backbone = fitted._backbone()
+    n_threads = torch.get_num_threads()
+    for n_cores, idle in ((n_threads, False), (n_threads + 1, True)):
+        monkeypatch.setattr(
+            "zslearn.feature_extraction._timm_backbone.cpu_count", lambda n=n_cores: n
+        )
+        assert backbone.leaves_cores_idle is idle
+    monkeypatch.setattr(backbone, "device", torch.device("cuda"))
+    monkeypatch.setattr("zslearn.feature_extraction._timm_backbone.cpu_count", lambda: 1)
+    assert backbone.leaves_cores_idle
+
+
 def test_rows_are_in_order(fitted, features, pixels):
     assert_array_equal(fitted.transform(pixels[::-1])[::-1][4:6], features[4:6])
     assert np.abs(np.diff(features.astype(float), axis=0)).mean(axis=(1, 2)).min() > 0.01
@@ -109,7 +128,7 @@ def test_auto_precision_follows_the_hardware(monkeypatch):
     from zslearn._training import _device
 
     for fast, expected in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(_device, "_fast_bfloat16", lambda device, fast=fast: fast)
+        monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device, fast=fast: fast)
         extractor = TimmRegionExtractor(**{**SMALL, "precision": "auto"}).fit()
         assert extractor.precision_ == extractor.metadata_["precision"] == expected
 

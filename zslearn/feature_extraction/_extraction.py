@@ -148,12 +148,15 @@ class Extraction:
         if not batches:
             return
         backbone = self.load_backbone()
+        # Threads of a network wait for one another, so that one core that is shared slows all:
+        # where none is idle, decoding on all of them between the batches costs less.
+        n_ahead = _AHEAD if backbone.leaves_cores_idle else 0
         decoded = decode_ahead(
             pictures,
             PixelTransform(self.config),
             batches,
             n_threads=count_threads(self.n_jobs),
-            n_ahead=_AHEAD,
+            n_ahead=n_ahead,
             allocate=backbone.allocate,
             missing=missing,
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -74,12 +75,13 @@ def find_layout(network: nn.Module, size: tuple[int, int], layer: int, norm: boo
     try:
         output = network.forward_features(blank)  # type: ignore[operator]
         maps = _intermediates(network, blank, None, False)
-    except (AssertionError, RuntimeError, ValueError) as error:
-        if isinstance(error, torch.cuda.OutOfMemoryError):
-            raise
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # sizes that do not fit end in errors of all kinds
         raise ValueError(
-            f"{name} does not take pictures of {size[0]} x {size[1]} pixels: {error}. Choose "
-            "another image_size; None is the model's own."
+            f"{name} does not take pictures of {size[0]} x {size[1]} pixels "
+            f"({type(error).__name__}: {error}). Choose another image_size; None is the model's "
+            "own."
         ) from error
     last = maps[-1] if maps else None
     final = _read_final(network, output, last)
@@ -256,9 +258,10 @@ class Backbone:
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
         self.layout, self.pooled, self.device, self.dtype = layout, pooled, device, dtype
-        # Of pixels from 0 to 255, so that they need not be divided by 255 first.
+        # Of pixels from 0 to 255, for a whole line of them: long runs are what adds up fast.
+        width = int(config["input_size"][2])
         self._mean, self._std = (
-            255 * torch.tensor(config[name], device=device).view(1, 3, 1, 1)
+            255 * torch.tensor(config[name], device=device).repeat(width)
             for name in ("mean", "std")
         )
 
@@ -269,14 +272,16 @@ class Backbone:
     @torch.inference_mode()
     def normalize(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Copy pixels (n, H, W, 3) to the device and normalise them, to float32 (n, 3, H, W)."""
-        x = torch.from_numpy(pixels).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        return x.to(torch.float32).sub_(self._mean).div_(self._std)
+        x = torch.from_numpy(pixels).to(self.device, non_blocking=True).to(torch.float32)
+        x.flatten(2).sub_(self._mean).div_(self._std)
+        return x.permute(0, 3, 1, 2)
 
     @torch.inference_mode()
     def start(self, pixels: NDArray[np.uint8]) -> Pending:
         """Begin to compute the regions of pictures; returns before a GPU has finished."""
         regions = self.take(self.normalize(pixels).to(self.dtype))
-        finite = torch.isfinite(regions).flatten(1).all(1)
+        # One pass: a sum in float32 cannot overflow, and what is not finite stays so.
+        finite = torch.isfinite(regions.sum(dim=(1, 2), dtype=torch.float32))
         return Pending(regions, finite, pixels)
 
     def take(self, x: Tensor) -> Tensor:
@@ -302,6 +307,11 @@ class Backbone:
             grid = regions.float().transpose(1, 2).unflatten(2, layout.grid_shape)
             regions = functional.adaptive_avg_pool2d(grid, self.pooled).flatten(2).transpose(1, 2)
         return regions.to(torch.float16)
+
+    @property
+    def leaves_cores_idle(self) -> bool:
+        """Whether pictures can be decoded meanwhile without taking cores from the network."""
+        return self.device.type != "cpu" or torch.get_num_threads() < cpu_count()
 
     @property
     def n_regions(self) -> int:

@@ -154,6 +154,10 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
     **Resuming** gives the same bytes as an extraction that was never interrupted, with the same
     `batch_size`, device and library versions.
 
+    **Decoding** overlaps with the network on a GPU, two batches ahead, or where torch uses fewer
+    threads than there are cores. Otherwise both would compete for the same cores, which costs more
+    than it gains, and all cores decode a batch before all compute it.
+
     **Pickles** hold no weights. They are made again when needed, from the same source, and must
     have the same checksum. So ``Pipeline(memory=...)`` caches small files; it does not notice that
     a picture has changed under the same path, as `store_dir` does. The network is made by ``fit``,
