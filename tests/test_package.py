@@ -63,7 +63,7 @@ def test_documented_is_strict():
     assert not documented(doc) & {"c", "x", "y"}
 
 
-PREDICTORS = [zslearn.CVsCClassifier]
+PREDICTORS = [zslearn.CVsCClassifier, zslearn.ensemble.SeedEnsembleClassifier]
 
 
 @pytest.mark.parametrize("estimator", PREDICTORS)

@@ -24,6 +24,7 @@ _SUBPACKAGES = (
     "base",
     "calibration",
     "datasets",
+    "ensemble",
     "exceptions",
     "feature_extraction",
     "metrics",

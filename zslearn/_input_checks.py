@@ -17,6 +17,7 @@ from zslearn.attributes import ClassAttributes
 
 __all__ = [
     "as_plain_labels",
+    "check_attribute_indices",
     "check_class_attributes",
     "check_labels_of",
     "is_frame",
@@ -209,3 +210,40 @@ def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:
     if all(isinstance(label, Number) for label in values):
         return np.array(values)
     return y
+
+
+def check_attribute_indices(attributes: Any, names: tuple[str, ...]) -> NDArray[np.intp]:
+    """Turn names or numbers of attributes, or None for all of them, into their numbers.
+
+    Parameters
+    ----------
+    attributes : sequence of str or int, str, int or None
+    names : tuple of str
+        The names of all attributes.
+
+    Returns
+    -------
+    ndarray of shape (n_chosen,)
+
+    Raises
+    ------
+    ValueError
+        If one is not among them.
+    """
+    if attributes is None:
+        return np.arange(len(names))
+    wanted = np.atleast_1d(np.asarray(attributes))
+    if wanted.dtype.kind in "US":
+        absent = [name for name in wanted.tolist() if name not in names]
+        if absent:
+            raise ValueError(
+                f"attributes holds names that class_attributes has not: {absent[:5]}; it has "
+                f"{list(names[:5])}, ... ({len(names)} in all)"
+            )
+        return np.array([names.index(name) for name in wanted.tolist()], dtype=np.intp)
+    if wanted.dtype.kind not in "iu" or wanted.min() < 0 or wanted.max() >= len(names):
+        raise ValueError(
+            f"attributes must be names or indices from 0 to {len(names) - 1}, found "
+            f"{wanted.tolist()[:5]}"
+        )
+    return wanted.astype(np.intp)

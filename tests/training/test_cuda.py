@@ -1,13 +1,16 @@
 """Training and prediction on a CUDA device agree with the CPU."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import torch
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._training import _captured_step
 from zslearn._training._rows import RegionRows
+from zslearn.nn import functional as zf
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -79,3 +82,113 @@ def test_early_stopping_and_warm_start(data):
     clf = make(warm_start=True).fit(X, y, class_attributes=table)
     clf.fit(X, y, class_attributes=table)
     assert len(clf.net_.history) == 10
+
+
+def draw(b, r, d, k, dtype):
+    generator = torch.Generator("cuda").manual_seed(0)
+    options = {"generator": generator, "device": "cuda"}
+    regions = zf.normalize_rows(torch.randn(b, r, d, **options)).to(dtype)
+    weights = [torch.randn(k, d, **options).to(dtype).requires_grad_() for _ in range(2)]
+    return regions, *weights
+
+
+@pytest.fixture
+def fused():
+    """Skip where there is no Triton, or a device it has no kernels for."""
+    pytest.importorskip("triton")
+    if torch.cuda.get_device_capability() < (8, 0):
+        pytest.skip("needs compute capability 8.0")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "shape", [(50, 196, 768, 312), (3, 197, 770, 313), (2, 49, 2048, 85), (7, 17, 5, 1)]
+)
+def test_fused_kernel_serves_unasked(fused, shape, dtype):
+    """test_triton_kernel.py compares it with the equations; this with what it replaces."""
+    arguments = draw(*shape, dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # that it does not compile, or is wrong
+        assert zf.attention_backend_of(*arguments[:2]) == "triton"
+    results = []
+    for name in ("auto", "torch"):
+        with zf.attention_backend(name):
+            s = zf.semantic_attention(*arguments)
+        results.append([s.detach(), *torch.autograd.grad(s.square().mean(), arguments[1:])])
+    for ours, theirs in zip(*results, strict=True):
+        assert (ours - theirs).norm() <= 6 * torch.finfo(dtype).eps * theirs.norm()
+
+
+def test_plain_torch_serves_what_has_no_kernel(fused):
+    for shape, dtype in [((2, 20, 16, 4), torch.float32), ((2, 1, 16, 4), torch.bfloat16)]:
+        arguments = draw(*shape, dtype)
+        assert zf.attention_backend_of(*arguments[:2]) == "torch"
+        with zf.attention_backend("triton"):  # asked for, it serves these too
+            found = zf.semantic_attention(*arguments)
+        torch.testing.assert_close(found, zf.semantic_attention(*arguments), rtol=0, atol=3e-2)
+
+
+def test_fused_kernel_keeps_nothing_of_the_size_of_the_product(fused):
+    b, r, d, k = 256, 196, 64, 512
+    product = 2 * b * r * 2 * k
+    arguments = draw(b, r, d, k, torch.bfloat16)
+    taken = {}
+    for name in ("torch", "triton"):
+        with zf.attention_backend(name):
+            zf.semantic_attention(*arguments).sum().backward()
+            torch.cuda.synchronize()
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
+            zf.semantic_attention(*arguments).sum().backward()
+            taken[name] = torch.cuda.max_memory_allocated() - before
+    assert taken["torch"] > product
+    assert taken["triton"] < product / 6
+
+
+@pytest.mark.parametrize("counterfactual", ["normal", "uniform", "permute"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_replayed_steps_equal_plain_ones(monkeypatch, data, counterfactual, optimizer, schedule):
+    X, y, table = data
+    graphs = []
+    real = _captured_step.capture
+    monkeypatch.setattr(
+        _captured_step, "capture", lambda *args: graphs.append(real(*args)) or graphs[-1]
+    )
+    params = {"counterfactual": counterfactual, "optimizer": optimizer}
+    params |= {"learning_rate_schedule": schedule, "precision": "float32"}
+    fits = []
+    for switch in ("0", "1"):
+        monkeypatch.setenv(_captured_step.GRAPH_VARIABLE, switch)
+        with warnings.catch_warnings():
+            if counterfactual == "normal":  # the default is captured; the others may refuse
+                warnings.simplefilter("error", RuntimeWarning)
+            fits.append(make(**params).fit(X, y, class_attributes=table))
+        assert bool(graphs) is (switch == "1") or counterfactual != "normal"
+    for name in ("train_loss", "lr", "ce"):
+        plain, replayed = (np.array(clf.net_.history[:, "batches", :, name]) for clf in fits)
+        np.testing.assert_allclose(replayed, plain, rtol=1e-3, err_msg=name)
+    for plain, replayed in zip(*(clf.net_.module_.parameters() for clf in fits), strict=True):
+        assert (replayed - plain).norm() <= 1e-3 * plain.norm()
+
+
+def test_an_epoch_waits_for_the_device_once(data):
+    """Besides the steps that warm up; torch raises where something waits unasked."""
+    X, y, table = data
+    waits = []
+
+    class Strict(_captured_step.ResidentEpochs):
+        def _take_step(self, rate, size):
+            before = torch.cuda.get_sync_debug_mode()
+            if size in self._graphs:
+                torch.cuda.set_sync_debug_mode("error")
+                waits.append(size)
+            try:
+                super()._take_step(rate, size)
+            finally:
+                torch.cuda.set_sync_debug_mode(before)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_captured_step, "ResidentEpochs", Strict)
+        make().fit(X, y, class_attributes=table)
+    assert waits

@@ -97,7 +97,7 @@ def test_not_finite_rows_are_named(X, value, kind):
 
 
 def test_resident_copy_equals_streaming(X):
-    kept = RegionRows(X, CPU, torch.bfloat16, keep=True)
+    kept = RegionRows(X, CPU, torch.bfloat16, keep="auto")
     streamed = RegionRows(X, CPU, torch.bfloat16)
     assert kept._resident is not None
     assert streamed._resident is None
@@ -110,14 +110,14 @@ def test_what_is_on_disk_is_not_kept(X, tmp_path):
     np.save(tmp_path / "X.npy", X.astype(np.float16))
     on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
     for source in (on_disk, np.asarray(on_disk), on_disk[2:], LazyStore(X)):
-        assert RegionRows(source, CPU, torch.bfloat16, keep=True)._resident is None
+        assert RegionRows(source, CPU, torch.bfloat16, keep="auto")._resident is None
 
 
 def test_nothing_is_kept_that_does_not_fit(X, monkeypatch):
     monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2 - 1)
-    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is None
+    assert RegionRows(X, CPU, torch.bfloat16, keep="auto")._resident is None
     monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2)
-    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is not None
+    assert RegionRows(X, CPU, torch.bfloat16, keep="auto")._resident is not None
 
 
 def test_chunks_bound_memory_and_cover_all(X, monkeypatch):
@@ -125,6 +125,17 @@ def test_chunks_bound_memory_and_cover_all(X, monkeypatch):
     rows = RegionRows(X, CPU, torch.float32)
     assert list(rows.chunks()) == [slice(0, 7), slice(7, 14), slice(14, 20)]
     assert list(rows.chunks(4 * 3 * 8 * 7 * 10))[:2] == [slice(0, 1), slice(1, 2)]
+
+
+def test_keeping_can_be_asked_for_and_refused(X, tmp_path, monkeypatch):
+    np.save(tmp_path / "X.npy", X)
+    stored = np.load(tmp_path / "X.npy", mmap_mode="r")
+    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 0)
+    for source in (X, stored):
+        rows = RegionRows(source, CPU, torch.float32, keep=True)
+        assert torch.equal(rows.resident, RegionRows(X, CPU, torch.float32).take(slice(0, 20)))
+    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 2**40)
+    assert RegionRows(X, CPU, torch.bfloat16, keep=False).resident is None
 
 
 def test_epochs_visit_every_row_once(X):

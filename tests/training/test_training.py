@@ -10,6 +10,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._training._rows import RegionRows
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 
 TERMS = ["ce", "cal", "cc", "sci", "tci"]
@@ -48,6 +49,25 @@ def test_refits_are_equal_to_the_bit(data, counterfactual, precision):
     np.random.seed(99)  # noqa: NPY002
     assert equal(first, fit(data, **options))
     assert not equal(first, fit(data, random_state=1, **options))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_keeping_regions_changes_memory_only(data, precision, monkeypatch):
+    kept = []
+    prepare = RegionRows.prepare
+    monkeypatch.setattr(
+        RegionRows,
+        "prepare",
+        lambda rows, *args, **kw: kept.append(rows) or prepare(rows, *args, **kw),
+    )
+    fits = {}
+    for keep in ("auto", True, False):
+        kept.clear()
+        fits[keep] = fit(data, keep_regions=keep, precision=precision)
+        is_kept = keep is True or (keep == "auto" and precision == "bfloat16")
+        assert (kept[0].resident is not None) is is_kept
+    assert equal(fits[True], fits[False])
+    assert equal(fits["auto"], fits[False])
 
 
 def test_global_randomness_is_left_alone(data):

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["as_parameters", "delta", "fraction", "grid", "image_size", "key_value", "natural"]
+__all__ = [
+    "as_json",
+    "as_parameters",
+    "delta",
+    "fraction",
+    "grid",
+    "image_size",
+    "key_value",
+    "natural",
+]
 
 
 def natural(text: str) -> int:
@@ -65,6 +76,21 @@ def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for name, text in pairs:
         try:
             values[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             values[name] = text
     return values
+
+
+def as_json(results: Any) -> str:
+    """JSON that any reader takes: numbers that are not finite, and values of Python, as text."""
+    return json.dumps(_plain(results), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return value if value is None or isinstance(value, str | int) else str(value)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zslearn._cli._arguments import as_parameters, delta, fraction, key_value, natural
+from zslearn._cli._arguments import as_json, as_parameters, delta, fraction, key_value, natural
+from zslearn.exceptions import TrainingInterruptedWarning
 
 SUMMARY = "T1, U, S, H and AUSUC of CVsC on features, attributes and a split"
 DESCRIPTION = """\
@@ -92,6 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
             raise FileNotFoundError(
                 f"--{option}: there is no folder {str(Path(path).parent)!r} to write to."
             )
+        if path and Path(path).is_dir():
+            raise IsADirectoryError(f"--{option}: {path!r} is a folder; name a file.")
+    _check_parameters(arguments)
     from zslearn._cli._inputs import read_inputs
 
     inputs = read_inputs(arguments)
@@ -106,10 +110,20 @@ def run(arguments: argparse.Namespace) -> None:
 
             joblib.dump(model, arguments.save)
     results["mean"], results["std"] = _summarize(results["runs"])
-    text = json.dumps(results, indent=1)
+    text = as_json(results)
+    print(text if arguments.format == "json" else _as_text(results), flush=True)
     if arguments.json:
-        Path(arguments.json).write_text(text + "\n")
-    print(text if arguments.format == "json" else _as_text(results))
+        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+
+
+def _check_parameters(arguments: argparse.Namespace) -> None:
+    """Refuse parameters that an option of the command sets, which would be overruled."""
+    options = {"random_state": "seeds", "device": "device", "delta": "delta"}
+    if arguments.epochs:
+        options["max_epochs"] = "epochs"
+    for name, _ in arguments.set:
+        if name in options:
+            raise ValueError(f"--set {name}=...: use --{options[name]} for it.")
 
 
 def _check_parts(inputs: Any) -> None:
@@ -128,7 +142,7 @@ def _check_parts(inputs: Any) -> None:
 def _fit_and_score(
     inputs: Any, arguments: argparse.Namespace, seed: int
 ) -> tuple[Any, dict[str, Any]]:
-    from zslearn import CVsCClassifier
+    from zslearn.attention import CVsCClassifier
     from zslearn.calibration import TunedCalibrationClassifierCV
     from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
     from zslearn.model_selection import RowView
@@ -151,7 +165,17 @@ def _fit_and_score(
         estimator.set_params(delta=arguments.delta)
     y = inputs.y
     start = time.perf_counter()
-    model.fit(RowView(inputs.X, inputs.trainval), y[inputs.trainval], class_attributes=inputs.table)
+    with warnings.catch_warnings():
+        # Half-trained weights are of use in Python; their scores would be taken for the model's.
+        warnings.simplefilter("error", TrainingInterruptedWarning)
+        try:
+            model.fit(
+                RowView(inputs.X, inputs.trainval),
+                y[inputs.trainval],
+                class_attributes=inputs.table,
+            )
+        except TrainingInterruptedWarning:
+            raise KeyboardInterrupt from None
     seconds = time.perf_counter() - start
 
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
@@ -174,7 +198,7 @@ def _fit_and_score(
 
 
 def _describe(inputs: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    from zslearn import __version__
+    from zslearn._version import __version__
 
     y = inputs.y
     return {

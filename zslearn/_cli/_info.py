@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from zslearn._cli._arguments import as_json
 
 SUMMARY = "versions and devices, or what a file or folder holds"
 DESCRIPTION = """\
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Look, and print."""
     facts = _of_machine() if arguments.path is None else _of_path(Path(arguments.path))
     if arguments.json:
-        print(json.dumps(facts, indent=1))
+        print(as_json(facts))
         return
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -57,8 +58,8 @@ def _as_text(value: Any) -> str:
 def _of_machine() -> dict[str, Any]:
     import torch
 
-    from zslearn import __version__
     from zslearn._training._device import has_fast_bfloat16
+    from zslearn._version import __version__
     from zslearn.datasets._data_home import locate_data_home
 
     facts: dict[str, Any] = {
@@ -89,9 +90,9 @@ def _of_path(path: Path) -> dict[str, Any]:
     readers: list[tuple[bool, Callable[[Path], dict[str, Any]]]] = [
         ((path / "store.json").is_file(), _of_store),
         ((path / "att_splits.mat").is_file(), lambda p: _of_splits(p / "att_splits.mat")),
-        (path.suffix == ".mat", _of_splits),
-        (path.suffix == ".npy", _of_array),
-        (path.suffix == ".csv", _of_table),
+        (path.suffix.lower() == ".mat", _of_splits),
+        (path.suffix.lower() == ".npy", _of_array),
+        (path.suffix.lower() == ".csv", _of_table),
         (path.is_dir(), _of_folder),
     ]
     for applies, read in readers:
@@ -108,7 +109,7 @@ def _of_store(path: Path) -> dict[str, Any]:
 
     store = FeatureStore(path, allow_unfinished=True)
     done = len(store) + len(store.skipped)
-    return {
+    facts = {
         "kind": "feature store",
         "shape": list(store.shape),
         "dtype": str(store.dtype),
@@ -117,11 +118,14 @@ def _of_store(path: Path) -> dict[str, Any]:
         "finished": "yes" if store.finished else f"{done} of {store.n_total} rows",
         "skipped": [f"{entry.image} ({entry.reason})" for entry in store.skipped],
         "picture folder": store.image_root,
-    } | store.metadata
+    }
+    return facts | {name: fact for name, fact in store.metadata.items() if name not in facts}
 
 
 def _of_array(path: Path) -> dict[str, Any]:
-    array = np.load(path, mmap_mode="r")
+    from zslearn._cli._inputs import load_array
+
+    array = load_array(path, mmap_mode="r")
     return {
         "kind": "array",
         "shape": list(array.shape),

@@ -37,6 +37,22 @@ class _Features(NamedTuple):
     names: NDArray[np.str_] | None  # of the pictures
     rows: NDArray[np.intp]  # in the list the features were made of
     n_total: int  # length of that list
+    skipped: frozenset[str] = frozenset()  # names of pictures of that list without a row
+
+
+def load_array(path: Path, **options: Any) -> Any:
+    """Load a .npy file, with the name of the file in errors, and all of them ValueErrors.
+
+    Pickled objects are refused.
+    """
+    try:
+        return np.load(path, **options)
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as an array of numbers or names: {error}"
+        ) from None
 
 
 def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
@@ -59,6 +75,8 @@ def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
     if (path / "att_splits.mat").is_file():
         return _read_ready(path, arguments)
     features = _read_features(path)
+    if arguments.root and not arguments.benchmark:
+        raise ValueError("--root is of --benchmark, which is missing.")
     if arguments.benchmark:
         return _read_benchmark(features, arguments)
     if not arguments.attributes:
@@ -76,20 +94,21 @@ def _read_features(path: Path) -> _Features:
         from zslearn.feature_extraction import FeatureStore
 
         store = FeatureStore(path)
-        return _Features(store, store.images, store.rows, store.n_total)
-    if path.suffix != ".npy":
+        skipped = frozenset(str(entry.image) for entry in store.skipped)
+        return _Features(store, store.images, store.rows, store.n_total, skipped)
+    if path.suffix.lower() != ".npy":
         raise ValueError(
             f"FEATURES: {str(path)!r} is neither a feature store, a .npy file nor a folder with "
             "res101.mat and att_splits.mat."
         )
-    X = np.load(path, mmap_mode="r")
+    X = load_array(path, mmap_mode="r")
     if X.ndim not in (2, 3):
         raise ValueError(f"FEATURES: must be (n, R, D) or (n, D), found an array {X.shape}.")
     return _Features(X, None, np.arange(len(X)), len(X))
 
 
 def _read_ready(path: Path, arguments: argparse.Namespace) -> EvaluationInputs:
-    for name in ("attributes", "labels", "benchmark"):
+    for name in ("attributes", "labels", "benchmark", "root"):
         if getattr(arguments, name):
             raise ValueError(
                 f"--{name} cannot be given with a folder of res101.mat and att_splits.mat, which "
@@ -99,7 +118,8 @@ def _read_ready(path: Path, arguments: argparse.Namespace) -> EvaluationInputs:
         raise ValueError("--split cannot be given with att_splits.mat, which holds it.")
     from zslearn.datasets import load_xlsa17
 
-    bunch = load_xlsa17(path.parent, path.name, word_vectors=_word_vectors(arguments))
+    path = path.absolute()
+    bunch = load_xlsa17(path, path.name, word_vectors=_word_vectors(arguments))
     return EvaluationInputs(
         bunch.data,
         bunch.target,
@@ -115,6 +135,14 @@ def _read_benchmark(features: _Features, arguments: argparse.Namespace) -> Evalu
     """Join features with the pictures of a published benchmark by their names."""
     from zslearn import datasets
 
+    for name in ("attributes", "labels"):
+        if getattr(arguments, name):
+            raise ValueError(f"--{name} cannot be given with --benchmark, which brings it along.")
+    if arguments.split == "random":
+        raise ValueError(
+            "--split random cannot be given with --benchmark: leave it out, or name the file or "
+            "folder of the Proposed Split."
+        )
     if not arguments.root:
         raise ValueError("--benchmark needs --root, the folder its official archive is in.")
     if features.names is None:
@@ -178,11 +206,13 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
             )
         return np.array([parts[0] for parts in folders])
     file = Path(path)
-    if file.suffix == ".npy":
-        labels = np.load(file)
+    if file.suffix.lower() == ".npy":
+        labels = load_array(file)
     else:
-        labels = np.array([line for line in file.read_text().split("\n") if line.strip()])
-        labels = np.char.strip(labels)
+        lines = [line.strip() for line in _read_text(file, "--labels").rstrip().split("\n")]
+        if "" in lines:
+            raise ValueError(f"--labels: line {lines.index('') + 1} of {path!r} is empty.")
+        labels = np.array(lines)
     if labels.ndim != 1 or len(labels) not in (len(features.rows), features.n_total):
         raise ValueError(
             f"--labels: {path!r} holds {labels.shape} labels for {len(features.rows)} rows of "
@@ -201,20 +231,30 @@ def _word_vectors(arguments: argparse.Namespace) -> Any:
     path = arguments.word_vectors
     if path is None:
         return None
-    if Path(path).suffix == ".npy":
-        return np.load(path)
+    if Path(path).suffix.lower() == ".npy":
+        return load_array(Path(path))
     from zslearn.feature_extraction import WordVectors
 
     return WordVectors(path)
 
 
 def _as_table_labels(y: NDArray[Any], table: ClassAttributes) -> NDArray[Any]:
-    """Folder names such as "3" for classes numbered 3."""
-    if y.dtype.kind == "U" and table.labels.dtype.kind in "iu":
-        by_name = {str(label): label for label in table.labels.tolist()}
-        if set(y.tolist()) <= set(by_name):
-            return np.array([by_name[name] for name in y.tolist()])
+    """Labels for names of folders, as load_image_folder joins them: "03" is class 3."""
+    if y.dtype.kind == "U":
+        from zslearn.datasets._class_folders import match_folders
+
+        names = np.unique(y).tolist()
+        label_of = match_folders(names, table.labels.tolist())
+        if len(label_of) == len(names):
+            return np.array([label_of[name] for name in y.tolist()])
     return y
+
+
+def _read_text(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{option}: {str(path)!r} is no UTF-8 text: {error}") from None
 
 
 def _with_split(
@@ -247,11 +287,17 @@ def _with_split(
 
 
 def _read_split(path: Path, features: _Features) -> tuple[NDArray[np.intp], ...]:
-    if path.suffix == ".json":
-        content = json.loads(path.read_text())
-    elif path.suffix == ".npz":
-        with np.load(path) as arrays:
-            content = dict(arrays)
+    if path.suffix.lower() == ".json":
+        try:
+            content = json.loads(_read_text(path, "--split"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--split: {path.name} is no JSON: {error}") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"--split: {path.name} must hold an object with {', '.join(_PARTS)}.")
+    elif path.suffix.lower() == ".npz":
+        from zslearn.datasets._image_index import read_npz
+
+        content = read_npz(path)
     else:
         raise ValueError(
             f"--split: {str(path)!r} must be a .json or .npz file or 'random'. The split of a "
@@ -269,20 +315,21 @@ def _read_split(path: Path, features: _Features) -> tuple[NDArray[np.intp], ...]
 
 def _as_rows(values: NDArray[Any], part: str, features: _Features) -> NDArray[np.intp]:
     """Row numbers or names of pictures as rows of X; pictures skipped at extraction are absent."""
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iuU"):
+        raise ValueError(f"--split: {part} must be a flat list of row numbers or picture names.")
     if values.dtype.kind == "U":
         if features.names is None:
             raise ValueError(f"--split: {part} holds names, but the features have none.")
         row_of = {str(name): row for row, name in enumerate(features.names)}
-        unknown = [name for name in values.tolist() if name not in row_of]
-        if unknown and len(features.rows) == features.n_total:
+        known = row_of.keys() | features.skipped
+        unknown = [name for name in values.tolist() if name not in known]
+        if unknown:
             raise ValueError(
                 f"--split: {len(unknown)} pictures of {part} have no features, such as "
                 f"{unknown[0]!r}."
             )
         found = [row_of[name] for name in values.tolist() if name in row_of]
         return np.sort(np.array(found, dtype=np.intp))
-    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
-        raise ValueError(f"--split: {part} must be a flat list of row numbers or picture names.")
     rows = values.astype(np.intp)
     wrong = rows[(rows < 0) | (rows >= features.n_total)]
     if wrong.size:

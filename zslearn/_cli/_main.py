@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from zslearn import __version__
 from zslearn._cli import _evaluate, _extract, _info
+from zslearn._version import __version__
+from zslearn.exceptions import NonFiniteLossError
 
 __all__ = ["main"]
 
@@ -18,7 +20,10 @@ _COMMANDS = {"extract": _extract, "evaluate": _evaluate, "info": _info}
 
 # What the library raises for bad input, a missing file or a missing package; anything else is a
 # fault of ours and keeps its traceback.
-_USER_ERRORS = (ValueError, TypeError, LookupError, OSError, ImportError, MemoryError)
+_USER_ERRORS = (
+    *(ValueError, TypeError, LookupError, OSError, ImportError, MemoryError),
+    NonFiniteLossError,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         interrupted.
     """
     parser = _make_parser()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text, nor a terminal know every letter.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has printed what there is to say
@@ -93,7 +101,7 @@ def _make_parser() -> argparse.ArgumentParser:
 def _as_line(error: BaseException) -> str:
     """Message of an error on one line; KeyError and OSError print theirs in forms of their own."""
     if isinstance(error, MemoryError):
-        return "out of memory; use a smaller --batch-size"
+        return "out of memory; use smaller batches (--batch-size, or --set batch_size=...)"
     text = str(error)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])

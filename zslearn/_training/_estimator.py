@@ -31,7 +31,8 @@ from zslearn.attributes import ClassAttributes
 from zslearn.base import check_class_attributes
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 
-__all__ = ["DeepZeroShotClassifier"]
+__all__ = ["DeepZeroShotClassifier", "check_weights"]
+
 
 class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimator):
     """Base of estimators that train a torch module on region features by batches.
@@ -67,6 +68,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         "refit": ["boolean"],
         "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
         "device": [str, torch.device],
+        "keep_regions": ["boolean", StrOptions({"auto"})],
         "callbacks": [list, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -227,13 +229,15 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         if hasattr(self, "net_"):
             seen |= np.isin(table.labels, self.seen_classes_)
             self._update(net, table, ~seen)
-        regions = self._regions(X, table, device_of(net), rows=rows, keep=epochs > 1)
+        regions = self._regions(
+            X, table, device_of(net), rows=rows, keep=epochs > 1 and self.keep_regions
+        )
         net.max_epochs = epochs
         before = len(net.history)
         batches = TrainingBatches(regions, targets, self.batch_size, net.batch_seed)
         try:
             self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
-            _check_weights(net)
+            check_weights(net)
         except NonFiniteLossError:
             self.__dict__.pop("net_", None)
             raise
@@ -282,7 +286,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         train, held_out = hold_out_classes(y, self.validation_fraction, self._draw_seed())
         net = self._new_net(described, y[train])
         monitor = HeldOutMonitor(
-            self._regions(X, described, device_of(net), rows=held_out, keep=True),
+            self._regions(X, described, device_of(net), rows=held_out, keep=self.keep_regions),
             y[held_out],
             classes=described.labels,
             seen_classes=np.unique(y[train]),
@@ -375,7 +379,8 @@ def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
     return list(callbacks or [])
 
 
-def _check_weights(net: ZeroShotNet) -> None:
+def check_weights(net: ZeroShotNet) -> None:
+    """Raise if a weight is not finite."""
     for name, parameter in net.module_.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise NonFiniteLossError(

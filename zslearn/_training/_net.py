@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
+from zslearn._training._captured_step import ResidentEpochs, resident_epochs
 from zslearn.exceptions import NonFiniteLossError
 
 __all__ = ["StopTraining", "ZeroShotNet", "attached"]
@@ -55,6 +56,8 @@ class ZeroShotNet(NeuralNet):
     seed : int, default=0
         With the number of an epoch in the history, it determines that epoch's batches and noise;
         so a continued training sees the same as an uninterrupted one.
+    batch_seed : int, default=None
+        The seed of the batches alone, if it is another one.
     **kwargs
         Parameters of ``skorch.NeuralNet``.
 
@@ -68,13 +71,17 @@ class ZeroShotNet(NeuralNet):
         Names of the loss terms in the history.
     """
 
-    def __init__(self, *args: Any, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, seed: int = 0, batch_seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, train_split=None, **kwargs)
         self.seed = seed
+        self.batch_seed = seed if batch_seed is None else batch_seed
         self.interrupted_ = False
         self.stop_requested_ = False
         self.term_names_: list[str] = []
         self._noise: torch.Generator | None = None
+        self._on_device: ResidentEpochs | None = None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -99,6 +106,8 @@ class ZeroShotNet(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
         """Train; an epoch that does not end leaves no half-filled line in the history."""
         self.interrupted_ = self.stop_requested_ = False
+        if type(self) is ZeroShotNet and not params.keys() - {"_routing_method"}:
+            self._on_device = resident_epochs(self, X)
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
         except StopTraining:
@@ -109,7 +118,7 @@ class ZeroShotNet(NeuralNet):
             self.interrupted_ = True
             raise
         finally:
-            self._noise = None
+            self._noise = self._on_device = None
             if len(self.history) and "dur" not in self.history[-1]:
                 self.history.pop()
 
@@ -127,8 +136,16 @@ class ZeroShotNet(NeuralNet):
             return
         epoch = len(self.history) - 1
         iterator.epoch = epoch
-        self._noise = torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
+        self._noise = self.noise_of(epoch)
+        if self._on_device is not None:
+            self._noise = self._on_device.noise.manual_seed(self._noise.initial_seed())
+            self._on_device.run()
+            return
         super().run_single_epoch(iterator, training, prefix, step_fn, **params)
+
+    def noise_of(self, epoch: int) -> torch.Generator:
+        """Source of randomness of an epoch, counted from zero."""
+        return torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
 
     def infer(self, x: Tensor, **params: Any) -> Any:
         """Call the module, in training with the epoch's source of noise."""
@@ -145,12 +162,16 @@ class ZeroShotNet(NeuralNet):
         values = dict(
             zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True)
         )
+        self.record_terms(values)
+        return loss
+
+    def record_terms(self, values: dict[str, float]) -> None:
+        """Write the terms of a batch into the history, and raise if one is not finite."""
         if not all(math.isfinite(value) for value in values.values()):
             self._refuse(values)
         self.term_names_ = [name for name in values if name != "loss"]
         for name in self.term_names_:
             self.history.record_batch(name, values[name])
-        return loss
 
     def _refuse(self, values: dict[str, float]) -> None:
         bad = [name for name in values if name != "loss" and not math.isfinite(values[name])]

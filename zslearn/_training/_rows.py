@@ -34,9 +34,9 @@ class RegionRows:
         Of the regions returned.
     rows : ndarray of int, default=None
         The rows of X meant, in ascending order; all by default. Row numbers below count these.
-    keep : bool, default=False
-        Keep one normalised copy on the device if it fits in a quarter of the memory free there.
-        On a CPU this is done only for half precision and for X in memory: a float32 copy would
+    keep : bool or "auto", default=False
+        Keep one normalised copy on the device. "auto" does if it fits in a quarter of the memory
+        free there; on a CPU only for half precision and for X in memory: a float32 copy would
         save little, and what is on disk may be there because it is large.
     """
 
@@ -47,7 +47,7 @@ class RegionRows:
         dtype: torch.dtype,
         *,
         rows: NDArray[np.intp] | None = None,
-        keep: bool = False,
+        keep: bool | str = False,
     ) -> None:
         self.X = X
         self.rows = rows
@@ -57,7 +57,7 @@ class RegionRows:
         shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
-        if keep and self._should_keep():
+        if self._should_keep() if keep == "auto" else keep:
             resident = torch.empty(self.shape, dtype=dtype, device=device)
             for chunk in self.chunks():
                 self.prepare(self.read(chunk), chunk, out=resident[chunk])
@@ -74,9 +74,9 @@ class RegionRows:
             yield slice(start, min(start + step, len(self)))
 
     @property
-    def is_resident(self) -> bool:
-        """Whether all rows are kept on the device, normalised."""
-        return self._resident is not None
+    def resident(self) -> Tensor | None:
+        """All rows, normalised and on the device, if they are kept."""
+        return self._resident
 
     def take(self, rows: slice | NDArray[np.intp], out: Tensor | None = None) -> Tensor:
         """Regions of some rows, of shape (B, R, D); row numbers in ascending order.
@@ -171,11 +171,16 @@ class TrainingBatches:
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def rows_of_epoch(self) -> list[NDArray[np.intp]]:
+        """Row numbers of each batch of the epoch."""
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.targets))
         batches = np.array_split(order, len(self))
         for rows in batches:
             rows.sort()  # the order within a batch is of no consequence, on a disk it is
+        return batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = self.rows_of_epoch()
         space = torch.empty(
             (len(batches[0]), *self.regions.shape[1:]),
             dtype=self.regions.dtype,
@@ -189,7 +194,7 @@ class TrainingBatches:
     ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
         """Regions of each batch; what is not in memory is read while the batch before is used."""
         regions = self.regions
-        if regions.is_resident or _in_memory(regions.X):
+        if regions.resident is not None or _in_memory(regions.X):
             for rows in batches:
                 yield rows, regions.take(rows, out=space[: len(rows)])
             return

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._input_checks import check_attribute_indices
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn.attributes import ClassAttributes
 from zslearn.nn import CVsCLoss, CVsCNetwork
@@ -126,6 +127,10 @@ class CVsCClassifier(DeepZeroShotClassifier):
         where the hardware multiplies it faster than float32 and the problem is not tiny.
     device : {"auto", "cpu", "cuda", "cuda:i", "mps"} or torch.device, default="auto"
         "auto" takes an accelerator if there is one.
+    keep_regions : {"auto"} or bool, default="auto"
+        Whether training keeps a copy of the regions on the device, normalised and in the precision
+        of the products, rather than read X in every epoch. "auto" does if it takes at most a
+        quarter of the memory free there; on a CPU only in half precision and if X is in memory.
     callbacks : list of skorch callbacks, default=None
         Passed to the net.
     warm_start : bool, default=False
@@ -137,6 +142,9 @@ class CVsCClassifier(DeepZeroShotClassifier):
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, batches and counterfactuals. An int makes refits on one CPU
         equal to the bit.
+    batch_random_state : int, RandomState instance or None, default=None
+        Determines the batches instead, as `random_state` of the same value would: models of
+        several seeds can then share theirs. ``None`` leaves them to `random_state`.
 
     Attributes
     ----------
@@ -273,10 +281,12 @@ class CVsCClassifier(DeepZeroShotClassifier):
         refit: bool = True,
         precision: str = "auto",
         device: str | torch.device = "auto",
+        keep_regions: bool | str = "auto",
         callbacks: list[Any] | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
+        batch_random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.lambda_ce = lambda_ce
         self.lambda_cal = lambda_cal
@@ -313,10 +323,12 @@ class CVsCClassifier(DeepZeroShotClassifier):
         self.refit = refit
         self.precision = precision
         self.device = device
+        self.keep_regions = keep_regions
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+        self.batch_random_state = batch_random_state
 
     def _network(self, table: ClassAttributes) -> tuple[type[CVsCNetwork], dict[str, Any]]:
         vectors = table.word_vectors
@@ -365,30 +377,10 @@ class CVsCClassifier(DeepZeroShotClassifier):
             Non-negative, each map summing to one over the regions.
         """
         check_is_fitted(self)
-        index = self._attribute_indices(attributes)
+        index = check_attribute_indices(attributes, self.class_attributes_.attribute_names)
         rows = self._inference_rows(X)
         maps = np.empty((len(rows), len(index), rows.shape[1]), dtype=np.float32)
         device_index = torch.from_numpy(index).to(rows.device)
         for chunk, part in self._infer(rows, "attention_maps", maps[:1].size, device_index):
             maps[chunk] = part.numpy()
         return maps
-
-    def _attribute_indices(self, attributes: Any) -> NDArray[np.intp]:
-        names = self.class_attributes_.attribute_names
-        if attributes is None:
-            return np.arange(len(names))
-        wanted = np.atleast_1d(np.asarray(attributes))
-        if wanted.dtype.kind in "US":
-            absent = [name for name in wanted.tolist() if name not in names]
-            if absent:
-                raise ValueError(
-                    f"attributes holds names that class_attributes has not: {absent[:5]}; it has "
-                    f"{list(names[:5])}, ... ({len(names)} in all)"
-                )
-            return np.array([names.index(name) for name in wanted.tolist()], dtype=np.intp)
-        if wanted.dtype.kind not in "iu" or wanted.min() < 0 or wanted.max() >= len(names):
-            raise ValueError(
-                f"attributes must be names or indices from 0 to {len(names) - 1}, found "
-                f"{wanted.tolist()[:5]}"
-            )
-        return wanted.astype(np.intp)

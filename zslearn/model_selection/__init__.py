@@ -1,10 +1,12 @@
-"""Splitters whose folds hold out whole classes, and views that cut large arrays without copying."""
+"""Splitters that hold out whole classes, views of large arrays, and many settings in one pass."""
 
+from zslearn.model_selection._fit_many import fit_many
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit, gzsl_train_test_split
 from zslearn.model_selection._predefined import PredefinedSeenUnseenSplit
 from zslearn.model_selection._row_view import RowView
 from zslearn.model_selection._score_log import ScoreLog
 from zslearn.model_selection._seen_unseen_kfold import SeenUnseenKFold
+from zslearn.model_selection._stacked_search import StackedGridSearchCV
 
 __all__ = [
     "GZSLSplit",
@@ -12,5 +14,7 @@ __all__ = [
     "RowView",
     "ScoreLog",
     "SeenUnseenKFold",
+    "StackedGridSearchCV",
+    "fit_many",
     "gzsl_train_test_split",
 ]

@@ -10,9 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zslearn.nn._kernels import attention_backend, backend_of
 from zslearn.nn._semantic_attention import ACCUMULATE, attend
 
 __all__ = [
+    "attention_backend",
+    "attention_backend_of",
     "attention_maps",
     "attribute_features",
     "class_scores",
@@ -82,6 +85,41 @@ def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> 
     tensor([[2.]])
     """
     return attend(regions, torch.cat([queries, embeddings]))
+
+
+def attention_backend_of(regions: Tensor, queries: Tensor) -> str:
+    """Name of the implementation that serves :func:`semantic_attention` of these tensors.
+
+    Parameters
+    ----------
+    regions : Tensor of shape (B, R, D)
+    queries : Tensor of shape (K, D)
+
+    Returns
+    -------
+    {"torch", "triton"}
+
+    Raises
+    ------
+    RuntimeError
+        If an implementation is asked for by name that cannot serve.
+
+    See Also
+    --------
+    attention_backend : Ask for one by name.
+
+    Notes
+    -----
+    On a CUDA device the answer may take a compilation and a trial.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import attention_backend_of
+    >>> attention_backend_of(torch.ones(1, 2, 3), torch.ones(4, 3))
+    'torch'
+    """
+    return backend_of(regions, queries.expand(2, *queries.shape).flatten(0, 1))
 
 
 def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:

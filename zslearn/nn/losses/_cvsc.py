@@ -110,6 +110,10 @@ class CVsCLoss(nn.Module):
             standardize=standardize, norm=intervention_norm, effect_weight=effect_weight
         )
         self.target_intervention = TargetInterventionLoss()
+        self.options = (
+            *(alpha, calibration_bias, standardize, correlation_norm, spread, spread_norm),
+            *(spread_over, intervention_norm, effect_weight),
+        )
 
     def set_unseen(self, unseen: Tensor) -> None:
         """Replace the mark of unseen classes, as when pictures of further classes arrive.
@@ -125,6 +129,21 @@ class CVsCLoss(nn.Module):
     def needs_counterfactual(self) -> bool:
         """Whether a term with a weight compares with the counterfactual."""
         return bool(self.weights["sci"] or self.weights["tci"])
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms that are computed, those of non-zero weight; an error if none is."""
+        names = tuple(
+            name
+            for name, weight in self.weights.items()
+            if weight and (name != "cal" or self.has_unseen)
+        )
+        if not names:
+            raise ValueError(
+                "no loss term is left to minimise: lambda_ce, lambda_cc, lambda_sci and lambda_tci "
+                "are 0, and lambda_cal is 0 or no class is unseen"
+            )
+        return names
 
     def forward(
         self,
@@ -151,29 +170,46 @@ class CVsCLoss(nn.Module):
         ValueError
             If an intervention term has a weight and the output holds no counterfactual.
         """
+        terms = self.terms(output, y)
+        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        return {"loss": total, **terms}
+
+    def terms(
+        self,
+        output: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
+        y: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute the unweighted terms of non-zero weight, as :meth:`forward` does.
+
+        They depend on no weight but for which of them is zero, so that criteria that differ in
+        weights alone share them.
+
+        Parameters
+        ----------
+        output : CVsCOutput
+        y : Tensor of shape (B,), int64
+
+        Returns
+        -------
+        dict of str to Tensor of shape ()
+        """
         s, z, s_other, z_other = output
-        weights = self.weights
         if self.needs_counterfactual and (s_other is None or z_other is None):
             raise ValueError(
                 "output holds no counterfactual, which lambda_sci and lambda_tci need: put the "
                 "network in training mode with counterfactual other than None, or set both to 0"
             )
+        names = self.term_names
         target = self.class_attributes[y]
         terms: dict[str, Tensor] = {}
-        if weights["ce"]:
+        if "ce" in names:
             terms["ce"] = cross_entropy(z, y)
-        if weights["cal"] and self.has_unseen:
+        if "cal" in names:
             terms["cal"] = self.calibration(z, self.unseen)
-        if weights["cc"]:
+        if "cc" in names:
             terms["cc"] = self.correlation(s, target, s_other)
-        if weights["sci"]:
+        if "sci" in names:
             terms["sci"] = self.semantic_intervention(s, s_other, target)
-        if weights["tci"]:
+        if "tci" in names:
             terms["tci"] = self.target_intervention(z, z_other, y)
-        if not terms:
-            raise ValueError(
-                "no loss term is left to minimise: lambda_ce, lambda_cc, lambda_sci and lambda_tci "
-                "are 0, and lambda_cal is 0 or no class is unseen"
-            )
-        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-        return {"loss": total, **terms}
+        return terms

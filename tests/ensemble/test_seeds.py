@@ -1,0 +1,158 @@
+"""An ensemble is the average of its members, and a zero-shot classifier itself."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_validate
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from zslearn import ClassAttributes, CVsCClassifier
+from zslearn.calibration import TunedCalibrationClassifierCV
+from zslearn.ensemble import SeedEnsembleClassifier
+from zslearn.exceptions import NonFiniteLossError
+from zslearn.metrics import gzsl_multimetric_scorer
+from zslearn.model_selection import SeenUnseenKFold
+
+FAST = CVsCClassifier(max_epochs=8, learning_rate=0.03, attribute_dim=10)
+
+
+@parametrize_with_checks([SeedEnsembleClassifier(FAST, n_estimators=2)])
+def test_estimators(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.uniform(0.1, 1, size=(6, 5)))
+    y = rng.integers(0, 4, size=60)
+    X = table.values[y][:, None, :] @ rng.normal(size=(5, 8)) + rng.normal(size=(60, 3, 8)) * 0.3
+    return X.astype(np.float32), y, table
+
+
+def member(**params):
+    return CVsCClassifier(max_epochs=2, attribute_dim=6, precision="float32", **params)
+
+
+def fit(data, estimator=None, **params):
+    X, y, table = data
+    options = {"n_estimators": 3, "random_state": 0} | params
+    return SeedEnsembleClassifier(estimator or member(), **options).fit(
+        X, y, class_attributes=table
+    )
+
+
+def test_scores_are_averaged(data):
+    ensemble = fit(data)
+    scores = [one.decision_function(data[0]) for one in ensemble.estimators_]
+    np.testing.assert_allclose(
+        ensemble.decision_function(data[0]), np.mean(scores, axis=0), rtol=1e-6, atol=1e-7
+    )
+    assert not np.allclose(scores[0], scores[1])
+
+
+def test_probabilities_are_averaged(data):
+    ensemble = fit(data, average="probability")
+    single = [one.predict_proba(data[0]) for one in ensemble.estimators_]
+    found = ensemble.predict_proba(data[0])
+    np.testing.assert_allclose(found, np.mean(single, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found, softmax(ensemble.decision_function(data[0]), axis=1))
+
+
+def test_one_member_is_the_member(data):
+    ensemble = fit(data, n_estimators=1)
+    (one,) = ensemble.estimators_
+    np.testing.assert_array_equal(ensemble.predict(data[0]), one.predict(data[0]))
+    for name in ("classes_", "seen_classes_", "unseen_classes_"):
+        np.testing.assert_array_equal(getattr(ensemble, name), getattr(one, name))
+    assert (ensemble.n_features_in_, ensemble.class_attributes_) == (8, data[2])
+
+
+def test_the_seed_determines_the_members(data):
+    first, again, other = fit(data), fit(data), fit(data, random_state=1)
+    np.testing.assert_array_equal(
+        first.decision_function(data[0]), again.decision_function(data[0])
+    )
+    assert [m.random_state for m in first.estimators_] == [
+        m.random_state for m in again.estimators_
+    ]
+    assert not np.allclose(first.decision_function(data[0]), other.decision_function(data[0]))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_batches(data, shared):
+    ensemble = fit(data, shared_batches=shared)
+    seeds = [one.net_.batch_seed for one in ensemble.estimators_]
+    assert len(set(seeds)) == (1 if shared else 3)
+    assert len({one.net_.seed for one in ensemble.estimators_}) == 3
+    # Members are what separate fits of them are.
+    X, y, table = data
+    for one in ensemble.estimators_:
+        alone = clone(one).fit(X, y, class_attributes=table)
+        np.testing.assert_allclose(
+            one.decision_function(X), alone.decision_function(X), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_calibration_is_the_estimators(data):
+    X = data[0]
+    ensemble = fit(data)
+    ensemble.set_params(estimator__delta=100.0)
+    assert set(ensemble.predict(X)) <= set(ensemble.unseen_classes_)
+    ensemble.set_params(estimator__delta=-1.0, estimator__delta_scale="probability")
+    assert set(ensemble.predict(X)) <= set(ensemble.seen_classes_)
+    assert set(ensemble.predict(X, candidates="unseen")) <= {4, 5}
+
+
+def test_new_classes_and_pickles(data):
+    X, _, table = data
+    ensemble = pickle.loads(pickle.dumps(fit(data)))
+    described = ClassAttributes(table.values[:3], labels=["a", "b", "c"])
+    assert ensemble.decision_function(X, class_attributes=described).shape == (60, 3)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_in_cross_validation(data, routing):
+    X, y, table = data
+    with sklearn.config_context(enable_metadata_routing=routing):
+        results = cross_validate(
+            SeedEnsembleClassifier(member(), n_estimators=2, random_state=0),
+            X,
+            y,
+            cv=SeenUnseenKFold(2, random_state=0),
+            scoring=gzsl_multimetric_scorer,
+            params={"class_attributes": table},
+            error_score="raise",
+        )
+    assert np.isfinite(results["test_AUSUC"]).all()
+
+
+def test_tuned_calibration_around_it(data):
+    X, y, table = data
+    search = TunedCalibrationClassifierCV(
+        SeedEnsembleClassifier(member(), n_estimators=2, random_state=0), cv=2, random_state=0
+    ).fit(X, y, class_attributes=table)
+    assert search.predict(X).shape == (60,)
+
+
+def test_what_is_refused(data):
+    X, y, _ = data
+    with pytest.raises(TypeError, match="found LogisticRegression"):
+        SeedEnsembleClassifier(LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="'n_estimators' parameter"):
+        fit(data, n_estimators=0)
+
+
+def test_a_failed_fit_leaves_no_ensemble(data):
+    X, y, table = data
+    ensemble = fit(data)
+    ensemble.set_params(estimator__optimizer="sgd", estimator__learning_rate=1e30)
+    with pytest.raises(NonFiniteLossError):
+        ensemble.fit(X, y, class_attributes=table)
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        ensemble.predict(X)

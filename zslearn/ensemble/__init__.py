@@ -1,0 +1,5 @@
+"""Ensembles of zero-shot classifiers."""
+
+from zslearn.ensemble._seeds import SeedEnsembleClassifier
+
+__all__ = ["SeedEnsembleClassifier"]

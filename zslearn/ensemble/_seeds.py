@@ -1,0 +1,192 @@
+"""One classifier of several, trained from different seeds."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from zslearn.attributes import ClassAttributes
+from zslearn.base import ZeroShotClassifierMixin
+from zslearn.model_selection import fit_many
+
+__all__ = ["SeedEnsembleClassifier"]
+
+
+class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
+    r"""Average of a zero-shot classifier trained from several seeds.
+
+    What one network learns depends on where it starts; the average of a few [1]_ depends on it
+    less, and is mostly better than the single ones. The members are trained together, in one pass
+    over the data: see :func:`zslearn.model_selection.fit_many`.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A zero-shot classifier of this package with a parameter ``random_state``, such as
+        :class:`zslearn.CVsCClassifier`. Its calibration, ``delta`` on ``delta_scale``, is applied
+        to the average.
+    n_estimators : int, default=5
+        Number of members.
+    average : {"score", "probability"}, default="score"
+        What is averaged. "score": the class scores :math:`z`. The members' are on one scale, for
+        they differ in nothing but their seeds; and the score of a class does not depend on which
+        other classes are described. "probability": the softmax of the scores over all described
+        classes, as in [1]_; the logarithm of its average is then the ensemble's score.
+    shared_batches : bool, default=True
+        Whether all members see the samples in the same order, as training in one pass needs.
+        Otherwise each has an order of its own, and is trained on its own. No effect on an estimator
+        without a parameter ``batch_random_state``.
+    random_state : int, RandomState instance or None, default=None
+        Determines the seeds of the members, which take the place of the estimator's own.
+
+    Attributes
+    ----------
+    estimators_ : list of n_estimators estimators
+        The fitted members.
+    classes_ : ndarray of shape (n_classes,)
+        Labels of all described classes, sorted.
+    seen_classes_, unseen_classes_ : ndarray
+        Those with and without samples at fit.
+    class_attributes_ : ClassAttributes
+        The table, its rows in the order of `classes_`.
+    n_features_in_ : int
+        Width of a region feature.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X was a DataFrame with string column names.
+
+    See Also
+    --------
+    zslearn.model_selection.fit_many : The members alone, as for error bars over seeds.
+
+    References
+    ----------
+    .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and scalable predictive uncertainty
+       estimation using deep ensembles", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zslearn import ClassAttributes, CVsCClassifier
+    >>> from zslearn.ensemble import SeedEnsembleClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> table = ClassAttributes([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]])
+    >>> y = rng.integers(0, 4, size=200)
+    >>> X = table.values[y] + rng.normal(scale=0.1, size=(200, 3))
+    >>> ensemble = SeedEnsembleClassifier(CVsCClassifier(), n_estimators=3, random_state=0)
+    >>> ensemble.fit(X, y, class_attributes=table).unseen_classes_
+    array([4])
+    >>> scores = [member.decision_function(X) for member in ensemble.estimators_]
+    >>> np.allclose(ensemble.decision_function(X), np.mean(scores, axis=0))
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "decision_function"])],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "average": [StrOptions({"score", "probability"})],
+        "shared_batches": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    estimators_: list[Any]
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        n_estimators: int = 5,
+        average: str = "score",
+        shared_batches: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.average = average
+        self.shared_batches = shared_batches
+        self.random_state = random_state
+
+    @property
+    def delta(self) -> float:
+        """What the estimator adds to the unseen classes where they compete with seen ones."""
+        return float(getattr(self.estimator, "delta", 0.0))
+
+    @property
+    def delta_scale(self) -> str:
+        """What `delta` is added to."""
+        return str(getattr(self.estimator, "delta_scale", "logit"))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimators_")
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Any:
+        """Train the members on samples of the seen classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, in any form the estimator takes.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        class_attributes : ClassAttributes, DataFrame or array-like of shape (C, K), default=None
+            Describes the classes in `y`, and the unseen ones, as in the estimator's ``fit``.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no zero-shot classifier of this package with a ``random_state``.
+        """
+        self._check_estimator()
+        self.__dict__.pop("estimators_", None)  # should this fit fail, none before it stands in
+        X, y = self._check_X_y(X, y, reset=True)
+        draw = check_random_state(self.random_state).randint
+        largest = np.iinfo(np.int32).max
+        seeds = [int(seed) for seed in draw(largest, size=self.n_estimators)]
+        settings: list[dict[str, Any]] = [{"random_state": seed} for seed in seeds]
+        if not self.shared_batches and hasattr(self.estimator, "batch_random_state"):
+            for setting in settings:
+                setting["batch_random_state"] = setting["random_state"]
+        self.estimators_ = fit_many(
+            self.estimator, settings, X, y, class_attributes=class_attributes
+        )
+        first = self.estimators_[0]
+        for name in ("class_attributes_", "classes_", "seen_classes_", "unseen_classes_"):
+            setattr(self, name, getattr(first, name))
+        return self
+
+    def _check_estimator(self) -> None:
+        estimator = self.estimator
+        if not isinstance(estimator, ZeroShotClassifierMixin) or not hasattr(
+            estimator, "random_state"
+        ):
+            raise TypeError(
+                "estimator must be a zero-shot classifier with a parameter random_state, such as "
+                f"CVsCClassifier, found {type(estimator).__name__}. Of a pipeline, make the last "
+                "step an ensemble."
+            )
+
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float64]:
+        X = self._check_X(X, reset=False)
+        scores: NDArray[np.float64] | None = None
+        for member in self.estimators_:
+            own = member._class_scores(X, table).astype(np.float64)
+            if self.average == "probability":
+                own = log_softmax(own, axis=1)
+                scores = own if scores is None else np.logaddexp(scores, own)
+            else:
+                scores = own if scores is None else scores + own
+        assert scores is not None
+        n = len(self.estimators_)
+        return scores - np.log(n) if self.average == "probability" else scores / n
