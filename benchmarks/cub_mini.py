@@ -116,11 +116,10 @@ def report(results: dict[str, Any]) -> str:
         lines.append(f"  {rate:.1f} pictures/s")
         names = list(entry["runs"][0])
         values = np.array([[run[name] for name in names] for run in entry["runs"]])
-        spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(names))
-        cells = [
-            f"{name} {m:.3f}±{s:.3f}"
-            for name, m, s in zip(names, values.mean(0), spread, strict=True)
-        ]
+        cells = [f"{name} {mean:.3f}" for name, mean in zip(names, values.mean(0), strict=True)]
+        if len(values) > 1:
+            spread = values.std(0, ddof=1)
+            cells = [f"{cell}±{std:.3f}" for cell, std in zip(cells, spread, strict=True)]
         lines.append("  " + "  ".join(cells))
     return "\n".join(lines)
 

@@ -199,9 +199,16 @@ class ClassAttributes:
         >>> ClassAttributes.from_csv(path).labels.tolist()
         ['zebra', 'whale']
         """
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            lines = [(reader.line_num, row) for row in reader if row]
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                reader = csv.reader(file, delimiter=delimiter)
+                lines = [(reader.line_num, row) for row in reader if row]
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is no UTF-8 text: {error}. Save it as CSV in UTF-8, not as a spreadsheet."
+            ) from None
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num} of {path}: {error}") from None
         if len(lines) < 2:
             raise ValueError(f"{path} holds no class: a header line and one line a class is needed")
         header = lines[0][1]

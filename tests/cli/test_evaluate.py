@@ -2,12 +2,16 @@
 
 import json
 import re
+import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._cli._arguments import as_json
+from zslearn.exceptions import TrainingInterruptedWarning
 from zslearn.feature_extraction import FeatureStoreWriter
 from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
 
@@ -148,6 +152,42 @@ def test_word_vectors(zslearn, problem, files):
     assert json.loads(done.out)["mean"] != plain["mean"]
 
 
+def test_interrupted_training_is_not_reported(zslearn, problem, files, monkeypatch):
+    """The estimator keeps the weights reached and warns; scores of them would mislead."""
+
+    def fit(self, *args, **kwargs):
+        warnings.warn("stopped", TrainingInterruptedWarning, stacklevel=2)
+        return self
+
+    monkeypatch.setattr(CVsCClassifier, "fit", fit)
+    done = zslearn("evaluate", *files, "--split", problem.folder / "split.npz", *QUICK)
+    assert (done.code, done.out) == (130, "")
+    assert done.err == "zslearn evaluate: interrupted.\n"
+
+
+def test_results_are_printed_before_they_are_written(zslearn, problem, files, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    split = ("--split", problem.folder / "split.npz", "--json", problem.folder / "out.json")
+    done = zslearn("evaluate", *files, *split, *QUICK)
+    assert done.code == 1
+    assert "AUSUC" in done.out
+    assert done.err == "zslearn evaluate: error: no room\n"
+
+
+def test_json_is_what_any_reader_takes():
+    values = {"a": np.inf, "b": [float("nan"), 1.5], "c": (True, None, 3), "d": {2}, 4: "x"}
+    text = as_json(values)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    plain = {"a": "inf", "b": ["nan", 1.5], "c": [True, None, 3], "d": "{2}", "4": "x"}
+    assert json.loads(text, parse_constant=refuse) == plain
+
+
 def write_split(problem, **changes):
     np.savez(problem.folder / "split.npz", **{**problem.split, **changes})
 
@@ -157,7 +197,6 @@ MISTAKES = {
     "no labels": (lambda p: {"labels": None}, "--labels is missing"),
     "no attributes": (lambda p: {"attributes": None}, "--attributes is missing"),
     "no split": (lambda p: {"split": None}, "--split is missing"),
-    "benchmark without root": (lambda p: {"benchmark": "cub"}, "--benchmark needs --root"),
     "labels of another length": (
         lambda p: (p.folder / "labels.txt").write_text("a\nb\n") and {},
         r"--labels: .* holds \(2,\) labels for 120 rows",
@@ -201,6 +240,18 @@ MISTAKES = {
         "emu",
     ),
     "nowhere to write": (lambda p: {"json": p.folder / "no" / "x.json"}, "--json: there is no"),
+    "a folder to write to": (lambda p: {"save": p.folder}, "--save: .* is a folder"),
+    "two ways to set a seed": (lambda p: {"set": "random_state=3"}, "use --seeds for it"),
+    "two ways to set epochs": (lambda p: {"set": "max_epochs=3"}, "use --epochs for it"),
+    "training that fails": (lambda p: {"set": "learning_rate=1e30"}, "loss is not finite"),
+    "table of another encoding": (
+        lambda p: (p.folder / "classes.csv").write_bytes("clas\xe9,a\n".encode("latin-1")) and {},
+        "classes.csv is no UTF-8 text",
+    ),
+    "a quote that does not end": (
+        lambda p: (p.folder / "classes.csv").write_text('class,a\n"' + "x" * 200_000) and {},
+        "line 2 of .*classes.csv: field larger",
+    ),
     "no such store": (lambda p: {"features": p.folder}, "store"),
 }
 

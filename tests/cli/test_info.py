@@ -26,6 +26,23 @@ def test_machine(zslearn):
     assert [line.split()[0] for line in text.splitlines()[:2]] == ["zslearn", "python"]
 
 
+def test_capitals_and_facts_that_a_store_names_itself(zslearn, problem):
+    path = problem.folder / "CLASSES.CSV"
+    path.write_bytes((problem.folder / "classes.csv").read_bytes())
+    assert ask(zslearn, path)["classes"] == 10
+    with FeatureStoreWriter(
+        problem.folder / "store",
+        n_total=1,
+        n_regions=1,
+        n_features=1,
+        grid_shape=None,
+        metadata={"kind": "mine", "layer": -1},
+    ) as writer:
+        writer.append(np.zeros((1, 1, 1), dtype=np.float16))
+    facts = ask(zslearn, problem.folder / "store")
+    assert (facts["kind"], facts["layer"]) == ("feature store", -1)
+
+
 def test_array_and_table(zslearn, problem):
     facts = ask(zslearn, problem.folder / "X.npy")
     assert facts["shape"] == [120, 2, 16]

@@ -1,5 +1,6 @@
 """Exit codes, one-line errors, and what is printed where."""
 
+import io
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from zslearn import __version__
 from zslearn._cli import _main
+from zslearn.exceptions import NonFiniteLossError
 
 
 def test_version(zslearn):
@@ -63,7 +65,8 @@ def test_a_users_mistake_is_one_line(zslearn, tmp_path):
         (KeyError("no such\nname"), "no such name"),
         (FileNotFoundError(2, "No such file or directory", "x.csv"), "No such file .*: x.csv"),
         (OSError("disk on fire"), "disk on fire"),
-        (MemoryError(), "out of memory; use a smaller --batch-size"),
+        (MemoryError(), "out of memory; use smaller batches .*"),
+        (NonFiniteLossError("lower learning_rate"), "lower learning_rate"),
         (ValueError(), "ValueError"),
     ],
 )
@@ -131,6 +134,15 @@ def test_module_and_closed_pipe():
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
     assert process.wait() == 1
+
+
+def test_names_that_the_terminal_does_not_know(zslearn, monkeypatch):
+    """Names of files may hold bytes that are no text; results must not be lost for a letter."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(_main._COMMANDS["info"], "run", lambda arguments: print("± caf\udce9"))
+    assert _main.main(["info"]) == 0
+    assert stream.buffer.getvalue() == b"\\xb1 caf\\udce9\n"
 
 
 def test_help_needs_no_torch():

@@ -99,3 +99,15 @@ def test_damaged_archives(tmp_path, kind):
     with pytest.raises(ValueError, match="is damaged and cannot be unpacked"):
         unpack(path, tmp_path / "home", ["good"])
     assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.SYMTYPE])
+def test_members_that_are_no_files(tmp_path, kind):
+    path = archive(tmp_path, ["good/a"])
+    with tarfile.open(path, "a") as packed:
+        info = tarfile.TarInfo("good/b")
+        info.type, info.linkname = kind, "/etc"
+        packed.addfile(info)
+    with pytest.raises(ValueError, match="would write outside its folder"):
+        unpack(path, tmp_path / "home", ["good"])
+    assert list((tmp_path / "home").iterdir()) == []

@@ -291,3 +291,12 @@ def test_real_order_is_by_name_and_not_that_of_images_txt(shared_data):
     lines = (shared_data / "cub_mini/CUB_200_2011/images.txt").read_text().splitlines()
     official = [line.split() for line in lines]
     assert sum(names[int(number) - 1] == name for number, name in official) == 2  # of 88
+
+
+def test_byte_order_marks_are_passed_by(tmp_path, layouts):
+    root = layouts.write_cub(tmp_path / "cub")
+    for name in ("attributes.txt", "CUB_200_2011/images.txt", "CUB_200_2011/classes.txt"):
+        (root / name).write_bytes(b"\xef\xbb\xbf" + (root / name).read_bytes())
+    cub = load_cub(root)
+    assert cub.image_paths[0] == str(root / "CUB_200_2011/images" / layouts.CUB_SORTED[0])
+    assert cub.class_attributes.attribute_names == ("has_bill::curved", "has_wing::black")

@@ -1,12 +1,14 @@
 """Lists of pictures: how rows of a split meet the files of a folder."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zslearn import datasets
 from zslearn.datasets._image_index import (
     ImageIndex,
     Pictures,
@@ -66,6 +68,14 @@ def test_linked_folders_are_listed(tmp_path):
     assert list_pictures(tmp_path / "root") == ["class/1.jpg"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_loops_of_links_are_not_followed(tmp_path):
+    (tmp_path / "class/1.jpg").parent.mkdir()
+    (tmp_path / "class/1.jpg").touch()
+    (tmp_path / "class/all").symlink_to(tmp_path, target_is_directory=True)
+    assert list_pictures(tmp_path) == ["class/1.jpg"]
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -85,3 +95,20 @@ def test_another_kind_of_file(tmp_path):
     (tmp_path / "index.csv").touch()
     with pytest.raises(ValueError, match="must be a .mat file"):
         read_image_index(tmp_path / "index.csv", 2)
+
+
+@pytest.mark.parametrize("name", ["cub", "sun", "awa2", "apy", "flo"])
+def test_paths_of_pictures_are_full(tmp_path, layouts, monkeypatch, name):
+    """They outlive a change of the working directory."""
+    root = getattr(layouts, f"write_{name}")(tmp_path / "data")
+    if name == "apy":
+        layouts.write_splits(
+            root / "xlsa17/data/APY",
+            [[0.5, 1.0], [0.0, 0.5], [1.0, 0.0]],
+            ["cow", "dog", "mug"],
+            {"trainval": [1, 5], "test_seen": [3, 6], "test_unseen": [2, 4]},
+        )
+    monkeypatch.chdir(tmp_path)
+    bunch = getattr(datasets, f"load_{name}")("data")
+    monkeypatch.chdir("/")
+    assert all(Path(path).is_file() for path in bunch.image_paths)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zslearn.datasets import load_awa2, load_cub, load_flo, load_sun, load_xlsa17
+from zslearn.feature_extraction import WordVectors
 
 CLASSES = ["ant", "bee", "cat"]
 PARTS = {"trainval": [4, 1], "test_seen": [5], "test_unseen": [2, 3]}
@@ -293,3 +294,14 @@ def test_real_class_names_are_those_of_the_pictures(shared_data, tmp_path, layou
     assert ready.class_attributes.subset(kept) == pictures.class_attributes
     for part in ("trainval", "test_seen", "test_unseen"):
         assert set(pictures.rows[pictures[part]]) <= set(ready[part])
+
+
+def test_made_up_names_are_not_looked_up(tmp_path, layouts):
+    """Vectors of "attribute" and of numbers would pass for those of the attributes."""
+    root = write(tmp_path, layouts)
+    words = WordVectors({"attribute": [1.0, 0.0], "0": [0.0, 1.0], "1": [1.0, 1.0]})
+    with pytest.raises(ValueError, match="no names to make word vectors of: give attribute_names"):
+        load_xlsa17(root, "SUN", word_vectors=words)
+    words = WordVectors({"a": [1.0, 0.0], "b": [0.0, 1.0]})
+    named = load_xlsa17(root, "SUN", word_vectors=words, attribute_names=["a", "b"])
+    assert named.class_attributes.word_vectors.tolist() == [[1, 0], [0, 1]]

@@ -168,3 +168,18 @@ def test_text_and_binary_agree(tmp_path_factory, words, block):
     for word in keep:
         np.testing.assert_array_equal(text[word], np.float32(words[word]))
         np.testing.assert_array_equal(packed[word], np.float32(words[word]))
+
+
+@pytest.mark.parametrize("contents", [glove(), word2vec()], ids=["glove", "word2vec"])
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path, contents):
+    path = write(tmp_path, b"\xef\xbb\xbf" + contents)
+    vectors, n_dims = read_word_vectors(path, ["the", "red"])
+    assert n_dims == 3
+    assert vectors["the"].tolist() == [0.5, 0, -1]
+
+
+@pytest.mark.parametrize("beginning", [b"\n4 3\n", b"4\n3\n"])
+def test_a_header_not_on_the_first_line(tmp_path, beginning):
+    path = write(tmp_path, beginning + glove())
+    with pytest.raises(ValueError, match="fields, a word and 3 numbers are expected"):
+        read_word_vectors(path, ["red"])

@@ -293,3 +293,11 @@ def test_class_attributes_with_word_vectors(tmp_path):
     np.testing.assert_array_equal(with_vectors.word_vectors, [[0, 1.125, 1.5], [4, 5, 6]])
     assert vectors.words_["red bill"] == ("red", "bill")
     assert table.word_vectors is None
+
+
+def test_numbers_too_large_for_the_dtype_are_refused():
+    words = {"red": np.float32([3e38, 1]), "wing": np.float32([3e38, 1])}
+    with pytest.raises(ValueError, match="vector of 'red_wing' is too large for float32"):
+        WordVectors(words, aggregate="sum").fit_transform(["red_wing"])
+    double = WordVectors(words, aggregate="sum", dtype="float64").fit_transform(["red_wing"])
+    assert np.isfinite(double).all()

@@ -164,11 +164,12 @@ def load_apy(
     names = read_lines(folder / "attribute_names.txt")
     table = make_class_table(split, class_names, names, attributes, word_vectors=word_vectors)
     files, classes, numbers, first_yahoo = _read_objects(folder, len(names))
-    bases = [Path(root), folder, folder.absolute().parent, Path(root).absolute().parent]
+    base = Path(root).absolute()
+    bases = [base, folder, folder.parent, base.parent]
     pascal = first_existing(
-        [base / name for base in bases for name in _PASCAL], "folder of PASCAL VOC 2008 pictures"
+        [place / name for place in bases for name in _PASCAL], "folder of PASCAL VOC 2008 pictures"
     )
-    yahoo = first_existing([base / "ayahoo_test_images" for base in bases], "ayahoo_test_images")
+    yahoo = first_existing([place / "ayahoo_test_images" for place in bases], "ayahoo_test_images")
     on_disk = {pascal: set(list_pictures(pascal)), yahoo: set(list_pictures(yahoo))}
     homes = [pascal if k < first_yahoo else yahoo for k in range(len(files))]
     pictures = Pictures(

@@ -30,7 +30,7 @@ WordVectorSource = (
 
 def find_folder(root: str | os.PathLike[str], inner: Sequence[str], marker: str) -> Path:
     """Folder that holds `marker`: root, or an inner folder of it."""
-    base = Path(root)
+    base = Path(root).absolute()
     if not base.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is no folder")
     for folder in [base, *(base / name for name in inner)]:
@@ -62,7 +62,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file that are not blank."""
-    with open(path, encoding="utf-8", errors="strict") as file:
+    with open(path, encoding="utf-8-sig") as file:
         return [line.strip() for line in file if line.strip()]
 
 
@@ -163,6 +163,11 @@ def make_class_table(
     names = attribute_names
     if names is None:
         names = [f"attribute_{k}" for k in range(n_attributes)]
+        if callable(getattr(word_vectors, "fit_transform", word_vectors)):
+            raise ValueError(
+                "The attributes have no names to make word vectors of: give attribute_names, or "
+                "the vectors themselves."
+            )
     return ClassAttributes(
         values,
         labels=np.asarray(class_names, dtype=str),

@@ -169,6 +169,11 @@ def provide_files(
     """See to it that all files of a benchmark are in the data home, and return that."""
     # A misspelt parameter is told of before, not after, a download of hours.
     inspect.signature(loader).bind_partial(**loader_parameters)
+    chosen = sorted({"root", "splits"} & set(loader_parameters))
+    if chosen:
+        raise TypeError(
+            f"{chosen[0]} is where the download is; {loader.__name__} takes another {chosen[0]}."
+        )
     home = Path(get_data_home(data_home))
     for remote in BENCHMARK_FILES[name]:
         with locked(home):
@@ -195,9 +200,10 @@ def _provide(remote: RemoteFile, home: Path, loader: str, options: Options) -> N
         _download(remote, archive, known, options, by_hand, about_record)
     else:
         raise OSError(f"{remote.name} is not in {home}, and download_if_missing=False. {by_hand}")
-    if known is None:
-        _record(remote, archive, home)
+    checksum = None if known is not None else _checksum(archive)
     unpack(archive, folder, remote.provides)
+    if checksum is not None:  # not before: what cannot be unpacked is not the file
+        _record(remote, checksum, home)
     if not options.keep_archives:
         archive.unlink(missing_ok=True)
 
@@ -290,10 +296,13 @@ def _read_record(home: Path) -> dict[str, str]:
         raise ValueError(f"{path} is damaged ({error}): mend or delete it.") from None
 
 
-def _record(remote: RemoteFile, archive: Path, home: Path) -> None:
+def _checksum(archive: Path) -> str:
     import pooch
 
-    checksum = "sha256:" + pooch.file_hash(str(archive), alg="sha256")
+    return "sha256:" + str(pooch.file_hash(str(archive), alg="sha256"))
+
+
+def _record(remote: RemoteFile, checksum: str, home: Path) -> None:
     write_json(home / CHECKSUMS, _read_record(home) | {remote.name: checksum})
     warnings.warn(
         f"No checksum was published for {remote.name}: it was taken as it came from {remote.url}. "

@@ -47,7 +47,7 @@ def fetch_cub(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_cub`.
+        Parameters of :func:`load_cub` other than `root` and `splits`.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def fetch_sun(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_sun`.
+        Parameters of :func:`load_sun` other than `root` and `splits`.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def fetch_awa2(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_awa2`.
+        Parameters of :func:`load_awa2` other than `root` and `splits`.
 
     Returns
     -------
@@ -275,7 +275,7 @@ def fetch_apy(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_apy`.
+        Parameters of :func:`load_apy` other than `root` and `splits`.
 
     Returns
     -------
@@ -350,7 +350,7 @@ def fetch_flo(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_flo`.
+        Parameters of :func:`load_flo` other than `root` and `splits`.
 
     Returns
     -------

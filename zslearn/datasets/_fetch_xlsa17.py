@@ -45,7 +45,7 @@ def fetch_xlsa17(
     verbose : bool, default=True
         Whether to show progress bars.
     **loader_parameters
-        Parameters of :func:`load_xlsa17`.
+        Parameters of :func:`load_xlsa17` other than `root` and `name`.
 
     Returns
     -------

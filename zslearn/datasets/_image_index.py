@@ -53,7 +53,12 @@ def list_pictures(folder: Path) -> list[str]:
     """Names of all pictures below a folder, relative to it, sorted; hidden ones are left out."""
     found = []
     for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        above = {os.path.realpath(place), *map(str, Path(os.path.realpath(place)).parents)}
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in above
+        ]
         inner = Path(place).relative_to(folder)
         # Unpacking on a Mac leaves ._x.jpg beside x.jpg.
         shown = [name for name in files if not name.startswith(".")]
@@ -117,7 +122,7 @@ def read_image_index(path: Path, n_classes: int) -> ImageIndex:
                 )
             labels = labels.astype(np.intp)
     elif path.suffix == ".txt":
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             files = [line.strip() for line in file if line.strip()]
     else:
         raise ValueError(

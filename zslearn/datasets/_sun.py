@@ -150,7 +150,7 @@ def load_sun(
         attributes,
         word_vectors=word_vectors,
     )
-    pictures = _read_pictures(Path(root), folder)
+    pictures = _read_pictures(Path(root).absolute(), folder)
     order = sorted(range(len(pictures.names)), key=pictures.names.__getitem__)
     return assemble_pictures(
         "SUN",
@@ -168,7 +168,7 @@ def load_sun(
 
 
 def _read_pictures(root: Path, folder: Path) -> Pictures:
-    bases = [root, folder, folder.absolute().parent, root.absolute().parent]
+    bases = [root, folder, folder.parent, root.parent]
     inner = ["SUNAttributeDB_Images/images", "images"]
     images = first_existing(
         [base / name for base in dict.fromkeys(bases) for name in inner], "folder of the pictures"

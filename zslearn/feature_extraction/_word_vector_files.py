@@ -21,7 +21,8 @@ Vectors = dict[str, NDArray[np.float32]]
 _BLOCK = 16 * 2**20
 # No word is as long: without a space within so many bytes, it is not word2vec's binary format.
 _LONGEST_WORD = 2**14
-_HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*\r?\n")
+_HEADER = re.compile(rb"[ \t]*(\d+)[ \t]+(\d+)[ \t]*\r?\n")
+_MARK = b"\xef\xbb\xbf"  # some editors put it before UTF-8 text
 
 
 class _Layout(NamedTuple):
@@ -112,9 +113,10 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
 
 def _find_layout(path: Path, file: IO[bytes], file_format: str) -> _Layout:
     head = file.read(2**20)
-    header = _HEADER.match(head)
+    text = len(_MARK) if head.startswith(_MARK) else 0
+    header = _HEADER.match(head, text)
     n_words, n_dims = (int(header[1]), int(header[2])) if header else (None, 0)
-    start = header.end() if header else 0
+    start = header.end() if header else text
     if file_format == "auto":
         if header and not _is_glove_of_one_dimension(head):
             file_format = (
@@ -123,7 +125,7 @@ def _find_layout(path: Path, file: IO[bytes], file_format: str) -> _Layout:
         else:
             file_format = "glove"
     if file_format == "glove":
-        lines = head.splitlines()
+        lines = head[text:].splitlines()
         lines = lines[:-1] if len(head) == 2**20 else lines
         lines = [line.rstrip() for line in lines[:100] if line.strip()]
         if not lines:
@@ -133,7 +135,7 @@ def _find_layout(path: Path, file: IO[bytes], file_format: str) -> _Layout:
         [(n_dims, _)] = Counter(line.count(separator) for line in lines).most_common(1)
         if n_dims == 0:
             raise ValueError(f"{path} has no numbers beside its words: these are no word vectors.")
-        return _Layout("glove", n_dims, None, 0, separator)
+        return _Layout("glove", n_dims, None, text, separator)
     if header is None:
         raise ValueError(
             f"{path} does not begin with the header of word2vec, the numbers of words and of "
@@ -167,7 +169,7 @@ def _read_text(
     path: Path, file: IO[bytes], layout: _Layout, wanted: Collection[bytes]
 ) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
     separator, n_dims = layout.separator, layout.n_dims
-    first_line = 1 if layout.start == 0 else 2
+    first_line = 1 if layout.file_format == "glove" else 2
     beginnings = {word.split(separator)[0] for word in wanted}
     shortest = 2 * n_dims
     number, n_words, line = first_line - 1, 0, b""

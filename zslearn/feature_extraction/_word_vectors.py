@@ -171,7 +171,7 @@ class WordVectors(  # type: ignore[call-arg]
 
         Parameters
         ----------
-        X : iterable of str
+        X : sequence of str
             Attribute names, such as ``class_attributes.attribute_names``.
         y : None
             Ignored.
@@ -206,7 +206,7 @@ class WordVectors(  # type: ignore[call-arg]
 
         Parameters
         ----------
-        X : iterable of str
+        X : sequence of str
             Attribute names; new ones are read from the source.
 
         Returns
@@ -229,7 +229,13 @@ class WordVectors(  # type: ignore[call-arg]
             if keys:
                 stack = np.stack([self.vectors_[key] for key in keys])
                 how = np.mean if self.aggregate == "mean" else np.sum
-                row[:] = how(stack, axis=0, dtype=np.float64)
+                with np.errstate(over="ignore"):  # an overflow becomes inf, refused here
+                    row[:] = how(stack, axis=0, dtype=np.float64)
+                if not np.isfinite(row).all():
+                    raise ValueError(
+                        f"the vector of {name!r} is too large for {self.dtype}: scale the vectors "
+                        "of source, or use dtype='float64'."
+                    )
         return out
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
