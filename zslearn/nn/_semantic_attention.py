@@ -6,6 +6,7 @@ so that what they hold stays in its cache: as whole batches they take longer tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from zslearn.nn._kernels import Backend, choose, register
+from zslearn.nn._workspace import borrow, give_back, scratch
 
 __all__ = ["ACCUMULATE", "attend", "project_attributes"]
 
@@ -103,47 +105,96 @@ class _Projection(torch.autograd.Function):
 
 
 class _SemanticAttention(torch.autograd.Function):
-    """s = sum_r softmax_r(F Q^T) * (F E^T), keeping only the product for the backward pass."""
+    """s = sum_r softmax_r(F Q^T) * (F E^T).
+
+    The product with [Q; E] is the one thing of size B x R x 2K. The attention takes the place of
+    the logits in it for the backward pass, and there the gradient by both the place of both.
+    """
 
     @staticmethod
     def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
-        product = regions @ weights.to(regions.dtype).T
-        accumulate = ACCUMULATE.get(product.dtype, product.dtype)
-        semantics = product.new_empty(len(product), product.shape[-1] // 2, dtype=accumulate)
-        for images in _portions(product):
-            attention, values = _split_product(product[images])
-            semantics[images] = torch.linalg.vecdot(attention, values, dim=-2)
-        ctx.save_for_backward(regions, weights, product, semantics)
+        is_trained = any(ctx.needs_input_grad)
+        semantics, memory = _attend(regions, weights, keep_attention=is_trained)
+        if is_trained:
+            ctx.save_for_backward(regions, weights, semantics)
+            ctx.memory = memory
+        else:
+            give_back(memory)
         return semantics
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        regions, weights, product, semantics = ctx.saved_tensors
-        is_half = regions.dtype == torch.float16
-        low = torch.empty_like(product, dtype=torch.float32 if is_half else product.dtype)
-        by_logits, by_values = low.chunk(2, dim=-1)
-        for images in _portions(product):
-            attention, values = _split_product(product[images])
-            attention *= gradients[0][images].unsqueeze(-2)  # also the gradient by the values
-            by_values[images] = attention
-            offset = values - semantics[images].unsqueeze(-2)
-            by_logits[images] = offset.mul_(attention)
-        # float16 has 5 exponent bits: without the scale, gradients of a mean over B underflow.
+        regions, weights, semantics = ctx.saved_tensors
+        memory, ctx.memory = ctx.memory, None
+        if memory is None:  # used up by an earlier backward pass
+            memory = _attend(regions, weights, keep_attention=True)[1]
+        shape = (*regions.shape[:-1], len(weights))
+        low = memory[: math.prod(shape)].view(shape)
+        accumulate = semantics.dtype
+        # float16 has 5 exponent bits: without a scale, gradients of a mean over B underflow.
+        wide_low = low.float() if low.dtype == torch.float16 else low
+        for images in _portions(low):
+            part = wide_low[images]
+            wide = _widen(part, accumulate)
+            attention, values = wide.chunk(2, dim=-1)
+            attention *= gradients[0][images].unsqueeze(-2)  # the gradient by the values
+            values -= semantics[images].unsqueeze(-2)
+            values *= attention  # the gradient by the logits
+            if wide is not part:
+                part.copy_(wide)
         scale = None
-        if is_half:
-            scale = low.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
-            low = (low / scale).half()
+        if wide_low is not low:
+            scale = wide_low.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+            low = (wide_low / scale).half()
+        # The gradient by the values lies where the logits were: halves change places.
         grad_regions = grad_weights = None
         if ctx.needs_input_grad[0]:
-            grad_regions = low @ weights.to(regions.dtype)
+            grad_regions = low @ _swap_halves(weights).to(regions.dtype)
             if scale is not None:
                 grad_regions = (grad_regions.float() * scale).to(regions.dtype)
         if ctx.needs_input_grad[1]:
-            grad_weights = (low.flatten(0, -2).T @ regions.flatten(0, -2)).to(weights.dtype)
+            grad_weights = low.flatten(0, -2).T @ regions.flatten(0, -2)
+            grad_weights = _swap_halves(grad_weights).to(weights.dtype)
             if scale is not None:
                 grad_weights = grad_weights * scale
+        give_back(memory)
         return grad_regions, grad_weights
+
+
+def _attend(regions: Tensor, weights: Tensor, *, keep_attention: bool) -> tuple[Tensor, Tensor]:
+    """Semantics, and the memory that holds attention and values, or values of no use."""
+    shape = (*regions.shape[:-1], len(weights))
+    memory = borrow(math.prod(shape), regions.dtype, regions.device)
+    product = memory[: math.prod(shape)].view(shape)
+    flat = regions.flatten(0, -2)
+    torch.mm(flat, weights.to(regions.dtype).T, out=product.flatten(0, -2))
+    n_attributes = len(weights) // 2
+    accumulate = ACCUMULATE.get(product.dtype, product.dtype)
+    semantics = product.new_empty(len(product), n_attributes, dtype=accumulate)
+    for images in _portions(product):
+        part = product[images]
+        wide = _widen(part, accumulate)
+        logits, values = wide.chunk(2, dim=-1)
+        # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
+        attention = scratch("attention", logits.shape, accumulate, product.device)
+        torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=attention).exp_()
+        attention /= attention.sum(dim=-2, keepdim=True)
+        if keep_attention:
+            part[..., :n_attributes] = attention
+        torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
+    return semantics, memory
+
+
+def _widen(part: Tensor, dtype: torch.dtype) -> Tensor:
+    """Part of a product in the dtype to accumulate in: itself, or a copy in passing memory."""
+    if part.dtype == dtype:
+        return part
+    return scratch("product", part.shape, dtype, part.device).copy_(part)
+
+
+def _swap_halves(weights: Tensor) -> Tensor:
+    return torch.cat(weights.chunk(2)[::-1])
 
 
 def _portions(product: Tensor) -> Iterator[slice]:
@@ -153,13 +204,6 @@ def _portions(product: Tensor) -> Iterator[slice]:
         step = max(1, _CACHED_NUMBERS // max(1, product[:1].numel()))
     for start in range(0, len(product), step):
         yield slice(start, start + step)
-
-
-def _split_product(product: Tensor) -> tuple[Tensor, Tensor]:
-    """Attention (softmax over regions) and values of a product with [Q; E], both accumulable."""
-    product = product.to(ACCUMULATE.get(product.dtype, product.dtype))
-    logits, values = product.chunk(2, dim=-1)
-    return torch.softmax(logits, dim=-2), values
 
 
 register(Backend("torch", _SemanticAttention.apply, lambda *_: "", lambda *_: True))
