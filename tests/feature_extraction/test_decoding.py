@@ -1,12 +1,13 @@
 """Pictures become upright RGB pixels of one size, in order, whatever the threads do."""
 
+import struct
 import threading
 import time
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from timm.data import create_transform
 
 from zslearn.feature_extraction._decoding import (
@@ -66,6 +67,26 @@ def test_orientation(picture, orientation, tmp_path):
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(to_rgb(as_pictures([tmp_path / "a.png"]).load(0)), picture)
+
+
+def test_orientation_of_16_bits(tmp_path):
+    values = np.arange(6, dtype=np.uint16).reshape(2, 3) << 8
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
+    upright = to_rgb(as_pictures([tmp_path / "a.png"]).load(0))
+    np.testing.assert_array_equal(np.asarray(upright)[..., 0], [[3, 0], [4, 1], [5, 2]])
+
+
+def test_odd_tags_beside_the_orientation(picture, tmp_path):
+    """The maker's name is a ratio, which Pillow reads, but cannot write."""
+    tags = struct.pack(">HHHII", 2, 0x010F, 5, 1, 38) + struct.pack(">HHIHH", 0x0112, 3, 1, 3, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + tags + struct.pack(">III", 0, 72, 1)
+    picture.save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(AttributeError):
+        ImageOps.exif_transpose(Image.open(tmp_path / "a.png"))
+    upright = to_rgb(as_pictures([tmp_path / "a.png"]).load(0))
+    np.testing.assert_array_equal(upright, np.asarray(picture)[::-1, ::-1])
 
 
 def test_unreadable_orientation_is_none(picture, tmp_path):

@@ -360,9 +360,16 @@ def test_threads(both):
                 np.testing.assert_array_equal(found, expected[rows])
 
 
-def test_processes(both):
+@pytest.fixture(scope="module")
+def two_processes():
+    """Workers with all imported from the start; joblib replaces those that grow later."""
+    joblib.Parallel(2)(joblib.delayed(exec)("import zslearn.attention") for _ in range(2))
+    return 2
+
+
+def test_processes(both, two_processes):
     store, expected = both[1]
-    with joblib.parallel_config("loky", n_jobs=2):
+    with joblib.parallel_config("loky", n_jobs=two_processes):
         stores = joblib.Parallel()(joblib.delayed(np.asarray)(store) for _ in range(2))
         views = joblib.Parallel()(joblib.delayed(np.asarray)(store[k::2]) for k in range(2))
     for k in range(2):
@@ -471,7 +478,9 @@ SEARCHES = {
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 @pytest.mark.parametrize("search", SEARCHES)
-def test_searches(problem, most_rows, search, n_jobs):
+def test_searches(problem, most_rows, search, n_jobs, request):
+    if n_jobs is not None:
+        request.getfixturevalue("two_processes")
     store, X, y, table = problem
     call = {"cv": SeenUnseenKFold(2, random_state=0), "scoring": gzsl_multimetric_scorer}
     call |= {"error_score": "raise", "n_jobs": n_jobs}

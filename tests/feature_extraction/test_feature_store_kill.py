@@ -15,6 +15,7 @@ import pytest
 from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter
 from zslearn.feature_extraction import _feature_store_writer as writer_module
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction import _store_rows as store_rows
 
 
 class Extraction:
@@ -150,7 +151,7 @@ def write_folder(folder, state):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_killed_at_every_line_of_the_writer(tmp_path, monkeypatch, whole, overwrite):
     """Writing is not buffered, so what is in the folder at a line is what a kill there leaves."""
-    files = {module.__file__ for module in (writer_module, store_format)}
+    files = {module.__file__ for module in (writer_module, store_format, store_rows)}
     folder, states, lines = tmp_path / "store", [], [0]
 
     def trace(frame, event, arg):

@@ -12,6 +12,7 @@ import pytest
 from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter, SkippedImage
 from zslearn.feature_extraction import _feature_store_writer as writer_module
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction import _store_rows as store_rows
 
 F = np.arange(60, dtype=np.float16).reshape(10, 3, 2) - 7
 NAMES = [f"birds/{row:02d}.png" for row in range(10)]
@@ -469,9 +470,9 @@ def test_a_writer_that_failed_is_of_no_more_use(tmp_path, monkeypatch, name):
 
 
 def test_large_sizes_are_told_in_large_units():
-    assert writer_module._as_size(1023) == "1023 bytes"
-    assert writer_module._as_size(1536) == "1.5 KiB"
-    assert writer_module._as_size(3 * 2**40) == "3 TiB"
+    assert store_rows._as_size(1023) == "1023 bytes"
+    assert store_rows._as_size(1536) == "1.5 KiB"
+    assert store_rows._as_size(3 * 2**40) == "3 TiB"
 
 
 def test_a_disk_that_fills_up(tmp_path):

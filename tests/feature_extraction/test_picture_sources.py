@@ -1,6 +1,7 @@
 """Pictures may be given in many ways, and are told apart when they change."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,22 @@ def test_relative_paths_and_a_single_one(folder, monkeypatch):
     assert pictures.names == ["b/2.PNG", "a.png"]
     assert pictures.load(1).size == (5, 4)
     assert as_pictures(["2.PNG"]).names == ["2.PNG"]
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.fromarray(PIXELS[1]).save(elsewhere / "5.png")
+    (folder / "c").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "b" / "up").symlink_to(folder, target_is_directory=True)
+    pictures = as_pictures(folder)
+    assert pictures.names == ["a.png", "b/10.png", "b/2.PNG", "c/5.png"]
+    np.testing.assert_array_equal(pictures.load(3), PIXELS[1])
+
+
+def test_names_that_no_file_can_have(folder):
+    pictures = as_pictures([folder / "a.png", folder / ("n" * 300), f"{folder}/a\0b.png"])
+    assert pictures.find_missing() == {1: "no such file", 2: "no such file"}
+    assert pictures.fingerprints(times=True)[1:] == ["missing", "missing"]
 
 
 def test_missing(folder):
@@ -141,7 +158,22 @@ def test_digests_tell_changes(folder):
     path.write_bytes(path.read_bytes() + b" ")
     assert digest()[1] != before[1]
     moved = folder.rename(folder.with_name("elsewhere"))
-    assert as_pictures(moved).digest() == as_pictures(moved).digest()
+    shutil.copytree(moved, folder)
+    # Names, sizes and times are the same, but these may be other pictures.
+    assert as_pictures(moved).fingerprints(times=True) == as_pictures(folder).fingerprints(
+        times=True
+    )
+    assert as_pictures(moved).digest() != as_pictures(folder).digest()
+
+
+def test_pictures_in_memory_that_cannot_be_read_are_told_apart(tmp_path):
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[:50])
+    pictures = as_pictures([Image.open(tmp_path / name) for name in ("cut.png", "a.png")])
+    broken, sound = pictures.fingerprints()
+    assert broken == "unreadable: OSError"
+    assert sound == as_pictures(PIXELS).fingerprints()[0]
 
 
 def test_digests_of_pixels():

@@ -43,7 +43,7 @@ def own_output(extractor, pixels, method="forward_features", **kwargs):
     x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
     with torch.inference_mode():
-        return getattr(extractor._network.network, method)((x - mean) / std, **kwargs)
+        return getattr(extractor._backbone().network, method)((x - mean) / std, **kwargs)
 
 
 # name, size, arguments, axes of forward_features, tokens before the patches, grid
@@ -163,7 +163,7 @@ def test_outputs_that_are_no_plain_tokens(name, size, grid):
     pixels = pixels_for(extractor, 1)
     kwargs = {"indices": [-1], "norm": True, "intermediates_only": True}
     if name.startswith("crossvit"):
-        kwargs["norm"] = extractor._layout.norm
+        kwargs["norm"] = extractor._fitted.layout.norm
     (expected,) = own_output(extractor, pixels, "forward_intermediates", **kwargs)
     assert extractor.grid_shape_ == grid == tuple(expected.shape[2:])
     expected = expected.flatten(2).transpose(1, 2).numpy()
@@ -250,5 +250,5 @@ def test_normalisation_is_timms():
     )
     expected = torch.stack([to_tensor(Image.fromarray(picture)) for picture in pixels])
     torch.testing.assert_close(
-        extractor._network.normalize(pixels), expected, rtol=1e-5, atol=2e-6, check_stride=False
+        extractor._backbone().normalize(pixels), expected, rtol=1e-5, atol=2e-6, check_stride=False
     )

@@ -200,6 +200,20 @@ def test_files_that_are_no_weights(tmp_path, capsys):
     assert "was run" not in capsys.readouterr().out
 
 
+def test_code_in_files_is_refused_whatever_timms_default(whole, tmp_path, monkeypatch):
+    asked = []
+    load = timm.models.load_state_dict
+
+    def seen(*args, **kwargs):
+        asked.append(kwargs.get("weights_only"))
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(timm.models, "load_state_dict", seen)
+    torch.save(whole.state_dict(), tmp_path / "a.pth")
+    recipe(checkpoint_path=str(tmp_path / "a.pth")).create()
+    assert asked == [True]
+
+
 def test_checksum_sees_every_value():
     network = recipe("test_resnet").create()
     before = checksum(network)
@@ -211,7 +225,13 @@ def test_checksum_sees_every_value():
 
 @pytest.mark.parametrize(
     ("image_size", "expected"),
-    [(None, None), (64, (64, 64)), ((32, 48), (32, 48)), ([32, 48], (32, 48))],
+    [
+        (None, None),
+        (64, (64, 64)),
+        (np.int64(64), (64, 64)),
+        ((32, 48), (32, 48)),
+        ([32, np.int64(48)], (32, 48)),
+    ],
 )
 def test_image_size(image_size, expected):
     assert resolve_image_size(image_size) == expected

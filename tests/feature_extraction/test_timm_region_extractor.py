@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,7 +19,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from zslearn import CVsCClassifier
-from zslearn.feature_extraction import FeatureStore, SkippedImage, TimmRegionExtractor
+from zslearn.feature_extraction import (
+    FeatureStore,
+    FeatureStoreWriter,
+    SkippedImage,
+    TimmRegionExtractor,
+)
 from zslearn.feature_extraction._timm_backbone import Backbone
 
 SMALL = {
@@ -117,7 +125,7 @@ def test_rows_are_in_order(fitted, features, pixels):
 def test_precision(fitted, features, pixels, precision):
     half = clone(fitted).set_params(precision=precision).fit()
     assert half.precision_ == precision
-    weights = half._network.network.parameters()
+    weights = half._backbone().network.parameters()
     assert {weight.dtype for weight in weights} == {getattr(torch, precision)}
     assert half.weights_checksum_ == fitted.weights_checksum_
     correlation = np.corrcoef(half.transform(pixels).ravel(), features.ravel())[0, 1]
@@ -291,10 +299,46 @@ def test_store_dir(fitted, features, paths, pixels, tmp_path, n_computed):
     assert in_memory.images is None
 
 
+def test_two_at_one_store(fitted, features, pixels, tmp_path, n_computed, monkeypatch):
+    """Who comes second waits in store_dir, and is told so where the folder was chosen by hand."""
+    extractors = [clone(fitted).set_params(store_dir=tmp_path / "stores").fit() for _ in range(2)]
+    begun, go_on = threading.Event(), threading.Event()
+    append = FeatureStoreWriter.append
+
+    def held(self, *args):
+        begun.set()
+        assert go_on.wait(60)
+        append(self, *args)
+
+    monkeypatch.setattr(FeatureStoreWriter, "append", held)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(extractors[0].transform, pixels)
+        assert begun.wait(60)
+        (folder,) = (tmp_path / "stores").iterdir()
+        with pytest.raises(RuntimeError, match="is writing to"):
+            fitted.extract(pixels, folder)
+        second = pool.submit(extractors[1].transform, pixels)
+        time.sleep(0.3)
+        assert not second.done()
+        go_on.set()
+        for store in (first.result(), second.result()):
+            assert_array_equal(np.asarray(store), features)
+    assert sum(n_computed) == 10
+
+
+def test_pictures_in_memory_that_cannot_be_read_are_skipped(fitted, features, paths, tmp_path):
+    spoil(paths)
+    extractor = clone(fitted).set_params(on_error="skip", store_dir=tmp_path / "stores").fit()
+    with pytest.warns(UserWarning, match="1 of 2"):
+        store = extractor.transform([Image.open(paths[1]), Image.open(paths[2])])
+    assert store.rows.tolist() == [1]
+    assert_allclose(np.asarray(store[0]), features[2], rtol=2e-3, atol=2e-3)
+
+
 def test_features_that_overflow(pixels, tmp_path):
     extractor = TimmRegionExtractor(**SMALL).fit()
     with torch.no_grad():
-        extractor._network.network.norm.bias.fill_(1e6)
+        extractor._backbone().network.norm.bias.fill_(1e6)
     with pytest.raises(ValueError, match=r"beyond the range of float16 .*\n  row 0 \(not fin"):
         extractor.transform(pixels)
     with pytest.raises(ValueError, match="beyond the range"):
@@ -339,7 +383,7 @@ def test_pickles_keep_random_weights_of_a_moving_state(pixels):
 def test_changed_weights_are_noticed(pixels, tmp_path):
     path = tmp_path / "weights.pth"
     params = {**SMALL, "checkpoint_path": path}
-    network = TimmRegionExtractor(**SMALL).fit()._network.network
+    network = TimmRegionExtractor(**SMALL).fit()._backbone().network
     torch.save(network.state_dict(), path)
     extractor = TimmRegionExtractor(**params).fit()
     pickled = pickle.dumps(extractor)

@@ -11,13 +11,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from zslearn.feature_extraction._picture_sources import Pictures
+from zslearn.feature_extraction._picture_sources import Pictures, read_orientation
 
 __all__ = ["PixelBatch", "PixelTransform", "count_threads", "decode_ahead", "to_rgb"]
 
-_ORIENTATION = 0x0112
+# What undoes each orientation. ImageOps.exif_transpose also writes the tags anew, and fails at odd
+# ones that say nothing about the pixels.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PixelBatch(NamedTuple):
@@ -71,9 +81,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
         If the pixels are floating point numbers or integers beyond 16 bits, whose range is unknown.
     """
     image.load()
+    turn = _TURNS.get(read_orientation(image))
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _reduce_depth(image)
-    image = _turn_upright(image)
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -81,22 +93,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # unreadable, so it says nothing
-        return image
-    return ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
-
-
 def _reduce_depth(image: Image.Image) -> Image.Image:
-    exif = image.getexif()
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(f"pixels of mode {image.mode!r}, whose range is not known")
-    reduced = Image.fromarray((values >> 8).astype(np.uint8))
-    reduced.info["exif"] = exif.tobytes() if len(exif) else b""
-    return reduced
+    return Image.fromarray((values >> 8).astype(np.uint8))
 
 
 def count_threads(n_jobs: int | None) -> int:

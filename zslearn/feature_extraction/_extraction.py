@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._decoding import (
     PixelBatch,
     PixelTransform,
@@ -32,6 +34,7 @@ __all__ = ["Extraction", "check_n_jobs", "warn_of_skipped"]
 # Batches of pixels begun while one is computed: as many as hide one slow picture.
 _AHEAD = 2
 _LISTED = 100
+_POLL_SECONDS = 0.2
 
 
 class RegionBatch(NamedTuple):
@@ -93,14 +96,16 @@ class Extraction:
         *,
         grid_shape: tuple[int, int] | None,
         metadata: Mapping[str, Any],
-        overwrite: bool,
+        overwrite: bool = False,
+        wait: bool = False,
     ) -> FeatureStore:
-        """Extract into a store, or go on with one."""
+        """Extract into a store, or go on with one; `wait` for another that writes the same."""
         missing = self._check_missing()
         pictures = self.pictures
         with (
-            FeatureStoreWriter(
+            _open_writer(
                 folder,
+                wait,
                 n_total=len(pictures),
                 n_regions=self.shape[0],
                 n_features=self.shape[1],
@@ -200,6 +205,16 @@ class Extraction:
                 "Use norm=True, another layer or precision='float32'; or check the weights."
             )
         return RegionBatch(regions, failed)
+
+
+def _open_writer(folder: str | os.PathLike[str], wait: bool, **call: Any) -> FeatureStoreWriter:
+    while True:
+        try:
+            return FeatureStoreWriter(folder, **call)
+        except store_format.FolderBusyError:
+            if not wait:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def _start(backbone: Backbone, batch: PixelBatch) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import operator
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +11,12 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from zslearn._table_checks import quote_some
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._feature_store import FeatureStore
 from zslearn.feature_extraction._store_manifest import describe_differences, make_manifest
+from zslearn.feature_extraction._store_rows import check_space, lay_out_rows
 
 __all__ = ["FeatureStoreWriter"]
 
@@ -174,7 +172,7 @@ class FeatureStoreWriter:
         if not overwrite and self._is_finished_already():
             return
         if not self.folder.exists():
-            self._check_space(0)
+            check_space(self.folder, 0, self._shape)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = store_format.Lock(self.folder)
         try:
@@ -222,7 +220,7 @@ class FeatureStoreWriter:
         """
         file = self._check_open()
         skipped = {operator.index(k): str(reason) for k, reason in (skipped or {}).items()}
-        rows = self._as_rows(features, skipped)
+        rows = lay_out_rows(features, skipped, self.n_finished, self._shape)
         start = self._start + self.n_finished * self._row_bytes
         try:
             store_format.write_at(file, start, rows.reshape(-1).view(np.uint8).data)
@@ -324,7 +322,7 @@ class FeatureStoreWriter:
 
     def _begin(self) -> None:
         """Begin a new store; killed at any point, the folder can be begun or resumed again."""
-        self._check_space(0)
+        check_space(self.folder, 0, self._shape)
         # Without progress, whatever else is there counts as not written.
         (self.folder / store_format.PROGRESS).unlink(missing_ok=True)
         store_format.sync_folder(self.folder)
@@ -342,7 +340,7 @@ class FeatureStoreWriter:
         if progress is not None:
             store_format.check_features(self.folder, self._shape)
             self._progress = progress
-        self._check_space(self.n_finished)
+        check_space(self.folder, self.n_finished, self._shape)
         if image_root != manifest["image_root"]:
             self._manifest = manifest | {"image_root": image_root}
             store_format.write_json(self.folder, store_format.MANIFEST, self._manifest)
@@ -362,58 +360,6 @@ class FeatureStoreWriter:
             self.folder, manifest["id"], manifest["n_total"]
         )
 
-    def _check_space(self, n_finished: int) -> None:
-        left = (self._shape[0] - n_finished) * self._row_bytes
-        place = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-        free = shutil.disk_usage(place).free
-        # What the file takes already, of rows to write again, is free as well.
-        taken = store_format.find_allocated(self.folder) - n_finished * self._row_bytes
-        if left > free + max(0, taken):
-            raise OSError(
-                errno.ENOSPC,
-                f"{self._shape[0] - n_finished} rows are left to write, which take "
-                f"{_as_size(left)}, and the disk has {_as_size(free)} free. Make room, or give a "
-                "folder on another disk",
-                str(self.folder),
-            )
-
-    def _as_rows(self, features: ArrayLike, skipped: Mapping[int, str]) -> NDArray[np.float16]:
-        """Check features and lay them out as rows of the file, zeros where skipped."""
-        given = np.asarray(features)
-        if given.shape == (0,):
-            given = given.reshape(0, *self._shape[1:])
-        if given.shape[1:] != self._shape[1:] or given.dtype.kind not in "fiub":
-            raise ValueError(
-                f"features must be numbers of shape (b, {self._shape[1]}, {self._shape[2]}); found "
-                f"shape {given.shape} and dtype {given.dtype}."
-            )
-        n = len(given) + len(skipped)
-        if self.n_finished + n > self._shape[0]:
-            raise ValueError(
-                f"{n} rows were given, and {self._shape[0] - self.n_finished} of "
-                f"{self._shape[0]} are left."
-            )
-        outside = [k for k in skipped if not 0 <= k < n]
-        if outside:
-            raise ValueError(
-                f"skipped holds positions {quote_some(outside)}; the batch has {n} rows, "
-                f"{len(given)} of them features, and positions in it are 0 to {n - 1}."
-            )
-        present = np.setdiff1d(np.arange(n), np.fromiter(skipped, np.intp, len(skipped)))
-        rows = np.zeros((n, *self._shape[1:]), store_format.DTYPE)
-        with np.errstate(over="ignore", invalid="ignore"):
-            rows[present] = given
-        wrong = present[~np.isfinite(rows[present]).all(axis=(1, 2))]
-        if wrong.size:
-            was_finite = np.isfinite(given).all()
-            kind = "too large for float16 (65504 is the most)" if was_finite else "NaN or infinite"
-            raise ValueError(
-                f"features holds values that are {kind}, in {len(wrong)} row(s): "
-                f"{quote_some(self.n_finished + wrong)}. Correct them, or name these rows in "
-                "skipped."
-            )
-        return rows
-
     def _check_open(self) -> BinaryIO:
         if self._file is None or os.getpid() != self._owner:
             state = "finished" if self.finished else "closed"
@@ -429,11 +375,3 @@ class FeatureStoreWriter:
             self._file = None
         if self._lock is not None:
             self._lock.release()
-
-
-def _as_size(n_bytes: float) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:.4g} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:.4g} TiB"

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SUFFIXES", "Pictures", "as_pictures"]
+__all__ = ["SUFFIXES", "Pictures", "as_pictures", "read_orientation"]
 
 # What is taken for a picture in a folder; a list of paths may name any file.
 SUFFIXES = (
     *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
     ".webp",
 )
+
+_ORIENTATION = 0x0112
 
 _WANTED = (
     "X must be a folder, a sequence of paths, a sequence of PIL images or a uint8 array of shape "
@@ -80,23 +82,32 @@ class Pictures:
             return {}
         missing = {}
         for row, path in enumerate(self.items):
-            if not path.is_file():
-                missing[row] = "is a folder" if path.is_dir() else "no such file"
+            # Those of pathlib raise at names that no file can have.
+            if not os.path.isfile(path):
+                missing[row] = "is a folder" if os.path.isdir(path) else "no such file"
         return missing
 
     def fingerprints(self, *, times: bool = False) -> list[str]:
         """Tell each picture from a changed one: by size, also time, or contents where in memory."""
         if self.names is not None:
             return [_stat(path, times) for path in self.items]
-        return [_hash_pixels(self.load(row)) for row in range(len(self))]
+        return [self._hash(row) for row in range(len(self))]
 
     def digest(self) -> str:
-        """Hash names, sizes and times of files, or the contents of what is in memory."""
-        total = hashlib.sha256()
+        """Hash paths, sizes and times of files, or the contents of what is in memory."""
+        total = hashlib.sha256(f"{self.root}\n".encode("utf-8", "surrogateescape"))
         for row, mark in enumerate(self.fingerprints(times=True)):
             name = self.name(row) or ""
             total.update(f"{name}\0{mark}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
+
+    def _hash(self, row: int) -> str:
+        try:
+            return _hash_pixels(self.load(row))
+        except MemoryError:
+            raise
+        except Exception as error:  # named or skipped when it is decoded
+            return f"unreadable: {type(error).__name__}"
 
 
 def as_pictures(X: Any) -> Pictures:
@@ -145,8 +156,14 @@ def _from_folder(folder: Path) -> Pictures:
     if not folder.is_dir():
         raise FileNotFoundError(f"X={str(folder)!r}, but there is no such folder.")
     found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = Path(parent).resolve()
+        above = {real, *real.parents}  # where a link would lead in circles
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and Path(parent, name).resolve() not in above
+        ]
         found += [
             Path(parent, name)
             for name in files
@@ -236,14 +253,24 @@ def _check_pixels(pixels: Any, row: int) -> Any:
 def _stat(path: Path, times: bool) -> str:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # such as a name with a null character
         return "missing"
     return f"{status.st_size}/{status.st_mtime_ns}" if times else str(status.st_size)
 
 
+def read_orientation(image: Any) -> int:
+    """Read the orientation that cameras write, 1 to 8; it is 1, upright, if none can be read."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        return int(orientation) if orientation in range(1, 9) else 1
+    except Exception:  # unreadable, so it says nothing
+        return 1
+
+
 def _hash_pixels(image: Any) -> str:
     total = hashlib.sha256(f"{image.mode} {image.size}".encode())
-    orientation = image.getexif().get(0x0112, 1)
-    total.update(f" {orientation} {image.getpalette()} {image.info.get('transparency')}".encode())
+    total.update(
+        f" {read_orientation(image)} {image.getpalette()} {image.info.get('transparency')}".encode()
+    )
     total.update(image.tobytes())
     return total.hexdigest()

@@ -113,6 +113,10 @@ def find_allocated(folder: Path) -> int:
         return 0
 
 
+class FolderBusyError(RuntimeError):
+    """Another writer has the folder."""
+
+
 class Lock:
     """A lock on a folder that ends with the process that holds it, however it ends."""
 
@@ -125,7 +129,7 @@ class Lock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             file.close()
-            raise RuntimeError(
+            raise FolderBusyError(
                 f"Another process (or another FeatureStoreWriter of this one) is writing to "
                 f"{folder}. Wait until it has finished, or use another folder."
             ) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from torch import nn
@@ -184,7 +185,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint_path={str(path)!r}, but there is no such file.")
     try:
-        weights = timm.models.load_state_dict(str(path), device="cpu")
+        weights = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"checkpoint_path={str(path)!r} cannot be read as weights (a safetensors file, or one "
@@ -272,7 +273,7 @@ def resolve_image_size(image_size: Any) -> tuple[int, int] | None:
     if image_size is None:
         return None
     sides = (image_size, image_size) if not isinstance(image_size, tuple | list) else image_size
-    if len(sides) != 2 or not all(isinstance(s, int) and s >= 1 for s in sides):
+    if len(sides) != 2 or not all(isinstance(s, int | np.integer) and s >= 1 for s in sides):
         raise ValueError(
             f"image_size={image_size!r} must be a positive integer or two (height, width)."
         )

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 from collections.abc import Mapping
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from zslearn.feature_extraction._extraction import Extraction, check_n_jobs, warn_of_skipped
-from zslearn.feature_extraction._feature_store import FeatureStore, SkippedImage
-from zslearn.feature_extraction._picture_sources import Pictures, as_pictures
+from zslearn.feature_extraction._extraction import check_n_jobs
+from zslearn.feature_extraction._picture_transformer import PictureTransformer
 
 if TYPE_CHECKING:
     import torch
@@ -30,9 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TimmRegionExtractor"]
 
 
-class TimmRegionExtractor(  # type: ignore[call-arg]
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Turn pictures into region features with a network of timm.
 
     Patch tokens of vision transformers, without class and register tokens, or the feature map of a
@@ -87,15 +80,17 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
         Threads that decode and resize pictures. ``None`` and -1 are as many as the process may use
         cores; -2 is one less, and so on.
     on_error : {"raise", "skip"}, default="raise"
-        What is done about pictures that are missing or cannot be read. ``"raise"`` names all of
-        them in one error. ``"skip"`` leaves them out with a warning; `skipped_` and the store
+        What is done about pictures that are missing or cannot be read. ``"raise"`` names all that
+        are missing in one error, before anything is computed, or else all that cannot be read. Up
+        to a hundred are listed. ``"skip"`` leaves them out with a warning; `skipped_` and the store
         record them. **The features then have fewer rows than X**, so that in a pipeline they no
         longer match ``y``: extract first, and go on with ``y[store.rows]``.
     store_dir : str, path-like or None, default=None
         If set, :meth:`transform` writes a feature store to a folder in it that is named by
         pictures and settings, and returns the store: memory then does not limit the number of
         pictures, a second call with the same pictures computes nothing, and a killed one goes on.
-        Files count as the same if path, size and time of change are.
+        Of several processes at the same store, one computes and the others wait for it. Files
+        count as the same if path, size and time of change are.
     verbose : int, default=0
         1 shows a progress bar with pictures a second.
     random_state : int, RandomState instance or None, default=0
@@ -143,7 +138,7 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
     do not do. Transparent ones are laid over white, grey of 16 bits keeps its upper 8, all become
     RGB, and of several frames the first is taken. Pixels of unknown range (floating point, 32 bits)
     count as unreadable. In a folder, files are taken that end in the usual suffixes and whose name
-    does not begin with a dot.
+    does not begin with a dot; links to folders are followed.
 
     **Which output.** The last layer, with `norm`, is what ``forward_features`` of the model
     returns, other layers are maps of ``forward_intermediates``. Axes and prefix tokens are read
@@ -274,11 +269,9 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
         """
         check_n_jobs(self.n_jobs)
         # Lazily, as all that needs torch and timm: importing zslearn stays light.
-        from zslearn._training._device import compute_dtype, resolve_device
         from zslearn.feature_extraction import _timm_models as models
-        from zslearn.feature_extraction._timm_backbone import Backbone, check_pooling, find_layout
+        from zslearn.feature_extraction._fitted_backbone import FittedBackbone
 
-        device = resolve_device(self.device)
         path = self.checkpoint_path
         recipe = models.NetworkRecipe(
             self.model_name,
@@ -288,107 +281,28 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
             models.resolve_image_size(self.image_size),
             int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
-        network = recipe.create()
-        weights_checksum = models.checksum(network)
-        config = models.resolve_data_config(network, recipe.image_size, self.data_config)
-        size = (config["input_size"][1], config["input_size"][2])
-        layout = find_layout(network.to(device), size, int(self.layer), bool(self.norm))
-        pooled = check_pooling(self.grid_shape, layout)
-        # However small the network, a batch of pictures is work enough for half precision to pay.
-        dtype = compute_dtype(self.precision, device, 2**62)
-
-        self.layer_ = layout.layer
-        self.n_layers_ = layout.n_layers
-        self.grid_shape_ = layout.grid_shape if pooled is None else pooled
-        self.n_prefix_tokens_ = layout.n_prefix_tokens
-        self.n_features_out_ = layout.n_features
-        self.data_config_ = config
-        self.precision_ = str(dtype).removeprefix("torch.")
-        self.weights_checksum_ = weights_checksum
-        self.skipped_: list[SkippedImage] = []
-        self._recipe, self._layout, self._pooled = recipe, layout, pooled
-        self._network = Backbone(network, layout, config, pooled, device, dtype)
-        self.n_regions_ = self._network.n_regions
-        self.metadata_ = self._describe()
+        fitted = FittedBackbone.fit(
+            recipe,
+            layer=int(self.layer),
+            norm=bool(self.norm),
+            grid_shape=self.grid_shape,
+            data_config=self.data_config,
+            precision=self.precision,
+            device=self.device,
+        )
+        self._fitted = fitted
+        self.layer_ = fitted.layout.layer
+        self.n_layers_ = fitted.layout.n_layers
+        self.grid_shape_ = fitted.grid_shape
+        self.n_prefix_tokens_ = fitted.layout.n_prefix_tokens
+        self.n_regions_ = fitted.load(self.device).n_regions
+        self.n_features_out_ = fitted.layout.n_features
+        self.data_config_ = fitted.config
+        self.precision_ = fitted.precision
+        self.weights_checksum_ = fitted.weights_checksum
+        self.metadata_ = {"extractor": type(self).__name__, **fitted.describe()}
+        self.skipped_ = []
         return self
-
-    def transform(self, X: Any) -> NDArray[np.float16] | FeatureStore:
-        """Compute the regions of pictures.
-
-        Parameters
-        ----------
-        X : str, path-like, sequence of str, path-like or PIL image, or ndarray of uint8
-            Pictures: a folder, of which all pictures are taken, also from folders below it, sorted
-            by name; a sequence, array or column of paths; a sequence of PIL images; or an array of
-            shape (n, H, W), (n, H, W, 1) or (n, H, W, 3).
-
-        Returns
-        -------
-        ndarray of shape (n, R, D), float16, or FeatureStore
-            Regions in reading order. A store of this shape, which is read on demand, if `store_dir`
-            is set.
-
-        Raises
-        ------
-        FileNotFoundError
-            If pictures are missing, with a list of all, unless ``on_error="skip"``.
-        ValueError
-            If pictures cannot be read, with a list of all, unless ``on_error="skip"``; if there
-            are none; or if features are not finite.
-        TypeError
-            If `X` is something else.
-
-        Warns
-        -----
-        UserWarning
-            If pictures are skipped.
-        """
-        check_is_fitted(self)
-        extraction = self._plan(X)
-        n_total = len(extraction.pictures)
-        out: NDArray[np.float16] | FeatureStore
-        if self.store_dir is None:
-            out, self.skipped_ = extraction.to_array()
-        else:
-            folder = self._folder_for(extraction.pictures)
-            out = self._store(extraction, folder, overwrite=False)
-        warn_of_skipped(self.skipped_, n_total)
-        return out
-
-    def extract(
-        self, X: Any, folder: str | os.PathLike[str], *, overwrite: bool = False
-    ) -> FeatureStore:
-        """Compute the regions of pictures into a feature store; goes on where it was interrupted.
-
-        Parameters
-        ----------
-        X : str, path-like, sequence of str, path-like or PIL image, or ndarray of uint8
-            Pictures, as in :meth:`transform`.
-        folder : str or path-like
-            The folder of the store; made if it is missing. If it holds a store of the same pictures
-            and settings, extraction goes on behind its last row, and a finished one is returned at
-            once. Pictures are the same if names, relative to the folder common to all, and sizes of
-            files are.
-        overwrite : bool, default=False
-            Whether a store of other pictures or settings is replaced.
-
-        Returns
-        -------
-        FeatureStore
-            The finished store, of shape (n, R, D).
-
-        Raises
-        ------
-        ValueError
-            As in :meth:`transform`; or if the folder holds a store of other pictures or settings,
-            or other things.
-        FileNotFoundError
-            If pictures are missing, with a list of all, unless ``on_error="skip"``.
-        """
-        check_is_fitted(self)
-        store = self._store(self._plan(X), folder, overwrite)
-        warn_of_skipped(self.skipped_, store.n_total)
-        return store
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the features of a region, the last axis of what :meth:`transform` returns.
@@ -410,95 +324,6 @@ class TimmRegionExtractor(  # type: ignore[call-arg]
             [f"{name}_layer{self.layer_}_{k}" for k in range(self.n_features_out_)], dtype=object
         )
 
-    def _plan(self, X: Any) -> Extraction:
-        self._validate_params()  # some may have been set since it was fitted
-        check_n_jobs(self.n_jobs)
-        return Extraction(
-            as_pictures(X),
-            self._backbone,
-            self.data_config_,
-            (self.n_regions_, self.n_features_out_),
-            batch_size=int(self.batch_size),
-            n_jobs=self.n_jobs,
-            skip=self.on_error == "skip",
-            verbose=int(self.verbose),
-        )
-
-    def _store(
-        self, extraction: Extraction, folder: str | os.PathLike[str], overwrite: bool
-    ) -> FeatureStore:
-        store = extraction.to_store(
-            folder, grid_shape=self.grid_shape_, metadata=self.metadata_, overwrite=overwrite
-        )
-        self.skipped_ = list(store.skipped)
-        return store
-
     def _backbone(self) -> Backbone:
-        """Return the network; after unpickling, make it again and see that it is the same."""
-        if getattr(self, "_network", None) is not None:
-            return self._network
-        import torch
-
-        from zslearn._training._device import resolve_device
-        from zslearn.feature_extraction import _timm_models as models
-        from zslearn.feature_extraction._timm_backbone import Backbone
-
-        network = self._recipe.create()
-        if models.checksum(network) != self.weights_checksum_:
-            raise RuntimeError(
-                f"The weights of {self._recipe.model_name!r} are not those this "
-                f"{type(self).__name__} was fitted with: fit it again."
-            )
-        self._network = Backbone(
-            network,
-            self._layout,
-            self.data_config_,
-            self._pooled,
-            resolve_device(self.device),
-            getattr(torch, self.precision_),
-        )
-        return self._network
-
-    def _folder_for(self, pictures: Pictures) -> Path:
-        """Folder in `store_dir` named by model, pictures and settings."""
-        assert self.store_dir is not None
-        marks = json.dumps([self.metadata_, pictures.digest()], sort_keys=True)
-        name = re.sub(r"[^A-Za-z0-9]+", "_", self._recipe.model_name).strip("_")[-60:]
-        return Path(self.store_dir) / f"{name}-{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
-
-    def _describe(self) -> dict[str, Any]:
-        """All that features depend on, but for rounding: not device, batch size or versions."""
-        kwargs = json.loads(json.dumps(self._recipe.model_kwargs, default=repr, sort_keys=True))
-        return {
-            "extractor": type(self).__name__,
-            "model": self._recipe.model_name,
-            "model_kwargs": kwargs,
-            "weights_checksum": self.weights_checksum_,
-            "layer": self.layer_,
-            "n_layers": self.n_layers_,
-            "norm": bool(self.norm),
-            "n_prefix_tokens": self.n_prefix_tokens_,
-            "native_grid_shape": _as_list(self._layout.grid_shape),
-            "grid_shape": _as_list(self.grid_shape_),
-            "data_config": self.data_config_,
-            "precision": self.precision_,
-        }
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The network is large, and can be made again.
-        state = dict(super().__getstate__())
-        state.pop("_network", None)
-        return state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.no_validation = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _as_list(shape: tuple[int, int] | None) -> list[int] | None:
-    return None if shape is None else list(shape)
+        backbone: Backbone = self._fitted.load(self.device)
+        return backbone

@@ -108,7 +108,22 @@ class ConditionalCorrelationLoss(nn.Module):
         if self.standardize:
             joint = s if counterfactual is None else torch.cat([s, counterfactual])
             s, t = standardize(joint)[: len(s)], standardize_target(t)
-        difference = s - t
+        return self.compare(s, t, semantics, target)
+
+    def compare(
+        self, standardized: Tensor, standardized_target: Tensor, semantics: Tensor, target: Tensor
+    ) -> Tensor:
+        """Compute the loss of what is standardised; the spread is that of the raw values.
+
+        Parameters
+        ----------
+        standardized, standardized_target, semantics, target : Tensor of shape (B, K)
+
+        Returns
+        -------
+        Tensor of shape ()
+        """
+        difference = standardized - standardized_target
         loss = self._size(difference.clamp_min(0), difference > 0)
         loss = loss + self.alpha * self._size((-difference).clamp_min(0), difference < 0)
         if self.spread is not None:

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
+from zslearn.nn.losses._standardize import standardize, standardize_target
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = ["CVsCLoss"]
@@ -206,10 +207,18 @@ class CVsCLoss(nn.Module):
             terms["ce"] = cross_entropy(z, y)
         if "cal" in names:
             terms["cal"] = self.calibration(z, self.unseen)
-        if "cc" in names:
-            terms["cc"] = self.correlation(s, target, s_other)
-        if "sci" in names:
-            terms["sci"] = self.semantic_intervention(s, s_other, target)
+        shares = {"cc", "sci"} <= set(names) and self.correlation.standardize
+        if shares and s_other is not None:
+            # Both compare the same standardised values.
+            s_std, other_std = standardize(torch.cat([s, s_other])).chunk(2)
+            t_std = standardize_target(target)
+            terms["cc"] = self.correlation.compare(s_std, t_std, s, target)
+            terms["sci"] = self.semantic_intervention.compare(s_std - other_std, t_std)
+        else:
+            if "cc" in names:
+                terms["cc"] = self.correlation(s, target, s_other)
+            if "sci" in names:
+                terms["sci"] = self.semantic_intervention(s, s_other, target)
         if "tci" in names:
             terms["tci"] = self.target_intervention(z, z_other, y)
         return terms

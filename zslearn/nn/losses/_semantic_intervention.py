@@ -83,7 +83,19 @@ class SemanticInterventionLoss(nn.Module):
         if self.standardize:
             semantics, counterfactual = standardize(torch.cat([semantics, counterfactual])).chunk(2)
             target = standardize_target(target)
-        effect = semantics - counterfactual
+        return self.compare(semantics - counterfactual, target)
+
+    def compare(self, effect: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of effects s - s̄ that are standardised, or are not to be.
+
+        Parameters
+        ----------
+        effect, target : Tensor of shape (B, K)
+
+        Returns
+        -------
+        Tensor of shape ()
+        """
         gap = target - effect
         if self.norm == "mean_absolute":
             loss = gap.abs().mean()

@@ -20,8 +20,9 @@ def standardize(x: Tensor) -> Tensor:
     Tensor of shape (B, K)
         ``(x - mean) / sqrt(variance + 1e-5)``: constant attributes become zero, not NaN.
     """
+    # Centred before, so that what is constant becomes zero whatever its size.
     centred = x - x.mean(dim=0)
-    return centred * torch.rsqrt(centred.square().mean(dim=0) + EPSILON)
+    return torch.batch_norm(centred, None, None, None, None, True, 0.0, EPSILON, False)
 
 
 def standardize_target(target: Tensor) -> Tensor:
