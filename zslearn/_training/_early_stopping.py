@@ -112,8 +112,9 @@ class HeldOutMonitor(Callback):
         module = net.module_.eval()
         logits = []
         with torch.inference_mode():
-            for chunk in self.regions.chunks(8 * self.regions.shape[1] * module.n_attributes):
-                semantics = module.semantics(self.regions.take(chunk))
+            n_values = self.regions.shape[1] * module.n_attributes
+            for _, regions in self.regions.take_chunks(8 * n_values):
+                semantics = module.semantics(regions)
                 logits.append(module.class_scores(semantics).float().cpu().numpy())
         score = ausuc_score(self.y, np.concatenate(logits), **self.known)
         net.history.record("valid_ausuc", score)

@@ -52,8 +52,8 @@ class BatchedInference(ZeroShotClassifierMixin):
         """Results of a method of the network, a chunk of rows at a time, on the CPU."""
         module = self.net_.module_.eval()
         with torch.inference_mode():
-            for chunk in rows.chunks(8 * n_values):
-                yield chunk, getattr(module, method)(rows.take(chunk), *args).float().cpu()
+            for chunk, regions in rows.take_chunks(8 * n_values):
+                yield chunk, getattr(module, method)(regions, *args).float().cpu()
 
     def _infer_semantics(self, X: Any) -> tuple[int, Iterator[tuple[slice, Tensor]]]:
         rows = self._inference_rows(X)

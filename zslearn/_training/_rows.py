@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import normalize_rows
 
 __all__ = ["RegionRows", "TrainingBatches"]
 
-_CHUNK_BYTES = 2**23
-_CACHED_NUMBERS = 2**18
+_CHUNK_BYTES = 2**24
+_CACHED_NUMBERS = 2**19
 _TORCH_HAS = {np.dtype(t) for t in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8", "bool")}
 _RESIDENT_SHARE = 0.25
+_WIDE = (torch.float32, torch.float64)
 
 
 class RegionRows:
@@ -72,6 +74,16 @@ class RegionRows:
         step = max(1, _CHUNK_BYTES // per_row)
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))
+
+    def take_chunks(self, bytes_per_row: int = 0) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of rows and their regions, each overwritten by the next."""
+        space = None
+        for chunk in self.chunks(bytes_per_row):
+            n = chunk.stop - chunk.start
+            if space is None:
+                shape = (n, *self.shape[1:])
+                space = torch.empty(shape, dtype=self.dtype, device=self.device)
+            yield chunk, self.take(chunk, out=space[:n])
 
     @property
     def resident(self) -> Tensor | None:
@@ -210,22 +222,32 @@ class TrainingBatches:
 
 def _normalize(raw: Tensor, out: Tensor) -> Tensor | None:
     """Write regions of unit length into out; the images with tiny, huge or not finite ones."""
-    regions = _as_float(raw)
+    regions = raw
+    if raw.dtype not in _WIDE:
+        regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw)
     lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
     zero = lengths == 0
     lengths = lengths.masked_fill_(zero, 1.0)
     low, high, some_zero = torch.stack([lengths.amin(), lengths.amax(), zero.any()]).tolist()
     odd = None
-    # A length of zero may be that of a region of zeros, or of one too small to be squared.
-    if some_zero or not (low > 1e-12 and high < 1e12):
-        strange = ~((lengths > 1e-12) & (lengths < 1e12)) | (zero & (regions != 0).any(-1, True))
-        odd = strange.flatten(1).any(1) if bool(strange.any()) else None
-    out.copy_(regions / lengths if regions is raw else regions.div_(lengths))
+    if not (low > 1e-12 and high < 1e12):
+        odd = ~((lengths > 1e-12) & (lengths < 1e12)).flatten(1).all(1)
+    if some_zero:
+        # Regions of zeros, or ones too small to be squared.
+        small = (regions[zero.squeeze(-1)] != 0).any(-1)
+        if bool(small.any()):
+            images = zero.squeeze(-1).nonzero()[small, 0]
+            odd = torch.zeros(len(raw), dtype=torch.bool, device=raw.device) if odd is None else odd
+            odd[images] = True
+    if regions is raw and out.dtype == raw.dtype:
+        torch.div(raw, lengths, out=out)
+    else:
+        out.copy_(regions / lengths if regions is raw else regions.div_(lengths))
     return odd
 
 
 def _as_float(raw: Tensor) -> Tensor:
-    return raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
+    return raw if raw.dtype in _WIDE else raw.float()
 
 
 def _as_tensor(rows: Any) -> Tensor:

@@ -22,7 +22,7 @@ __all__ = ["ACCUMULATE", "attend", "project_attributes"]
 # What half precision is accumulated in.
 ACCUMULATE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
 
-_CACHED_NUMBERS = 2**18
+_CACHED_NUMBERS = 2**19
 
 
 def attend(regions: Tensor, weights: Tensor) -> Tensor:
