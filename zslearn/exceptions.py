@@ -1,6 +1,8 @@
 """Errors and warnings of zslearn that callers may want to catch by type."""
 
-__all__ = ["NonFiniteLossError", "TrainingInterruptedWarning"]
+from typing import Any
+
+__all__ = ["NonFiniteLossError", "TrainingInterruptedWarning", "UnreadableImagesError"]
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -12,3 +14,25 @@ class NonFiniteLossError(FloatingPointError):
 
 class TrainingInterruptedWarning(UserWarning):
     """Training was interrupted from the keyboard; the estimator has the weights reached so far."""
+
+
+class UnreadableImagesError(ValueError, OSError):
+    """Pictures are missing or cannot be decoded.
+
+    The message lists the first hundred.
+
+    Attributes
+    ----------
+    images : list of (row, image, reason)
+        All of them: the row of each in what was to be read, its name where it has one, and why it
+        cannot be read.
+    """
+
+    images: list[tuple[int, str | None, str]]
+
+    def __init__(self, message: str, images: Any = ()) -> None:
+        super().__init__(message)
+        self.images = list(images)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.images)

@@ -59,6 +59,17 @@ def test_metrics_are_those_of_the_library(zslearn, problem, files):
     assert (results["trainval"], results["test_seen"], results["test_unseen"]) == (63, 21, 36)
 
 
+def test_another_delimiter(zslearn, problem, files):
+    path = problem.folder / "classes.csv"
+    path.write_text(path.read_text().replace(",", ";"))
+    arguments = ("evaluate", *files, "--split", problem.folder / "split.npz", *QUICK)
+    done = zslearn(*arguments)
+    assert done.code == 1
+    assert "Name the delimiter it uses" in done.err
+    done = zslearn(*arguments, "--delimiter", ";")
+    assert done.code == 0, done.err
+
+
 def test_text_seeds_and_files(zslearn, problem, files):
     folder = problem.folder
     done = zslearn(

@@ -107,7 +107,9 @@ MISTAKES = {
     "two kinds of weights": (["--checkpoint", "w.pth"], "exclude each other"),
     "no such layer": (["--layer", "99"], "layer"),
     "too fine a grid": (["--grid", "99x99"], "grid"),
-    "unknown option": (["--data-option", "colour=blue"], "colour"),
+    "unknown option": (["--data-option", "colour=blue"], "--data-option holds 'colour'"),
+    "wrong option": (["--data-option", "crop_pct=x"], "'crop_pct']='x' must be a share"),
+    "no such weights": (["--checkpoint", "w.pth"], "--checkpoint"),
 }
 
 
@@ -116,9 +118,12 @@ def test_mistakes_are_one_line(zslearn, pictures, tmp_path, mistake):
     arguments, message = MISTAKES[mistake]
     (tmp_path / "EMPTY").mkdir()
     folder = pictures
+    given = [argument for argument in MODEL if argument != "--random-weights"]
+    if mistake != "no such weights":
+        given.append("--random-weights")
     if not arguments[0].startswith("--"):
         folder, arguments = arguments[0].replace("EMPTY", str(tmp_path / "EMPTY")), arguments[1:]
-    done = zslearn("extract", folder, "-o", tmp_path / "store", *MODEL, *arguments)
+    done = zslearn("extract", folder, "-o", tmp_path / "store", *given, *arguments)
     assert done.code == 1
     assert done.out == ""
     (line,) = done.err.splitlines()
@@ -133,6 +138,7 @@ def test_other_settings_need_another_folder(zslearn, pictures, tmp_path):
     done = zslearn(*arguments, "--layer", 0)
     assert done.code == 1
     assert "layer" in done.err
+    assert "--overwrite" in done.err
     done = zslearn(*arguments, "--layer", 0, "--overwrite")
     assert done.code == 0, done.err
     assert done.out.startswith("5 pictures in")

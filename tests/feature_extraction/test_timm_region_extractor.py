@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from zslearn import CVsCClassifier
+from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import (
     FeatureStore,
     FeatureStoreWriter,
@@ -173,23 +174,37 @@ def spoil(paths):
 
 def test_all_missing_pictures_are_named(fitted, paths, n_computed):
     X = [paths[0], "/nowhere/1.png", paths[1], "/nowhere/2.png"]
-    with pytest.raises(FileNotFoundError, match="2 of 4 pictures are missing") as caught:
+    with pytest.raises(UnreadableImagesError, match="2 of 4 pictures are missing") as caught:
         fitted.transform(X)
-    assert "row 1: /nowhere/1.png" in str(caught.value)
+    assert "row 1: /nowhere/1.png (no such file)" in str(caught.value)
     assert "row 3: /nowhere/2.png" in str(caught.value)
     assert "on_error='skip'" in str(caught.value)
     assert n_computed == []
 
 
-def test_all_broken_pictures_are_named(fitted, paths, n_computed):
+@pytest.mark.parametrize("store", [False, True])
+def test_all_broken_and_missing_pictures_are_named(fitted, paths, n_computed, store, tmp_path):
     X, _ = spoil(paths)
-    X[8] = paths[8]
-    with pytest.raises(ValueError, match="2 of 10 pictures cannot be read") as caught:
-        fitted.transform(X)
+    with pytest.raises(UnreadableImagesError, match="3 of 10 pictures are missing or") as caught:
+        fitted.extract(X, tmp_path / "store") if store else fitted.transform(X)
     message = str(caught.value)
     assert f"row 1: {paths[1]} (OSError: " in message
     assert f"row 6: {paths[6]} (UnidentifiedImageError: " in message
+    assert f"row 8: {X[8]} (no such file)" in message
+    assert [row for row, _, _ in caught.value.images] == [1, 6, 8]
+    assert n_computed == []
+    assert not (tmp_path / "store").exists()
+
+
+def test_all_broken_pictures_are_named(fitted, paths, n_computed):
+    X, _ = spoil(paths)
+    X[8] = paths[8]
+    with pytest.raises(UnreadableImagesError, match="2 of 10 pictures are missing or") as caught:
+        fitted.transform(X)
+    assert [row for row, _, _ in caught.value.images] == [1, 6]
     assert n_computed == []  # the first batch holds one already
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.images) == (str(caught.value), caught.value.images)
 
 
 def test_skipping(fitted, features, paths):

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("features", metavar="FEATURES")
     data = parser.add_argument_group("data")
     data.add_argument("--attributes", metavar="CSV", help="a row a class, a column an attribute")
+    data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
     data.add_argument("--labels", metavar="FILE", help=".npy or text file with a label a row")
     data.add_argument(
         "--word-vectors",

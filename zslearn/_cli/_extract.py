@@ -20,6 +20,22 @@ A run that was stopped goes on where it was when the same command is given again
     zslearn extract pictures/ -o features/ --checkpoint vit.safetensors --grid 7x7
 """
 
+# What the messages of the library call parameters.
+OPTIONS = {
+    "overwrite=True": "--overwrite",
+    "on_error='skip'": "--skip-broken",
+    "pretrained=False": "--random-weights",
+    "checkpoint_path": "--checkpoint",
+    "model_kwargs": "--model-option",
+    "data_config": "--data-option",
+    "model_name": "--model",
+    "image_size": "--image-size",
+    "grid_shape": "--grid",
+    "layer=": "--layer ",
+    "n_jobs": "--jobs",
+    "batch_size": "--batch-size",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""

@@ -61,8 +61,8 @@ def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
     Parameters
     ----------
     arguments : Namespace
-        With `features`, `labels`, `attributes`, `word_vectors`, `split`, `unseen`, `test_size`,
-        `split_seed`, `benchmark` and `root`.
+        With `features`, `labels`, `attributes`, `delimiter`, `word_vectors`, `split`, `unseen`,
+        `test_size`, `split_seed`, `benchmark` and `root`.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
 
 
 def _read_table(arguments: argparse.Namespace) -> ClassAttributes:
-    table = ClassAttributes.from_csv(arguments.attributes)
+    table = ClassAttributes.from_csv(arguments.attributes, delimiter=arguments.delimiter)
     vectors = _word_vectors(arguments)
     return table if vectors is None else table.with_word_vectors(vectors)
 

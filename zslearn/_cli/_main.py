@@ -68,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _USER_ERRORS as error:
         if arguments.traceback:
             raise
-        _say(f"zslearn {command}: error: {_as_line(error)}")
+        line = _as_line(error)
+        for words, option in getattr(_COMMANDS[command], "OPTIONS", {}).items():
+            line = line.replace(words, option)
+        _say(f"zslearn {command}: error: {line}")
         return 1
     return 0
 

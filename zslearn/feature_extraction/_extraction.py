@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._decoding import (
     PixelBatch,
@@ -134,12 +135,32 @@ class Extraction:
     def _check_missing(self) -> dict[int, str]:
         missing = self.pictures.find_missing()
         if missing and not self.skip:
-            raise FileNotFoundError(
-                f"{len(missing)} of {len(self.pictures)} pictures are missing:\n"
-                f"{_list_failures(self.pictures, missing)}\n"
-                "Correct the paths, or record and skip these with on_error='skip'."
+            # Nothing will be computed, but those that cannot be decoded are to be named as well.
+            failed: dict[int, str] = {}
+            rows = len(self.pictures)
+            decoded = decode_ahead(
+                self.pictures,
+                PixelTransform(self.config),
+                [range(i, min(rows, i + self.batch_size)) for i in range(0, rows, self.batch_size)],
+                n_threads=count_threads(self.n_jobs),
+                n_ahead=0,
+                allocate=lambda shape: np.empty(shape, dtype=np.uint8),
+                missing=missing,
             )
+            with closing(decoded):
+                for batch in decoded:
+                    failed.update(batch.failed)
+            raise self._unreadable(failed)
         return missing
+
+    def _unreadable(self, failed: Mapping[int, str]) -> UnreadableImagesError:
+        pictures = self.pictures
+        return UnreadableImagesError(
+            f"{len(failed)} of {len(pictures)} pictures are missing or cannot be read:\n"
+            f"{_list_failures(pictures, failed)}\n"
+            "Repair or leave them out, or record and skip them with on_error='skip'.",
+            [SkippedImage(row, pictures.name(row), reason) for row, reason in failed.items()],
+        )
 
     def _run(self, start: int, missing: Mapping[int, str]) -> Generator[RegionBatch, None, None]:
         """Yield the regions of the pictures from row `start` on, batch by batch."""
@@ -185,11 +206,7 @@ class Extraction:
             while begun:
                 yield self._finish(*begun.popleft())
         if broken:
-            raise ValueError(
-                f"{len(broken)} of {len(pictures)} pictures cannot be read:\n"
-                f"{_list_failures(pictures, broken)}\n"
-                "Repair or leave them out, or record and skip them with on_error='skip'."
-            )
+            raise self._unreadable(broken)
 
     def _finish(self, batch: PixelBatch, pending: Any) -> RegionBatch:
         failed = {row - batch.rows.start: reason for row, reason in batch.failed.items()}

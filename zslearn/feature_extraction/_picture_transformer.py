@@ -67,11 +67,11 @@ class PictureTransformer(  # type: ignore[call-arg]
 
         Raises
         ------
-        FileNotFoundError
-            If pictures are missing, with a list of all, unless ``on_error="skip"``.
+        UnreadableImagesError
+            If pictures are missing or cannot be read, with a list of all, unless
+            ``on_error="skip"``. It is a ValueError and an OSError.
         ValueError
-            If pictures cannot be read, with a list of all, unless ``on_error="skip"``; if there
-            are none; or if features are not finite.
+            If there are no pictures, or features are not finite.
         TypeError
             If `X` is something else.
 
@@ -118,8 +118,8 @@ class PictureTransformer(  # type: ignore[call-arg]
         ValueError
             As in :meth:`transform`; or if the folder holds a store of other pictures or settings,
             or other things.
-        FileNotFoundError
-            If pictures are missing, with a list of all, unless ``on_error="skip"``.
+        UnreadableImagesError
+            As in :meth:`transform`.
         """
         check_is_fitted(self)
         store = self._store(self._plan(X), folder, overwrite=overwrite)

@@ -294,7 +294,8 @@ def resolve_data_config(
     for name in ("mean", "std"):
         if name in changes:
             changes[name] = _check_colours(name, changes[name])
-    if "crop_pct" in changes and not 0 < changes["crop_pct"] <= 2:
+    share = changes.get("crop_pct", 1)
+    if not isinstance(share, int | float) or not 0 < share <= 2:
         raise ValueError(
             f"data_config['crop_pct']={changes['crop_pct']!r} must be a share, above 0 and at most "
             "2: sides are resized to size / crop_pct and then cropped."

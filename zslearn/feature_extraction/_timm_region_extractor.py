@@ -80,9 +80,9 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):  # ty
         Threads that decode and resize pictures. ``None`` and -1 are as many as the process may use
         cores; -2 is one less, and so on.
     on_error : {"raise", "skip"}, default="raise"
-        What is done about pictures that are missing or cannot be read. ``"raise"`` names all that
-        are missing in one error, before anything is computed, or else all that cannot be read. Up
-        to a hundred are listed. ``"skip"`` leaves them out with a warning; `skipped_` and the store
+        What to do about pictures that are missing or cannot be decoded. ``"raise"`` raises an
+        :class:`~zslearn.exceptions.UnreadableImagesError` that holds them all, of which the message
+        lists a hundred. ``"skip"`` leaves them out with a warning; `skipped_` and the store
         record them. **The features then have fewer rows than X**, so that in a pipeline they no
         longer match ``y``: extract first, and go on with ``y[store.rows]``.
     store_dir : str, path-like or None, default=None
