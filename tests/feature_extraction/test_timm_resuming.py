@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and 
 
 # Imports once; each line read, the name of a store, is an extraction in a process of its own.
 SERVER = """
-import os, sys, time
+import os, signal, sys, time
 import timm
 from zslearn.feature_extraction import TimmRegionExtractor, _fitted_backbone
 from zslearn.feature_extraction import _feature_store_writer as writer
@@ -36,6 +36,7 @@ Backbone.start = slowly
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
         extractor = TimmRegionExtractor(
             "test_vit", pretrained=False, image_size=64, model_kwargs={"depth": 2}, batch_size=3,
             n_jobs=2, device="cpu", precision="float32", on_error="skip",
