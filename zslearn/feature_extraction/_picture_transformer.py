@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,9 @@ class PictureTransformer(  # type: ignore[call-arg]
     n_regions_: int
     skipped_: list[SkippedImage]
 
+    @abstractmethod
     def _backbone(self) -> Backbone:
         """Return the network, on its device."""
-        raise NotImplementedError
 
     def transform(self, X: Any) -> NDArray[np.float16] | FeatureStore:
         """Compute the regions of pictures.
