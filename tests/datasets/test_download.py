@@ -134,11 +134,13 @@ def test_traces_of_a_killed_process_are_cleared_away(server, one, tmp_path):
     downloads.mkdir(parents=True)
     (downloads / "tmpk3m9xw").touch()
     one()
+    assert not (downloads / "tmpk3m9xw").exists()
 
 
 def test_servers_that_do_not_say_the_length(server, one):
     server.length = False
     one()
+    assert server.requests == [("one.mat", 200, None)]
 
 
 def test_damage_is_refused(server, one, tmp_path):
