@@ -27,6 +27,7 @@ _SUBPACKAGES = (
     "ensemble",
     "exceptions",
     "feature_extraction",
+    "inspection",
     "metrics",
     "model_selection",
     "nn",
