@@ -156,3 +156,27 @@ def test_a_failed_fit_leaves_no_ensemble(data):
         ensemble.fit(X, y, class_attributes=table)
     with pytest.raises(sklearn.exceptions.NotFittedError):
         ensemble.predict(X)
+
+
+def test_semantics_are_averaged_and_embeddings_shared(data):
+    X, _, table = data
+    ensemble = fit(data, member(scale=2.5))
+    expected = np.mean([one.predict_attributes(X) for one in ensemble.estimators_], axis=0)
+    np.testing.assert_allclose(ensemble.predict_attributes(X), expected, rtol=1e-6, atol=1e-7)
+    unit = table.values / np.linalg.norm(table.values, axis=1, keepdims=True)
+    np.testing.assert_allclose(ensemble.class_embeddings(), 2.5 * unit, rtol=1e-6)
+    scores = ensemble.predict_attributes(X) @ ensemble.class_embeddings().T
+    np.testing.assert_allclose(ensemble.decision_function(X), scores, rtol=1e-5, atol=1e-6)
+    other = ensemble.class_embeddings(table.subset([3, 1]))
+    np.testing.assert_allclose(other, 2.5 * unit[[1, 3]], rtol=1e-6)
+
+
+def test_averaged_probabilities_are_no_sum_over_attributes(data):
+    ensemble = fit(data, average="probability")
+    assert not hasattr(ensemble, "class_embeddings")
+    assert ensemble.predict_attributes(data[0]).shape == (60, 5)
+    tuned = TunedCalibrationClassifierCV(SeedEnsembleClassifier(member(), average="probability"))
+    assert not hasattr(tuned, "class_embeddings")
+    assert hasattr(
+        TunedCalibrationClassifierCV(SeedEnsembleClassifier(member())), "class_embeddings"
+    )

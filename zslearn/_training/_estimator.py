@@ -43,7 +43,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
     The network is called as ``network(regions, generator=...)`` in training; its constructor also
     takes ``n_features`` and ``seed``; it has ``n_attributes`` and the methods
     ``attribute_weights(dtype)``, ``semantics(regions, weights=None)`` and
-    ``class_scores(semantics, class_attributes=None)``. The criterion is
+    ``class_scores(semantics, class_attributes=None)``, linear in the semantics. The criterion is
     called with the network's output and class indices, and returns a dict of the terms of the
     loss, among them "loss", their sum.
 
@@ -167,6 +167,7 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         y : array-like of shape (n_samples,)
             Class labels; classes that occur for the first time become seen.
         classes : array-like of labels, default=None

@@ -68,6 +68,7 @@ class BatchedInference(ZeroShotClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
 
         Returns
         -------
@@ -81,6 +82,30 @@ class BatchedInference(ZeroShotClassifierMixin):
         for rows, semantics in chunks:
             result[rows] = semantics.numpy()
         return result
+
+    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.float32]:
+        """Class descriptions as the scores use them (Eq. 4): scaled, of equal length.
+
+        Parameters
+        ----------
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to embed instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_classes, n_attributes), float32
+            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`). The
+            class scores are ``predict_attributes(X) @ class_embeddings().T``, so that each
+            attribute's part in a score can be told.
+        """
+        check_is_fitted(self)
+        table = self._described(class_attributes)
+        with torch.inference_mode():
+            scores = self.net_.module_.class_scores(
+                torch.eye(table.n_attributes), torch.from_numpy(np.array(table.values))
+            )
+        embeddings: NDArray[np.float32] = scores.numpy().T.copy()
+        return embeddings
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
         n_samples, chunks = self._infer_semantics(X)

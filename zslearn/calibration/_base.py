@@ -246,6 +246,7 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            The predicted labels.
         """
         rule = self._rule()
         rule.check(candidates, class_attributes)
@@ -272,6 +273,7 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            The predicted labels.
         """
         rule = self._rule()
         rule.check(candidates, class_attributes)
@@ -284,7 +286,7 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
     def calibration_scores(
         self, scores: ArrayLike, *, candidates: Any = None
     ) -> NDArray[np.float64]:
-        """Scores on the scale that the calibration is added to, uncalibrated.
+        """Give scores on the scale that the calibration is added to, uncalibrated.
 
         Parameters
         ----------
@@ -309,13 +311,31 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Samples, as the estimator inside takes them.
 
         Returns
         -------
         semantics : ndarray of shape (n_samples, n_attributes)
+            Columns in the order of ``class_attributes_.attribute_names``.
         """
         final, X = through_steps(self._fitted(), X)
         return np.asarray(final.predict_attributes(X))
+
+    @available_if(_inside_has("class_embeddings"))
+    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.floating]:
+        """Class descriptions as the scores use them, from the estimator inside.
+
+        Parameters
+        ----------
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to embed instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_classes, n_attributes)
+            The class scores are ``predict_attributes(X) @ class_embeddings().T``.
+        """
+        return np.asarray(final_estimator(self._fitted()).class_embeddings(class_attributes))
 
     @available_if(_inside_has("attention_maps"))
     def attention_maps(self, X: Any, attributes: Any = None) -> NDArray[np.floating]:
@@ -324,12 +344,14 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Samples, as the estimator inside takes them.
         attributes : sequence of attribute names or indices, default=None
             The attributes wanted; all of them by default.
 
         Returns
         -------
         maps : ndarray of shape (n_samples, n_attributes, n_regions)
+            Non-negative; each map sums to one over the regions.
         """
         final, X = through_steps(self._fitted(), X)
         return np.asarray(final.attention_maps(X, attributes))
@@ -340,7 +362,9 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Samples, as the estimator inside takes them.
         y : array-like of shape (n_samples,)
+            Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples within their class.
         candidates : {"all", "seen", "unseen"} or array-like of labels, default=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,12 +12,23 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.model_selection import fit_many
 
 __all__ = ["SeedEnsembleClassifier"]
+
+
+def _members_have(method: str) -> Callable[[Any], bool]:
+    """Whether the members have a method: the fitted ones, if there are any."""
+
+    def check(self: Any) -> bool:
+        return hasattr(getattr(self, "estimators_", [self.estimator])[0], method)
+
+    return check
 
 
 class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
@@ -58,7 +70,7 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         The table, its rows in the order of `classes_`.
     n_features_in_ : int
         Width of a region feature.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X was a DataFrame with string column names.
 
     See Also
@@ -176,6 +188,46 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
                 f"CVsCClassifier, found {type(estimator).__name__}. Of a pipeline, make the last "
                 "step an ensemble."
             )
+
+    @available_if(_members_have("predict_attributes"))
+    def predict_attributes(self, X: Any) -> NDArray[np.float64]:
+        """Semantic vectors of the samples, the mean of the members'.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+
+        Returns
+        -------
+        semantics : ndarray of shape (n_samples, n_attributes), float64
+            Columns in the order of ``class_attributes_.attribute_names``.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        total: NDArray[np.float64] | float = 0.0
+        for member in self.estimators_:
+            total = total + np.asarray(member.predict_attributes(X), dtype=np.float64)
+        return np.asarray(total) / len(self.estimators_)
+
+    @available_if(lambda self: self.average == "score" and _members_have("class_embeddings")(self))
+    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.floating]:
+        """Class descriptions as the scores use them: those of any member, if scores are averaged.
+
+        Parameters
+        ----------
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to embed instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_classes, n_attributes)
+            The class scores are ``predict_attributes(X) @ class_embeddings().T``. The members
+            have one and the same; with ``average="probability"`` there is none, for a mean of
+            probabilities is no sum over attributes.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.estimators_[0].class_embeddings(class_attributes))
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float64]:
         X = self._check_X(X, reset=False)

@@ -79,10 +79,10 @@ def sequential_colormap(ax: Any) -> Any:
 
 def diverging_colormap(ax: Any) -> Any:
     """Orange for below, blue for above, the paper of these axes for zero."""
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     return LinearSegmentedColormap.from_list(
-        "zslearn_diverging", ["#D55E00", background(ax), "#0072B2"]
+        "zslearn_diverging", [to_rgb("#D55E00"), background(ax), to_rgb("#0072B2")]
     )
 
 
@@ -101,7 +101,7 @@ def show_labels(axis: Any, labels: Sequence[str], *, rotation: float = 0, limit:
         Most names that are written.
     """
     step = max(1, -(-len(labels) // limit))
-    positions = np.arange(0, len(labels), step)
+    positions = list(range(0, len(labels), step))
     axis.set_ticks(positions, [str(labels[i]) for i in positions])
     size = float(np.clip(260 / max(len(positions), 1), 5, 10))
     axis.set_tick_params(labelsize=size, labelrotation=rotation, length=2 if step == 1 else 3)

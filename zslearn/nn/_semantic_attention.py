@@ -179,10 +179,13 @@ def _attend(regions: Tensor, weights: Tensor, *, keep_attention: bool) -> tuple[
         # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
         attention = scratch("attention", logits.shape, accumulate, product.device)
         torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=attention).exp_()
-        attention /= attention.sum(dim=-2, keepdim=True)
+        total = attention.sum(dim=-2, keepdim=True)
         if keep_attention:
+            attention /= total
             part[..., :n_attributes] = attention
         torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
+        if not keep_attention:
+            semantics[images] /= total.squeeze(-2)
     return semantics, memory
 
 
