@@ -52,6 +52,16 @@ def check_class_attributes(
     ValueError
         If a label in `y` is not described, a bare table has lost rows or may have, or a bare
         array comes with labels that are not its row numbers.
+
+    See Also
+    --------
+    zslearn.ClassAttributes : The table.
+
+    Examples
+    --------
+    >>> from zslearn.base import check_class_attributes
+    >>> check_class_attributes([[1, 0], [0, 1], [1, 1]], [2, 0, 0, 2])
+    ClassAttributes(3 classes x 2 attributes, labels: 0, 1, 2, no word vectors)
     """
     seen = np.unique(y)
     if class_attributes is None:
@@ -145,10 +155,23 @@ def is_row_source(X: Any) -> bool:
     Parameters
     ----------
     X : object
+        What was passed as features.
 
     Returns
     -------
     bool
+        True also for ``numpy`` arrays of bfloat16, False for any other array, list or data frame.
+
+    See Also
+    --------
+    zslearn.model_selection.RowView : A view of rows that are read on demand.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from zslearn.base import is_row_source
+    >>> is_row_source(np.zeros((2, 3))), is_row_source(torch.zeros(2, 3))
+    (False, True)
     """
     if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
         return False

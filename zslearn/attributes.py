@@ -271,6 +271,7 @@ class ClassAttributes:
         Returns
         -------
         rows : ndarray of shape (n,)
+            For each label its row.
 
         Raises
         ------
@@ -326,6 +327,7 @@ class ClassAttributes:
         Returns
         -------
         ClassAttributes
+            With the same classes and values.
 
         Examples
         --------
@@ -350,7 +352,13 @@ class ClassAttributes:
         return other
 
     def to_frame(self) -> Any:
-        """Return the values as a pandas DataFrame indexed by class label."""
+        """Return the values as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_classes, n_attributes)
+            Indexed by class label, a column for each attribute.
+        """
         import pandas as pd
 
         return pd.DataFrame(

@@ -32,6 +32,35 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     `class_attributes_` and `n_features_in_`, and ``_class_scores(X, table)``, the uncalibrated
     scores of the classes of any table with the fitted attributes. A subclass with a parameter
     ``delta`` is calibrated by it, on the scale its parameter ``delta_scale`` names.
+
+    See Also
+    --------
+    check_class_attributes : Turns what `fit` is given into a sorted table.
+    zslearn.CVsCClassifier : A classifier that does all of this.
+
+    Examples
+    --------
+    A classifier that takes features as attributes, and the class that agrees best with them:
+
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from zslearn.base import ZeroShotClassifierMixin, check_class_attributes
+    >>> class BestAgreement(ZeroShotClassifierMixin, BaseEstimator):
+    ...     def fit(self, X, y, class_attributes=None):
+    ...         X, y = self._check_X_y(X, y, reset=True)
+    ...         self.class_attributes_ = check_class_attributes(class_attributes, y)
+    ...         self.classes_ = np.array(self.class_attributes_.labels)
+    ...         self.seen_classes_ = np.unique(y)
+    ...         self.unseen_classes_ = np.setdiff1d(self.classes_, self.seen_classes_)
+    ...         return self
+    ...
+    ...     def _class_scores(self, X, table):
+    ...         return self._check_X(X, reset=False) @ table.values.T
+    >>> clf = BestAgreement()
+    >>> clf.fit([[2.0, 0.0], [0.0, 2.0]], [0, 1], class_attributes=[[1, 0], [0, 1], [1, 1]])
+    BestAgreement()
+    >>> clf.predict([[3.0, 2.0]]), clf.predict([[3.0, 2.0]], candidates="seen")
+    (array([2]), array([0]))
     """
 
     # Class-level requests: no set_fit_request is needed where metadata routing is on.
@@ -109,6 +138,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         class_attributes : ClassAttributes or DataFrame, default=None
             Classes to score instead of the fitted ones, described by the same attributes.
 
@@ -129,6 +159,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         class_attributes : ClassAttributes or DataFrame, default=None
             Classes to choose among instead of the fitted ones.
 
@@ -149,6 +180,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
             The classes to choose among. ``None`` and "all" are generalised zero-shot prediction:
             every described class, calibrated by `delta` (Eq. 13). "unseen" is the conventional
@@ -160,6 +192,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            The predicted labels.
         """
         check_is_fitted(self)
         table = self._described(class_attributes)
@@ -184,6 +217,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            The predicted labels.
         """
         check_is_fitted(self)
         table = self._described(class_attributes)
@@ -193,7 +227,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     def calibration_scores(
         self, scores: ArrayLike, *, candidates: Any = None
     ) -> NDArray[np.float64]:
-        """Scores on the scale that `delta` is added to, uncalibrated.
+        """Give scores on the scale that `delta` is added to, uncalibrated.
 
         Parameters
         ----------
@@ -218,7 +252,9 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         y : array-like of shape (n_samples,)
+            Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples within their class.
         candidates : {"all", "seen", "unseen"} or array-like of labels, default=None

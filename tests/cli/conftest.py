@@ -1,5 +1,7 @@
 """A small problem on disk in the forms the command line reads."""
 
+import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,3 +48,19 @@ def problem(tmp_path):
     return SimpleNamespace(
         folder=tmp_path, X=X.astype(np.float16), y=names[y], names=names, table=table, split=split
     )
+
+
+@pytest.fixture
+def write_benchmark():
+    """Write a generated benchmark in its official layout: write_benchmark(name, root)."""
+    here = Path(__file__).parent
+    layouts = load_file(here.parent / "datasets" / "official_layouts.py")
+    generated = load_file(here / "benchmark_layouts.py")
+    return lambda name, root: generated.write_benchmark(layouts, name, root)
+
+
+def load_file(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

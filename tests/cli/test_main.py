@@ -20,10 +20,10 @@ def test_version(zslearn):
 def test_no_command_prints_help_and_fails(zslearn):
     done = zslearn()
     assert done.code == 2
-    assert {"extract", "evaluate", "info"} <= set(done.out.split())
+    assert {"extract", "evaluate", "reproduce", "info"} <= set(done.out.split())
 
 
-@pytest.mark.parametrize("command", ["extract", "evaluate", "info"])
+@pytest.mark.parametrize("command", ["extract", "evaluate", "reproduce", "info"])
 def test_help(zslearn, command):
     done = zslearn(command, "--help")
     assert done.code == 0

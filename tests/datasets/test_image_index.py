@@ -1,6 +1,5 @@
 """Lists of pictures: how rows of a split meet the files of a folder."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from zslearn.datasets._image_index import (
     ImageIndex,
     Pictures,
     clean_name,
-    list_pictures,
     match_pictures,
     read_image_index,
 )
@@ -52,30 +50,6 @@ def test_clean_name(written, clean):
     assert clean_name(clean) == clean
 
 
-def test_pictures_are_listed_without_what_is_no_picture(tmp_path):
-    for name in ("b/2.JPG", "a/1.jpg", "a/._1.jpg", "a/notes.txt", ".cache/3.jpg", "0.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_pictures(tmp_path) == ["0.png", "a/1.jpg", "b/2.JPG"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_linked_folders_are_listed(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/1.jpg").touch()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/class").symlink_to(tmp_path / "real", target_is_directory=True)
-    assert list_pictures(tmp_path / "root") == ["class/1.jpg"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_loops_of_links_are_not_followed(tmp_path):
-    (tmp_path / "class/1.jpg").parent.mkdir()
-    (tmp_path / "class/1.jpg").touch()
-    (tmp_path / "class/all").symlink_to(tmp_path, target_is_directory=True)
-    assert list_pictures(tmp_path) == ["class/1.jpg"]
-
-
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -100,7 +74,34 @@ def test_another_kind_of_file(tmp_path):
 @pytest.mark.parametrize("name", ["cub", "sun", "awa2", "apy", "flo"])
 def test_paths_of_pictures_are_full(tmp_path, layouts, monkeypatch, name):
     """They outlive a change of the working directory."""
-    root = getattr(layouts, f"write_{name}")(tmp_path / "data")
+    write_layout(layouts, name, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    bunch = getattr(datasets, f"load_{name}")("data")
+    monkeypatch.chdir("/")
+    assert all(Path(path).is_file() for path in bunch.image_paths)
+
+
+@pytest.mark.parametrize("name", ["cub", "sun", "awa2", "apy", "flo"])
+def test_home_folder_is_expanded(tmp_path, layouts, monkeypatch, name):
+    root = write_layout(layouts, name, tmp_path / "data")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    load = getattr(datasets, f"load_{name}")
+    split = next(root.rglob("att_splits.mat")).parent.relative_to(tmp_path)
+    bunch = load("~/data", splits=f"~/{split}")
+    assert bunch.image_paths.tolist() == load(root).image_paths.tolist()
+
+
+def test_home_folder_is_expanded_of_ready_features(tmp_path, layouts, monkeypatch):
+    root = layouts.write_sun(tmp_path)
+    layouts.write_res101(root / "xlsa17/data/SUN", None, [1, 1, 2, 3, 3])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert datasets.load_xlsa17("~/xlsa17", "SUN").data.shape == (5, 3)
+
+
+def write_layout(layouts, name, folder):
+    root = getattr(layouts, f"write_{name}")(folder)
     if name == "apy":
         layouts.write_splits(
             root / "xlsa17/data/APY",
@@ -108,7 +109,4 @@ def test_paths_of_pictures_are_full(tmp_path, layouts, monkeypatch, name):
             ["cow", "dog", "mug"],
             {"trainval": [1, 5], "test_seen": [3, 6], "test_unseen": [2, 4]},
         )
-    monkeypatch.chdir(tmp_path)
-    bunch = getattr(datasets, f"load_{name}")("data")
-    monkeypatch.chdir("/")
-    assert all(Path(path).is_file() for path in bunch.image_paths)
+    return root

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zslearn.feature_extraction._picture_sources import as_pictures
+from zslearn.feature_extraction._picture_sources import as_pictures, list_pictures
 from zslearn.model_selection import RowView
 
 PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
@@ -185,3 +185,37 @@ def test_digests_of_pixels():
     turned = [Image.fromarray(picture) for picture in PIXELS]
     turned[1].getexif()[0x0112] = 6
     assert as_pictures(turned).digest() != one.digest()
+
+
+def test_pictures_are_listed_without_what_is_no_picture(tmp_path):
+    for name in ("b/2.JPG", "a/1.jpg", "a/._1.jpg", "a/notes.txt", ".cache/3.jpg", "0.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_pictures(tmp_path) == ["0.png", "a/1.jpg", "b/2.JPG"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_linked_folders_are_listed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/1.jpg").touch()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/class").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert list_pictures(tmp_path / "root") == ["class/1.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_loops_of_links_are_not_followed(tmp_path):
+    (tmp_path / "class/1.jpg").parent.mkdir()
+    (tmp_path / "class/1.jpg").touch()
+    (tmp_path / "class/all").symlink_to(tmp_path, target_is_directory=True)
+    assert list_pictures(tmp_path) == ["class/1.jpg"]
+
+
+def test_names_are_sorted_as_texts(tmp_path):
+    """As the published splits number pictures: "/" is a letter like the others."""
+    for name in ("a/2.jpg", "a b/1.jpg", "a-b/3.jpg", "a0/4.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    expected = ["a b/1.jpg", "a-b/3.jpg", "a/2.jpg", "a0/4.jpg"]
+    assert list_pictures(tmp_path) == expected
+    assert as_pictures(tmp_path).names == expected

@@ -157,6 +157,23 @@ def test_failed_fits_are_gaps_and_counted():
     assert display.axes_[0].get_title() == "no score in 3 of 8 fits"
 
 
+def test_values_between_gaps_have_error_bars():
+    table = [[0.1, 0.3], [np.nan, 0.5], [0.2, 0.4], [np.nan, 0.1], [0.5, 0.5], [0.1, 0.3]]
+    results = one_parameter([1, 2, 3, 4, 5, 6], H=table, T1=np.full((6, 2), 0.5))
+    display = draw(results)
+    bars = display.error_bars_["lambda_cc"]
+    assert list(bars) == ["H"]  # T1 has no gaps
+    segments = bars["H"].lines[2][0].get_segments()
+    # Of 1 and 3; 5 and 6 have each other, and the band between them.
+    np.testing.assert_allclose(segments, [[[1, 0.1], [1, 0.3]], [[3, 0.2], [3, 0.4]]])
+    line = display.lines_["lambda_cc"]["H"]
+    expected = to_rgba(line.get_color())[:3]
+    np.testing.assert_allclose(bars["H"].lines[2][0].get_colors()[0][:3], expected)
+    # Without a standard error there is nothing to draw.
+    single = draw(one_parameter([1, 2], H=[[0.1], [np.nan]]))
+    assert single.error_bars_ == {"lambda_cc": {}}
+
+
 def test_nothing_but_failed_fits():
     display = draw(one_parameter([0, 1], H=np.full((2, 2), np.nan)))
     assert display.sweeps["lambda_cc"].best is None

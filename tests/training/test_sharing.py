@@ -11,8 +11,8 @@ import pytest
 import torch
 from sklearn.model_selection import cross_val_score
 
-from zslearn import CVsCClassifier
-from zslearn._training import _sharing
+from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._training import _estimator, _sharing
 from zslearn._training._sharing import SHARE_VARIABLE, ThreadShare, take_turn
 
 GPU = torch.device("cuda", 0)
@@ -47,6 +47,53 @@ def test_threads_take_turns_on_an_accelerator(monkeypatch):
     assert most_at_once(3, GPU) == 3
     monkeypatch.setenv(SHARE_VARIABLE, "0")
     assert most_at_once(3, GPU) == 1
+
+
+def test_a_turn_within_a_turn_is_the_same():
+    with take_turn(GPU):
+        with take_turn(GPU):
+            pass
+        assert not _sharing._turns[GPU].acquire(blocking=False), "the inner one gave it back"
+    assert _sharing._turns[GPU].acquire(blocking=False)
+    _sharing._turns[GPU].release()
+
+
+class Properties:
+    uuid = "c0ffee"
+
+
+def test_cards_are_told_apart_by_their_own_name(monkeypatch):
+    assert _sharing._card(torch.device("mps")) == "mps0"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
+    assert _sharing._card(GPU) == "cuda-c0ffee"
+
+    def fail(device):
+        raise RuntimeError("Cannot re-initialize CUDA in forked subprocess")
+
+    monkeypatch.setattr(torch.cuda, "get_device_properties", fail)
+    assert _sharing._card(GPU) == "cuda0"
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_copy_of_the_regions_is_made_in_turn(monkeypatch, early_stopping):
+    made_in_turn = []
+    make = CVsCClassifier._regions
+
+    def watch(self, *args, **kwargs):
+        if kwargs:  # for training
+            made_in_turn.append(GPU in _sharing._mine.__dict__.get("held", ()))
+        return make(self, *args, **kwargs)
+
+    monkeypatch.setattr(CVsCClassifier, "_regions", watch)
+    on_card = _estimator.take_turn
+    monkeypatch.setattr(_estimator, "take_turn", lambda device: on_card(GPU))
+    X, y = np.random.default_rng(0).normal(size=(60, 2, 5)), np.arange(60) % 6
+    table = ClassAttributes(np.eye(6) + 0.1)
+    clf = CVsCClassifier(max_epochs=2, early_stopping=early_stopping, keep_regions=True)
+    clf.fit(X, y, class_attributes=table)
+    assert made_in_turn == [True] * (3 if early_stopping else 1)
+    assert not _sharing._mine.held
 
 
 def hold(path, device):

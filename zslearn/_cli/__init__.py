@@ -1,4 +1,4 @@
-"""The command line: ``zslearn extract``, ``zslearn evaluate``, ``zslearn info``."""
+"""The command line: ``zslearn extract``, ``evaluate``, ``reproduce`` and ``info``."""
 
 from zslearn._cli._main import main
 

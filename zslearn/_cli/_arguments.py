@@ -7,11 +7,13 @@ import ast
 import json
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 __all__ = [
     "as_json",
     "as_parameters",
+    "check_writable",
     "delta",
     "fraction",
     "grid",
@@ -79,6 +81,18 @@ def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             values[name] = text
     return values
+
+
+def check_writable(arguments: argparse.Namespace, *options: str) -> None:
+    """Refuse files that cannot be written, before anything is computed for them."""
+    for option in options:
+        path = getattr(arguments, option)
+        if path and not Path(path).resolve().parent.is_dir():
+            raise FileNotFoundError(
+                f"--{option}: there is no folder {str(Path(path).parent)!r} to write to."
+            )
+        if path and Path(path).is_dir():
+            raise IsADirectoryError(f"--{option}: {path!r} is a folder; name a file.")
 
 
 def as_json(results: Any) -> str:

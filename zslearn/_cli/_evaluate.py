@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zslearn._cli._arguments import as_json, as_parameters, delta, fraction, key_value, natural
-from zslearn.exceptions import TrainingInterruptedWarning
+from zslearn._cli._arguments import (
+    as_json,
+    as_parameters,
+    check_writable,
+    delta,
+    fraction,
+    key_value,
+    natural,
+)
+from zslearn._cli._classifier import make_classifier, uninterrupted
 
 SUMMARY = "T1, U, S, H and AUSUC of CVsC on features, attributes and a split"
 DESCRIPTION = """\
@@ -88,19 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Fit, evaluate, report."""
-    for option in ("json", "save"):
-        path = getattr(arguments, option)
-        if path and not Path(path).resolve().parent.is_dir():
-            raise FileNotFoundError(
-                f"--{option}: there is no folder {str(Path(path).parent)!r} to write to."
-            )
-        if path and Path(path).is_dir():
-            raise IsADirectoryError(f"--{option}: {path!r} is a folder; name a file.")
+    check_writable(arguments, "json", "save")
     _check_parameters(arguments)
-    from zslearn._cli._inputs import read_inputs
+    from zslearn._cli._inputs import check_parts, read_inputs
 
     inputs = read_inputs(arguments)
-    _check_parts(inputs)
+    check_parts(inputs)
     results = _describe(inputs, arguments)
     results["runs"] = []
     for seed in range(arguments.seeds):
@@ -127,23 +127,9 @@ def _check_parameters(arguments: argparse.Namespace) -> None:
             raise ValueError(f"--set {name}=...: use --{options[name]} for it.")
 
 
-def _check_parts(inputs: Any) -> None:
-    for part in ("trainval", "test_seen", "test_unseen"):
-        if not len(getattr(inputs, part)):
-            raise ValueError(f"the split has no {part} row with features.")
-    seen = set(inputs.y[inputs.trainval].tolist())
-    leaked = sorted(set(inputs.y[inputs.test_unseen].tolist()) & seen)
-    if leaked:
-        raise ValueError(f"classes of test_unseen are in trainval too, such as {leaked[0]!r}.")
-    strangers = sorted(set(inputs.y[inputs.test_seen].tolist()) - seen)
-    if strangers:
-        raise ValueError(f"classes of test_seen are not in trainval, such as {strangers[0]!r}.")
-
-
 def _fit_and_score(
     inputs: Any, arguments: argparse.Namespace, seed: int
 ) -> tuple[Any, dict[str, Any]]:
-    from zslearn.attention import CVsCClassifier
     from zslearn.calibration import TunedCalibrationClassifierCV
     from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
     from zslearn.model_selection import RowView
@@ -151,14 +137,8 @@ def _fit_and_score(
     parameters = as_parameters(arguments.set)
     if arguments.epochs:
         parameters["max_epochs"] = arguments.epochs
-    estimator = CVsCClassifier(device=arguments.device, random_state=seed)
-    unknown = sorted(set(parameters) - set(estimator.get_params()))
-    if unknown:
-        raise ValueError(
-            f"--set: CVsCClassifier has no parameter {unknown[0]!r}; it has "
-            f"{', '.join(sorted(estimator.get_params()))}."
-        )
-    estimator.set_params(**parameters)
+    estimator = make_classifier(parameters)
+    estimator.set_params(device=arguments.device, random_state=seed)
     model: Any = estimator
     if arguments.delta == "tuned":
         model = TunedCalibrationClassifierCV(estimator, random_state=seed)
@@ -166,17 +146,10 @@ def _fit_and_score(
         estimator.set_params(delta=arguments.delta)
     y = inputs.y
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        # Half-trained weights are of use in Python; their scores would be taken for the model's.
-        warnings.simplefilter("error", TrainingInterruptedWarning)
-        try:
-            model.fit(
-                RowView(inputs.X, inputs.trainval),
-                y[inputs.trainval],
-                class_attributes=inputs.table,
-            )
-        except TrainingInterruptedWarning:
-            raise KeyboardInterrupt from None
+    with uninterrupted():
+        model.fit(
+            RowView(inputs.X, inputs.trainval), y[inputs.trainval], class_attributes=inputs.table
+        )
     seconds = time.perf_counter() - start
 
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])

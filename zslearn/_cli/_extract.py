@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from zslearn._cli._arguments import as_parameters, grid, image_size, key_value, natural
 
@@ -37,10 +38,8 @@ OPTIONS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the command."""
-    parser.add_argument("folder", metavar="FOLDER", help="pictures, also in sub-folders")
-    parser.add_argument("-o", "--output", metavar="STORE", required=True, help="folder to write to")
+def add_network_arguments(parser: argparse.ArgumentParser) -> tuple[Any, Any]:
+    """Declare what an extractor is made of; returns the groups "pictures" and "running"."""
     model = parser.add_argument_group("network")
     model.add_argument(
         "--model",
@@ -76,11 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="override of timm's data configuration, such as crop_mode=squash; may be repeated",
     )
-    pictures.add_argument(
-        "--skip-broken",
-        action="store_true",
-        help="leave out pictures that cannot be read, and record them",
-    )
     run = parser.add_argument_group("running")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     run.add_argument(
@@ -88,21 +82,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--batch-size", type=natural, default=32)
     run.add_argument("--jobs", type=natural, help="threads that decode (default: all processors)")
+    return pictures, run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("folder", metavar="FOLDER", help="pictures, also in sub-folders")
+    parser.add_argument("-o", "--output", metavar="STORE", required=True, help="folder to write to")
+    pictures, run = add_network_arguments(parser)
+    pictures.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave out pictures that cannot be read, and record them",
+    )
     run.add_argument("--overwrite", action="store_true", help="replace a store of other settings")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Extract, and say how it went."""
+def make_extractor(arguments: argparse.Namespace, on_error: str, *, quiet: bool) -> Any:
+    """Make the extractor that the arguments describe, with its network loaded."""
     if arguments.random_weights and arguments.checkpoint:
         raise ValueError("--random-weights and --checkpoint exclude each other: give one.")
-    folder = Path(arguments.folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{str(folder)!r} is not a folder of pictures.")
-
     from zslearn.feature_extraction import TimmRegionExtractor
 
-    extractor = TimmRegionExtractor(
+    return TimmRegionExtractor(
         arguments.model,
         pretrained=not arguments.random_weights,
         checkpoint_path=arguments.checkpoint,
@@ -116,9 +119,20 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         batch_size=arguments.batch_size,
         n_jobs=arguments.jobs,
-        on_error="skip" if arguments.skip_broken else "raise",
-        verbose=0 if arguments.quiet else 1,
+        on_error=on_error,
+        verbose=0 if quiet else 1,
     ).fit()
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Extract, and say how it went."""
+    folder = Path(arguments.folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{str(folder)!r} is not a folder of pictures.")
+
+    extractor = make_extractor(
+        arguments, "skip" if arguments.skip_broken else "raise", quiet=arguments.quiet
+    )
     before = _count_finished(arguments.output)
     start = time.perf_counter()
     store = extractor.extract(folder, arguments.output, overwrite=arguments.overwrite)

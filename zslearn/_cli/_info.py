@@ -25,7 +25,7 @@ Splits (att_splits.mat, or its folder) or a folder of pictures.
 """
 
 _PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "skorch", "numpy", "joblib")
-_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "accelerate", "dask")
+_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "dask")
 _SHOWN = 10
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zslearn.attributes import ClassAttributes
 from zslearn.model_selection import gzsl_train_test_split
 
-__all__ = ["EvaluationInputs", "read_inputs"]
+__all__ = ["EvaluationInputs", "check_parts", "load_array", "load_word_vectors", "read_inputs"]
 
 _PARTS = ("trainval", "test_seen", "test_unseen")
 
@@ -89,6 +89,20 @@ def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
     return _with_split(features, y, table, arguments)
 
 
+def check_parts(inputs: EvaluationInputs) -> None:
+    """Refuse a split that poses no generalised zero-shot problem."""
+    for part in _PARTS:
+        if not len(getattr(inputs, part)):
+            raise ValueError(f"the split has no {part} row with features.")
+    seen = set(inputs.y[inputs.trainval].tolist())
+    leaked = sorted(set(inputs.y[inputs.test_unseen].tolist()) & seen)
+    if leaked:
+        raise ValueError(f"classes of test_unseen are in trainval too, such as {leaked[0]!r}.")
+    strangers = sorted(set(inputs.y[inputs.test_seen].tolist()) - seen)
+    if strangers:
+        raise ValueError(f"classes of test_seen are not in trainval, such as {strangers[0]!r}.")
+
+
 def _read_features(path: Path) -> _Features:
     if path.is_dir():
         from zslearn.feature_extraction import FeatureStore
@@ -119,7 +133,7 @@ def _read_ready(path: Path, arguments: argparse.Namespace) -> EvaluationInputs:
     from zslearn.datasets import load_xlsa17
 
     path = path.absolute()
-    bunch = load_xlsa17(path, path.name, word_vectors=_word_vectors(arguments))
+    bunch = load_xlsa17(path, path.name, word_vectors=load_word_vectors(arguments.word_vectors))
     return EvaluationInputs(
         bunch.data,
         bunch.target,
@@ -154,7 +168,7 @@ def _read_benchmark(features: _Features, arguments: argparse.Namespace) -> Evalu
     bunch = load(
         arguments.root,
         splits=arguments.split,
-        word_vectors=_word_vectors(arguments),
+        word_vectors=load_word_vectors(arguments.word_vectors),
         missing_images="skip",
     )
     row_of = _rows_by_file(features.names)
@@ -223,12 +237,12 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
 
 def _read_table(arguments: argparse.Namespace) -> ClassAttributes:
     table = ClassAttributes.from_csv(arguments.attributes, delimiter=arguments.delimiter)
-    vectors = _word_vectors(arguments)
+    vectors = load_word_vectors(arguments.word_vectors)
     return table if vectors is None else table.with_word_vectors(vectors)
 
 
-def _word_vectors(arguments: argparse.Namespace) -> Any:
-    path = arguments.word_vectors
+def load_word_vectors(path: str | None) -> Any:
+    """Read a .npy file of vectors, or open a file of words and vectors."""
     if path is None:
         return None
     if Path(path).suffix.lower() == ".npy":

@@ -10,13 +10,18 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from zslearn._cli import _evaluate, _extract, _info
+from zslearn._cli import _evaluate, _extract, _info, _reproduce
 from zslearn._version import __version__
 from zslearn.exceptions import NonFiniteLossError
 
 __all__ = ["main"]
 
-_COMMANDS = {"extract": _extract, "evaluate": _evaluate, "info": _info}
+_COMMANDS = {
+    "extract": _extract,
+    "evaluate": _evaluate,
+    "reproduce": _reproduce,
+    "info": _info,
+}
 
 # What the library raises for bad input, a missing file or a missing package; anything else is a
 # fault of ours and keeps its traceback.
@@ -58,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _COMMANDS[command].run(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        hint = " Run the same command again to go on." if command == "extract" else ""
+        hint = (
+            " Run the same command again to go on." if command in ("extract", "reproduce") else ""
+        )
         _say(f"zslearn {command}: interrupted.{hint}")
         return 130
     except BrokenPipeError:

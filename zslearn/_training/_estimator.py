@@ -230,18 +230,20 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         if hasattr(self, "net_"):
             seen |= np.isin(table.labels, self.seen_classes_)
             self._update(net, table, ~seen)
-        regions = self._regions(
-            X, table, device_of(net), rows=rows, keep=epochs > 1 and self.keep_regions
-        )
         net.max_epochs = epochs
         before = len(net.history)
-        batches = TrainingBatches(regions, targets, self.batch_size, net.batch_seed)
-        try:
-            self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
-            check_weights(net)
-        except NonFiniteLossError:
-            self.__dict__.pop("net_", None)
-            raise
+        with take_turn(device_of(net)):  # also for the copy of the regions
+            regions = self._regions(
+                X, table, device_of(net), rows=rows, keep=epochs > 1 and self.keep_regions
+            )
+            batches = TrainingBatches(regions, targets, self.batch_size, net.batch_seed)
+            try:
+                self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
+                check_weights(net)
+            except NonFiniteLossError:
+                self.__dict__.pop("net_", None)
+                raise
+            del regions, batches
         if net.interrupted_ and task.in_search:
             raise KeyboardInterrupt
         if net.interrupted_:
@@ -272,7 +274,6 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         if self.verbose > 1:
             callbacks["bar"] = EpochBar(epochs, type(self).__name__)
         with ExitStack() as stack:
-            stack.enter_context(take_turn(device_of(net)))
             stack.callback(threads.leave)
             for name, callback in callbacks.items():
                 stack.enter_context(attached(net, name, callback))
@@ -286,16 +287,18 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         described = table.subset(np.unique(y))
         train, held_out = hold_out_classes(y, self.validation_fraction, self._draw_seed())
         net = self._new_net(described, y[train])
-        monitor = HeldOutMonitor(
-            self._regions(X, described, device_of(net), rows=held_out, keep=self.keep_regions),
-            y[held_out],
-            classes=described.labels,
-            seen_classes=np.unique(y[train]),
-            patience=self.n_iter_no_change,
-            keep_weights=not self.refit,
-        )
-        with attached(net, "held_out", monitor):
-            self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
+        device = device_of(net)
+        with take_turn(device):
+            monitor = HeldOutMonitor(
+                self._regions(X, described, device, rows=held_out, keep=self.keep_regions),
+                y[held_out],
+                classes=described.labels,
+                seen_classes=np.unique(y[train]),
+                patience=self.n_iter_no_change,
+                keep_weights=not self.refit,
+            )
+            with attached(net, "held_out", monitor):
+                self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
         self.best_epoch_ = max(1, monitor.best_epoch)

@@ -30,6 +30,7 @@ __all__ = ["SHARE_VARIABLE", "ThreadShare", "take_turn"]
 SHARE_VARIABLE = "ZSLEARN_SHARE_GPU"
 
 _turns: defaultdict[torch.device, threading.Lock] = defaultdict(threading.Lock)
+_mine = threading.local()
 
 
 @contextmanager
@@ -43,13 +44,19 @@ def take_turn(device: torch.device) -> Iterator[None]:
     Parameters
     ----------
     device : torch.device
-        A CPU is never waited for.
+        A CPU is never waited for. Nor is a turn within a turn of the same thread.
     """
-    if device.type == "cpu" or os.environ.get(SHARE_VARIABLE, "0") not in ("", "0"):
+    held: set[torch.device] = _mine.__dict__.setdefault("held", set())
+    shares = os.environ.get(SHARE_VARIABLE, "0") not in ("", "0")
+    if device.type == "cpu" or shares or device in held:
         yield
         return
     with _turns[device], _worker_turn(device):
-        yield
+        held.add(device)
+        try:
+            yield
+        finally:
+            held.discard(device)
 
 
 @contextmanager
@@ -58,10 +65,20 @@ def _worker_turn(device: torch.device) -> Iterator[None]:
     if fcntl is None or multiprocessing.current_process().name == "MainProcess":
         yield
         return
-    name = f"zslearn-{os.getuid()}-{os.getppid()}-{device.type}{device.index or 0}.lock"
+    name = f"zslearn-{os.getuid()}-{os.getppid()}-{_card(device)}.lock"
     with open(Path(tempfile.gettempdir()) / name, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or the process ends
         yield
+
+
+def _card(device: torch.device) -> str:
+    """Name of the card itself: workers may see different ones under the same number."""
+    if device.type == "cuda" and torch.cuda.is_available():
+        try:
+            return f"cuda-{torch.cuda.get_device_properties(device).uuid}"
+        except (AttributeError, RuntimeError, AssertionError):  # of older torch, or after a fork
+            pass
+    return f"{device.type}{device.index or 0}"
 
 
 class ThreadShare(Callback):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn import get_config
 
@@ -63,10 +64,11 @@ def fit_side_by_side(
     left = len(stacked) + len(alone)
     described = {} if class_attributes is None else {"class_attributes": class_attributes}
     for group in groups:
-        for begun, interrupted in group.fit(errors):
-            left -= begun
-            if interrupted and left:
-                raise KeyboardInterrupt
+        with take_turn(group.device):  # also for the copy of the regions
+            for begun, interrupted in group.fit(errors):
+                left -= begun
+                if interrupted and left:
+                    raise KeyboardInterrupt
     for i in alone:
         left -= 1
         try:
@@ -95,13 +97,18 @@ class _Group:
         self.estimators: list[Any] = []
         self.nets: list[ZeroShotNet] = []
 
+    @property
+    def device(self) -> torch.device:
+        """Where the nets are."""
+        return device_of(self.nets[0])
+
     def fit(self, errors: list[Exception | None]) -> Iterator[tuple[int, bool]]:
         """Train and finish the estimators, as many at a time as memory allows.
 
         Yields how many were begun, and whether they were interrupted.
         """
         X, y, table = self.data
-        lead, device = self.estimators[0], device_of(self.nets[0])
+        lead, device = self.estimators[0], self.device
         targets = table.index_of(y).astype(np.int64)
         many = lead.max_epochs > 1
         try:
@@ -144,7 +151,6 @@ def _train(
     threads = ThreadShare()
     training = SideBySide(nets, batches)
     with ExitStack() as stack:
-        stack.enter_context(take_turn(device_of(nets[0])))
         stack.callback(threads.leave)
         stack.enter_context(attached(nets[0], "threads", threads))
         if any(estimator.verbose > 1 for estimator in estimators):

@@ -107,6 +107,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
     betas : tuple of two floats, default=(0.5, 0.999)
         Moment decay of Adam, those of the released code.
     weight_decay : float, default=0.0
+        Decay of the weights, as the optimizer defines it.
     learning_rate_schedule : {"constant", "cosine", "linear"}, default="constant"
         How the learning rate falls to zero over `max_epochs`, if it does.
     gradient_clip : float, default=None
@@ -156,7 +157,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         The table, its rows in the order of `classes_`.
     n_features_in_ : int
         Width of a region feature.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X was a DataFrame with string column names.
     validation_scores_ : list of float
         With `early_stopping`, the area under the seen-unseen curve after each epoch.
@@ -180,8 +181,8 @@ class CVsCClassifier(DeepZeroShotClassifier):
     counterfactual="permute", batch_size=20, learning_rate=1e-3)``, where its three
     causal weights are zero by default. The printed one is ``CVsCClassifier(lambda_ce=1.0,
     standardize=False, correlation_norm="l2", spread_norm="squared", spread_over="image",
-    intervention_norm="l2", effect_weight=-1.0, delta_scale="probability")``; it does not train
-    well.
+    intervention_norm="l2", effect_weight=-1.0, delta_scale="probability", delta=0.0)``; it does
+    not train well. On probabilities a `delta` of 1 or more leaves seen classes no chance.
 
     **Defaults.** Measured on held-out seen classes of CUB (MobileNetV2 regions of 7 x 7 x 1280; 40
     seen classes, three class splits in which 10 of them play the unseen, one run each, 20 epochs;
@@ -367,6 +368,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
         attributes : sequence of attribute names or indices, default=None
             The attributes wanted; all of them by default. The maps of all attributes take K / D
             times the memory of X in float32.

@@ -59,7 +59,7 @@ class FixedCalibrationClassifier(BaseCalibrationClassifier):
     n_features_in_ : int
         Number of features seen during fit, if the estimator has it.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during fit, if the estimator has them.
 
     See Also

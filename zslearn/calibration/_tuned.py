@@ -63,9 +63,9 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
 
     scoring : {"harmonic_mean"} or callable, default="harmonic_mean"
         What to maximise. A callable takes the arrays of unseen and of seen accuracies (U, S) and
-        returns an array of scores of the same shape. The harmonic mean is what generalised
-        zero-shot learning is judged by. The area under the seen-unseen curve has no say here: it
-        is the same for every delta.
+        returns an array of scores of the same shape, finite everywhere (both may be 0). The
+        harmonic mean is what generalised zero-shot learning is judged by. The area under the
+        seen-unseen curve has no say here: it is the same for every delta.
 
     cv : int, cross-validation generator, iterable or "prefit", default=None
         How held-out classes are chosen:
@@ -143,7 +143,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
     n_features_in_ : int
         Number of features seen during fit, if the estimator has it.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during fit, if the estimator has them.
 
     See Also

@@ -3,6 +3,7 @@
 from zslearn.datasets._apy import load_apy
 from zslearn.datasets._awa2 import load_awa2
 from zslearn.datasets._cub import load_cub
+from zslearn.datasets._cub_parts import cub_attribute_parts
 from zslearn.datasets._data_home import clear_data_home, get_data_home
 from zslearn.datasets._digit_segments import load_digit_segments
 from zslearn.datasets._fetch import fetch_apy, fetch_awa2, fetch_cub, fetch_flo, fetch_sun
@@ -15,6 +16,7 @@ from zslearn.datasets._xlsa17 import load_xlsa17
 
 __all__ = [
     "clear_data_home",
+    "cub_attribute_parts",
     "fetch_apy",
     "fetch_awa2",
     "fetch_cub",

@@ -20,8 +20,9 @@ from zslearn.datasets._benchmark import (
     read_lines,
     require_class_names,
 )
-from zslearn.datasets._image_index import Pictures, list_pictures
-from zslearn.datasets._proposed_split import find_splits, read_splits
+from zslearn.datasets._image_index import Pictures
+from zslearn.datasets._proposed_split import as_path, find_splits, read_splits
+from zslearn.feature_extraction._picture_sources import list_pictures
 
 __all__ = ["load_apy"]
 
@@ -120,6 +121,7 @@ def load_apy(
         rows : ndarray of shape (n,), intp
             For each row, its row in the full list: that of ready features of all objects.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------
@@ -164,7 +166,7 @@ def load_apy(
     names = read_lines(folder / "attribute_names.txt")
     table = make_class_table(split, class_names, names, attributes, word_vectors=word_vectors)
     files, classes, numbers, first_yahoo = _read_objects(folder, len(names))
-    base = Path(root).absolute()
+    base = as_path(root).absolute()
     bases = [base, folder, folder.parent, base.parent]
     pascal = first_existing(
         [place / name for place in bases for name in _PASCAL], "folder of PASCAL VOC 2008 pictures"

@@ -23,8 +23,9 @@ from zslearn.datasets._benchmark import (
     read_numbered_names,
     require_class_names,
 )
-from zslearn.datasets._image_index import Pictures, list_pictures
+from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._proposed_split import find_splits, read_splits
+from zslearn.feature_extraction._picture_sources import list_pictures
 
 __all__ = ["load_awa2"]
 
@@ -112,6 +113,7 @@ def load_awa2(
         rows : ndarray of shape (n,), intp
             For each row, its row in the full list: that of ready features of all pictures.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------

@@ -21,7 +21,12 @@ from zslearn.datasets._image_index import (
     read_image_index,
     read_npz,
 )
-from zslearn.datasets._proposed_split import ProposedSplit, check_split_classes, map_str
+from zslearn.datasets._proposed_split import (
+    ProposedSplit,
+    as_path,
+    check_split_classes,
+    map_str,
+)
 
 WordVectorSource = (
     str | os.PathLike[str] | ArrayLike | Mapping[str, ArrayLike] | Callable[..., Any] | None
@@ -30,7 +35,7 @@ WordVectorSource = (
 
 def find_folder(root: str | os.PathLike[str], inner: Sequence[str], marker: str) -> Path:
     """Folder that holds `marker`: root, or an inner folder of it."""
-    base = Path(root).absolute()
+    base = as_path(root).absolute()
     if not base.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is no folder")
     for folder in [base, *(base / name for name in inner)]:
@@ -84,7 +89,7 @@ def as_name_list(
     if names is None:
         return None
     if isinstance(names, str | os.PathLike):
-        path = Path(names)
+        path = as_path(names)
         if not path.is_file():
             raise FileNotFoundError(f"{argument}={str(names)!r} does not exist")
         try:
@@ -106,7 +111,7 @@ def find_word_vectors(source: WordVectorSource, names: Sequence[str]) -> Any:
         return source(list(names))
     if not isinstance(source, str | os.PathLike):
         return source
-    path = Path(source)
+    path = as_path(source)
     if not path.is_file():
         raise FileNotFoundError(f"word_vectors={str(source)!r} does not exist")
     if path.suffix not in (".npy", ".npz"):

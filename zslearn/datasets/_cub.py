@@ -22,8 +22,9 @@ from zslearn.datasets._benchmark import (
     read_numbered_names,
     require_class_names,
 )
-from zslearn.datasets._image_index import Pictures, list_pictures
+from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._proposed_split import ProposedSplit, find_splits, read_splits
+from zslearn.feature_extraction._picture_sources import list_pictures
 
 __all__ = ["load_cub"]
 
@@ -103,6 +104,7 @@ def load_cub(
         train, val : ndarray of intp
             Rows of `trainval` for choosing parameters, where the file has them.
         part_names : ndarray of shape (15,), str
+            Names such as ``"left eye"``.
         part_locations : ndarray of shape (n, 15, 3), float32
             x and y in pixels of the picture as it is on disk, and 1 where the part is visible;
             0, 0, 0 where it is not.
@@ -111,6 +113,7 @@ def load_cub(
         rows : ndarray of shape (n,), intp
             For each row, its row in the full list: that of ready features of all pictures.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------

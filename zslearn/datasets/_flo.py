@@ -19,9 +19,10 @@ from zslearn.datasets._benchmark import (
     first_existing,
     make_class_table,
 )
-from zslearn.datasets._image_index import Pictures, list_pictures
+from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.datasets._proposed_split import find_splits, read_splits
+from zslearn.feature_extraction._picture_sources import list_pictures
 
 __all__ = ["load_flo"]
 
@@ -109,6 +110,7 @@ def load_flo(
         rows : ndarray of shape (n,), intp
             For each row, its row in the full list: that of ready features of all pictures.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------

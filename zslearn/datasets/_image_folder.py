@@ -67,8 +67,9 @@ def load_image_folder(
     delimiter : str, default=","
         Field separator of the CSV file.
     word_vectors : array-like, mapping, transformer or callable, default=None
-        Word vectors of the attribute names, as :meth:`ClassAttributes.with_word_vectors` takes
-        them, such as :class:`~zslearn.feature_extraction.WordVectors`.
+        Word vectors of the attribute names, as
+        :meth:`~zslearn.ClassAttributes.with_word_vectors` takes them, such as
+        :class:`~zslearn.feature_extraction.WordVectors`.
 
     Returns
     -------

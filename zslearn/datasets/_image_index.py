@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zslearn._table_checks import quote_some
 from zslearn.datasets._matlab import as_index, read_matlab
-from zslearn.feature_extraction._picture_sources import SUFFIXES
+from zslearn.datasets._proposed_split import as_path
 
 # Beside the splits, in the order of preference.
 _INDEX_FILES = ("res101.mat", "image_index.npz", "image_index.txt")
@@ -49,29 +49,12 @@ def clean_name(name: str) -> str:
     return re.sub(r"/+", "/", name.replace("\\", "/").strip()).rstrip("/")
 
 
-def list_pictures(folder: Path) -> list[str]:
-    """Names of all pictures below a folder, relative to it, sorted; hidden ones are left out."""
-    found = []
-    for place, folders, files in os.walk(folder, followlinks=True):
-        above = {os.path.realpath(place), *map(str, Path(os.path.realpath(place)).parents)}
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in above
-        ]
-        inner = Path(place).relative_to(folder)
-        # Unpacking on a Mac leaves ._x.jpg beside x.jpg.
-        shown = [name for name in files if not name.startswith(".")]
-        found += [(inner / f).as_posix() for f in shown if f.lower().endswith(SUFFIXES)]
-    return sorted(found)
-
-
 def find_image_index(given: str | os.PathLike[str] | None, splits: Path) -> Path | None:
     """Path of the image list: the one given, or the one beside the splits, or None."""
     if given is None:
         beside = [splits.parent / name for name in _INDEX_FILES]
         return next((path for path in beside if path.is_file()), None)
-    path = Path(given)
+    path = as_path(given)
     if path.is_dir():
         inside = [path / name for name in _INDEX_FILES if (path / name).is_file()]
         if not inside:

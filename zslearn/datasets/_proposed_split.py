@@ -53,6 +53,11 @@ class ProposedSplit:
         return parts
 
 
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """Path that a user names; ``~`` is the home folder."""
+    return Path(os.path.expanduser(given))
+
+
 def find_splits(
     name: str,
     splits: str | os.PathLike[str] | None,
@@ -62,12 +67,12 @@ def find_splits(
     argument: str = "splits",
 ) -> Path:
     """Path of att_splits.mat: as told, or in the usual places in and beside the data set."""
-    base = Path(root)
+    base = as_path(root)
     near = [base, inner or base, base.absolute().parent, (inner or base).absolute().parent]
     archive = "cvpr18xian" if name == "FLO" else "xlsa17"  # xlsa17.zip holds the other five
     inside = [f"{archive}/data/{name}", f"data/{name}", f"{archive}/{name}", name]
     if splits is not None:
-        given = Path(splits)
+        given = as_path(splits)
         if given.is_file():
             return given
         if not given.exists():

@@ -18,9 +18,10 @@ from zslearn.datasets._benchmark import (
     make_class_table,
     require_class_names,
 )
-from zslearn.datasets._image_index import Pictures, clean_name, list_pictures
+from zslearn.datasets._image_index import Pictures, clean_name
 from zslearn.datasets._matlab import read_matlab
-from zslearn.datasets._proposed_split import find_splits, read_splits
+from zslearn.datasets._proposed_split import as_path, find_splits, read_splits
+from zslearn.feature_extraction._picture_sources import list_pictures
 
 __all__ = ["load_sun"]
 
@@ -102,6 +103,7 @@ def load_sun(
         rows : ndarray of shape (n,), intp
             For each row, its row in the full list: that of ready features of all pictures.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def load_sun(
         attributes,
         word_vectors=word_vectors,
     )
-    pictures = _read_pictures(Path(root).absolute(), folder)
+    pictures = _read_pictures(as_path(root).absolute(), folder)
     order = sorted(range(len(pictures.names)), key=pictures.names.__getitem__)
     return assemble_pictures(
         "SUN",

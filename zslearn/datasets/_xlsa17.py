@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,6 +22,7 @@ from zslearn.datasets._image_index import clean_name
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.datasets._proposed_split import (
     BENCHMARKS,
+    as_path,
     check_split_classes,
     find_splits,
     read_splits,
@@ -107,6 +107,7 @@ default=None
             Rows of `trainval` for choosing parameters, where the file has them. Files put the
             `test_seen` rows among them; those are dropped.
         DESCR : str
+            Description of the data set, and what was dropped.
 
     Raises
     ------
@@ -160,7 +161,7 @@ default=None
     check_choice("attributes", attributes, ("original", "l2"))
     name = str(name).upper()
     check_choice("name", name, BENCHMARKS)
-    if not Path(root).is_dir():
+    if not as_path(root).is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is no folder")
     split = read_splits(find_splits(name, root, root, argument="root"))
     labels_of = as_name_list(class_names, "class_names", split.n_classes)

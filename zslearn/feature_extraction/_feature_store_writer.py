@@ -277,6 +277,7 @@ class FeatureStoreWriter:
         Returns
         -------
         store : FeatureStore
+            The finished store.
 
         Raises
         ------

@@ -86,14 +86,14 @@ class PatchDictionaryExtractor(  # type: ignore[call-arg]
 
     Attributes
     ----------
-    atoms_ : ndarray of shape (n_atoms, n_components_), float32
+    atoms_ : ndarray of shape (n_atoms, `n_components_`), float32
         The dictionary, in whitened coordinates.
     mean_ : ndarray of shape (n_inputs,), float32
         Mean of the (normalised) patches, ``n_inputs = patch_size * patch_size * n_channels``, in
         the order row, column, channel.
-    whitening_ : ndarray of shape (n_inputs, n_components_), float32
+    whitening_ : ndarray of shape (n_inputs, `n_components_`), float32
         A patch ``p`` is whitened to ``(p - mean_) @ whitening_``.
-    explained_variance_ : ndarray of shape (n_components_,), float64
+    explained_variance_ : ndarray of shape (`n_components_`,), float64
         Variance of the patches in each kept direction, falling.
     n_components_ : int
         Number of directions kept.
@@ -312,7 +312,7 @@ class PatchDictionaryExtractor(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n_features_out_,), object
+        ndarray of shape (`n_features_out_`,), object
             ``"patch_atom0"`` and so on; with `positions` also ``"position0"`` to ``"position7"``.
         """
         check_is_fitted(self)

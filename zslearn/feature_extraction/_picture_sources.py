@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SUFFIXES", "Pictures", "as_pictures", "read_orientation"]
+__all__ = ["SUFFIXES", "Pictures", "as_pictures", "list_pictures", "read_orientation"]
 
 # What is taken for a picture in a folder; a list of paths may name any file.
 SUFFIXES = (
@@ -147,6 +147,27 @@ def _holds_objects(X: Any) -> bool:
     return kind in ("U", "O", "T") or str(X.dtype) in ("str", "string", "category")
 
 
+def list_pictures(folder: Path) -> list[str]:
+    """Names of all pictures below a folder, relative to it, with "/" between folders.
+
+    Sorted as texts, the order in which the published splits number the pictures of some data sets.
+    Hidden files and folders are left out, links to folders are followed but not in circles.
+    """
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        above = {os.path.realpath(place), *map(str, Path(os.path.realpath(place)).parents)}
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in above
+        ]
+        inner = Path(place).relative_to(folder)
+        # Unpacking on a Mac leaves ._x.jpg beside x.jpg.
+        shown = [name for name in files if not name.startswith(".")]
+        found += [(inner / f).as_posix() for f in shown if f.lower().endswith(SUFFIXES)]
+    return sorted(found)
+
+
 def _from_folder(folder: Path) -> Pictures:
     if folder.is_file():
         raise ValueError(
@@ -155,28 +176,13 @@ def _from_folder(folder: Path) -> Pictures:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"X={str(folder)!r}, but there is no such folder.")
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = Path(parent).resolve()
-        above = {real, *real.parents}  # where a link would lead in circles
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and Path(parent, name).resolve() not in above
-        ]
-        found += [
-            Path(parent, name)
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    if not found:
+    names = list_pictures(folder)
+    if not names:
         raise ValueError(
             f"X={str(folder)!r} holds no pictures: no file, also in folders below it, ends in "
             f"{', '.join(SUFFIXES)}. Files with other names can be given as a list of paths."
         )
-    found.sort(key=lambda path: path.relative_to(folder).parts)
-    names = [path.relative_to(folder).as_posix() for path in found]
-    return Pictures(found, names, folder.absolute())
+    return Pictures([folder / name for name in names], names, folder.absolute())
 
 
 def _from_list(items: list[Any]) -> Pictures:

@@ -314,7 +314,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):  # ty
 
         Returns
         -------
-        ndarray of shape (n_features_out_,), object
+        ndarray of shape (`n_features_out_`,), object
             Such as ``"vit_base_patch16_224_layer11_0"``: model without the name of its weights,
             layer, and number.
         """

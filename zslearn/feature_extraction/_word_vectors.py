@@ -81,7 +81,7 @@ class WordVectors(  # type: ignore[call-arg]
         Each word that was not found, with the names that hold it. Empty for a sentence encoder.
     zero_names_ : list of str
         Names with a vector of zeros, because no word of theirs was found.
-    vectors_ : dict of str to ndarray of shape (n_features_out_,)
+    vectors_ : dict of str to ndarray of shape (`n_features_out_`,)
         Vectors read, by word as the source spells it; for a sentence encoder by phrase.
     n_features_out_ : int
         Number of dimensions V.
@@ -202,7 +202,7 @@ class WordVectors(  # type: ignore[call-arg]
         return self
 
     def transform(self, X: Iterable[str]) -> NDArray[Any]:
-        """Vectors of names.
+        """Turn names into vectors.
 
         Parameters
         ----------
@@ -211,7 +211,8 @@ class WordVectors(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n_names, n_features_out_), float32 or float64
+        ndarray of shape (n_names, `n_features_out_`), float32 or float64
+            A row for each name; zeros where no word of it is known.
         """
         check_is_fitted(self, "words_")
         names = check_names(X, "X")
@@ -248,7 +249,7 @@ class WordVectors(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n_features_out_,), object
+        ndarray of shape (`n_features_out_`,), object
             ``"wordvectors0"`` and so on.
         """
         check_is_fitted(self, "words_")

@@ -7,11 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import _safe_indexing
 
 from zslearn._table_checks import quote_some
 from zslearn.attributes import ClassAttributes
-from zslearn.base import is_row_source
 from zslearn.calibration._response import final_estimator
 from zslearn.inspection._calibrated_scores import (
     calibrated_scores,
@@ -19,9 +17,16 @@ from zslearn.inspection._calibrated_scores import (
     refuse_undescribed,
 )
 from zslearn.inspection._class_order import class_order
-from zslearn.inspection._style import muted, new_axes, sequential_colormap, show_labels
-from zslearn.metrics._validation import check_comparable, check_labels, check_unique, encode
-from zslearn.model_selection import RowView
+from zslearn.inspection._confusion_axes import label_confusion, write_values
+from zslearn.inspection._confusion_data import (
+    count_pairs,
+    labels_of_unseen,
+    row_shares,
+    take_rows,
+    unseen_candidates,
+)
+from zslearn.inspection._style import muted, new_axes, sequential_colormap
+from zslearn.metrics._validation import check_labels
 
 __all__ = ["UnseenConfusionDisplay"]
 
@@ -112,13 +117,7 @@ class UnseenConfusionDisplay:
     @property
     def accuracy(self) -> float:
         """Mean of the diagonal of the shares, over the classes with samples."""
-        return float(np.nanmean(np.diagonal(self._shares())))
-
-    def _shares(self) -> NDArray[np.float64]:
-        """Return the rows over their sums, NaN where there is no sample."""
-        sums = self.confusion_matrix.sum(axis=1, keepdims=True)
-        shares = np.full(self.confusion_matrix.shape, np.nan)
-        return np.divide(self.confusion_matrix, sums, out=shares, where=sums > 0)
+        return float(np.nanmean(np.diagonal(row_shares(self.confusion_matrix))))
 
     @classmethod
     def from_estimator(
@@ -208,20 +207,8 @@ class UnseenConfusionDisplay:
         rule, _ = calibration_rule(estimator, class_attributes)
         y_true = check_labels(y, "y")
         refuse_undescribed(y_true, rule, type(final_estimator(estimator)).__name__)
-        columns = rule._candidate_columns(candidates, rule.class_attributes_)
-        labels = np.intersect1d(rule.classes_[columns], rule.unseen_classes_)
-        if not len(labels):
-            raise ValueError(
-                "candidates holds no unseen class: all "
-                f"{len(columns)} of them had samples at fit. Pass class_attributes to fit, with "
-                "rows for the classes without samples, or here those of new classes."
-            )
-        rows = np.flatnonzero(np.isin(y_true, labels))
-        if not len(rows):
-            raise ValueError(
-                f"y holds no sample of an unseen candidate; they are {quote_some(labels)}."
-            )
-        outputs = calibrated_scores(estimator, _take(X, rows), class_attributes)
+        labels, rows, with_rest = unseen_candidates(rule, candidates, y_true)
+        outputs = calibrated_scores(estimator, take_rows(X, rows), class_attributes)
         if isinstance(order, str) and order == "similarity" and not rule.has_table_:
             raise ValueError(
                 "order='similarity' needs the attributes of the classes, and "
@@ -232,7 +219,7 @@ class UnseenConfusionDisplay:
             y_true[rows],
             outputs.predict(candidates),
             labels,
-            with_rest=len(columns) > len(labels),
+            with_rest=with_rest,
             display_labels=display_labels,
             order=order,
             table=rule.class_attributes_,
@@ -306,53 +293,21 @@ class UnseenConfusionDisplay:
         array([[1, 0, 1],
                [1, 1, 0]])
         """
-        truth, predictions = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
-        if len(truth) != len(predictions):
-            raise ValueError(
-                f"y_pred has {len(predictions)} labels but y_true has {len(truth)}; give one for "
-                "each sample."
-            )
-        given = {"y_true": truth, "y_pred": predictions}
-        rest_label = "another class"
-        if seen_classes is not None:
-            given["seen_classes"] = check_labels(seen_classes, "seen_classes")
-        check_comparable(**given)
-        occurring = np.union1d(truth, predictions)
-        seen = given.get("seen_classes", occurring[:0])
-        rows = np.setdiff1d(occurring, seen) if labels is None else check_labels(labels, "labels")
-        check_comparable(labels=rows, y_true=truth)
-        check_unique(rows, "labels")
-        both = np.intersect1d(rows, seen)
-        if len(both):
-            raise ValueError(
-                f"labels holds {quote_some(both)}, which seen_classes holds, too: rows are unseen "
-                "classes."
-            )
-        used = np.isin(truth, rows)
-        if not used.any():
-            raise ValueError(
-                "y_true holds no sample of an unseen class: "
-                + (
-                    "all its classes are in seen_classes."
-                    if labels is None
-                    else f"none of {quote_some(rows)}."
-                )
-            )
+        truth, predictions, rows, seen = labels_of_unseen(y_true, y_pred, labels, seen_classes)
         if order is None:
             order = "table" if class_attributes is None else "similarity"
-        outside = np.setdiff1d(predictions[used], rows)
-        if len(outside) and np.isin(outside, seen).all():
-            rest_label = "a seen class"
+        outside = np.setdiff1d(predictions, rows)
+        only_seen = len(outside) > 0 and np.isin(outside, seen).all()
         display = cls._from_labels(
-            truth[used],
-            predictions[used],
+            truth,
+            predictions,
             rows,
             with_rest=bool(len(outside)),
             display_labels=display_labels,
             order=order,
             table=class_attributes,
             normalize=normalize,
-            rest_label=rest_label,
+            rest_label="a seen class" if only_seen else "another class",
         )
         return display.plot(ax, **im_kw)
 
@@ -379,13 +334,7 @@ class UnseenConfusionDisplay:
                     f"display_labels has {len(names)} names for {n} classes: {quote_some(labels)}."
                 )
         ordered = class_order(labels, order, table)
-        shown = labels[ordered]
-        rank = np.argsort(shown)
-        row = rank[encode(y_true, shown[rank])]
-        column = encode(y_pred, shown[rank])
-        column = np.where(column < 0, n, rank[column])
-        matrix = np.zeros((n, n + 1), dtype=np.intp)
-        np.add.at(matrix, (row, column), 1)
+        matrix = count_pairs(y_true, y_pred, labels[ordered])
         return cls(
             confusion_matrix=matrix if with_rest else matrix[:, :n],
             display_labels=[names[i] for i in ordered],
@@ -426,7 +375,7 @@ class UnseenConfusionDisplay:
         if own_figure:
             # Constrained alone may crop what is around axes of a fixed aspect.
             ax.figure.set_layout_engine("compressed")
-        shares = self._shares()
+        shares = row_shares(self.confusion_matrix)
         empty = np.isnan(shares)
         values = shares if self.normalize else self.confusion_matrix
         options = {
@@ -437,64 +386,15 @@ class UnseenConfusionDisplay:
             **im_kw,
         }
         self.image_ = ax.imshow(np.ma.masked_array(values, empty), **options)
-        self._label_axes(ax)
+        title = f"mean per-class accuracy {self.accuracy:.2f}"
+        label_confusion(ax, self.display_labels, self.rest_label, n_columns > n, title)
         for i in np.flatnonzero(empty.all(axis=1)):
             ax.plot([-0.5, n_columns - 0.5], [i, i], color=muted(ax, 0.3), linewidth=0.8)
         self.text_ = None
         if include_values or (include_values is None and n <= _FEW):
-            self.text_ = self._write_values(ax, values, empty)
+            self.text_ = write_values(ax, self.image_, values, as_shares=bool(self.normalize))
         if colorbar:
             label = "Share of the samples of the class" if self.normalize else "Samples"
             ax.figure.colorbar(self.image_, ax=ax, label=label, shrink=0.8, pad=0.02)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-    def _label_axes(self, ax: Any) -> None:
-        n, n_columns = self.confusion_matrix.shape
-        show_labels(ax.yaxis, self.display_labels, limit=60)
-        show_labels(ax.xaxis, self.display_labels, rotation=90, limit=60)
-        # Larger than show_labels, which does not know how large the axes are.
-        height = 72 * ax.get_window_extent().height / ax.figure.dpi / len(ax.get_yticks())
-        ax.tick_params(labelsize=float(np.clip(0.6 * height, 5, 10)))
-        among = "unseen classes"
-        if n_columns > n:
-            is_seen = self.rest_label == "a seen class"
-            among = "unseen and seen classes" if is_seen else "these and other classes"
-            ticks = [int(tick) for tick in ax.get_xticks() if n - tick >= n / 60]
-            names = [*(self.display_labels[tick] for tick in ticks), self.rest_label]
-            ax.set_xticks([*ticks, n], names)
-            ax.axvline(n - 0.5, color=muted(ax, 0.65), linewidth=1.0)
-        ax.set(
-            xlabel="Taken for",
-            ylabel="True class (unseen)",
-        )
-        title = f"Among {among}: mean per-class accuracy {self.accuracy:.2f}"
-        ax.set_title(title, fontsize="medium")
-
-    def _write_values(
-        self, ax: Any, values: NDArray[Any], empty: NDArray[np.bool_]
-    ) -> NDArray[Any]:
-        """Write each value in black or white, whichever stands out from its cell."""
-        text = np.full(values.shape, None, dtype=object)
-        for i, j in np.argwhere(~empty):
-            *rgb, _ = self.image_.cmap(self.image_.norm(values[i, j]))
-            dark = np.dot(rgb, (0.2126, 0.7152, 0.0722)) < 0.5
-            as_share = self.normalize and values[i, j] > 0
-            written = f"{values[i, j]:.2f}".removeprefix("0") if as_share else f"{values[i, j]:g}"
-            text[i, j] = ax.text(
-                *(j, i, written),
-                ha="center",
-                va="center",
-                fontsize="small",
-                color="white" if dark else "black",
-            )
-        return text
-
-
-def _take(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Take samples, without a copy in memory of what is read from a file."""
-    if isinstance(X, np.memmap) or (is_row_source(X) and isinstance(X.dtype, np.dtype)):
-        return RowView(X, rows)
-    if is_row_source(X):
-        return X[rows]
-    return _safe_indexing(X, rows)

@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zslearn._table_checks import quote_some
-from zslearn.inspection._search_results import Line, SearchResults, value_key
+from zslearn.inspection._parameter_sweep import ParameterSweep, summarise_sweep
+from zslearn.inspection._search_results import SearchResults, value_key
 from zslearn.inspection._style import LINESTYLES, PALETTE, import_pyplot, muted, new_axes
-from zslearn.inspection._value_axis import is_number, set_scale, short_value
+from zslearn.inspection._value_axis import set_scale, short_value
 
-__all__ = ["LambdaSweepDisplay", "ParameterSweep"]
-
-
-class ParameterSweep(NamedTuple):
-    """What a search found along one parameter, as :class:`LambdaSweepDisplay` draws it.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_values,)
-        Values of the parameter that were tried, ascending; of dtype object if they are no numbers.
-    mean : dict of str to ndarray of shape (n_values,)
-        For each metric its mean over the folds, NaN where a fold has no score.
-    standard_error : dict of str to ndarray of shape (n_values,)
-        For each metric the standard error of that mean, NaN for a single fold.
-    best : object
-        The value of the chosen setting, where the sweep has that setting; otherwise the value
-        with the largest mean of `best_by`. ``None`` if no value has a mean.
-    best_by : str or None
-        The metric that chose; ``None`` if it was a function given to the search.
-    others : dict of str to object, or {"best", "mean"}
-        Where the other parameters that vary were held, or how they were summarised.
-    n_missing : int
-        Number of fits shown here of which some metric is NaN, as of fits that failed.
-    n_fits : int
-        Number of fits shown here: settings times folds.
-    """
-
-    values: NDArray[Any]
-    mean: dict[str, NDArray[np.float64]]
-    standard_error: dict[str, NDArray[np.float64]]
-    best: Any
-    best_by: str | None
-    others: dict[str, Any] | str
-    n_missing: int
-    n_fits: int
+__all__ = ["LambdaSweepDisplay"]
 
 
 class LambdaSweepDisplay:
     r"""Metrics against the weight of each loss, from the results of a search.
 
     One panel for each parameter, one line for each metric, as in Figure 6 of [1]_: the mean over
-    the folds of the search, in a band of one standard error. The chosen value is marked.
+    the folds of the search, in a band of one standard error, or with an error bar where a value
+    stands alone between gaps. The chosen value is marked.
 
     Make it with :meth:`from_cv_results`.
 
@@ -74,6 +42,9 @@ class LambdaSweepDisplay:
         For each parameter, the line of each metric.
     bands_ : dict of str to dict of str to matplotlib.collections.PolyCollection
         Their bands.
+    error_bars_ : dict of str to dict of str to matplotlib.container.ErrorbarContainer
+        For each parameter, the error bars of the metrics that have a mean at a value and at none
+        beside it, where there is no band to see.
     best_lines_ : dict of str to matplotlib.lines.Line2D or None
         For each parameter, the mark of the chosen value.
     axes_ : ndarray of shape (n_params,) of matplotlib.axes.Axes
@@ -115,6 +86,7 @@ class LambdaSweepDisplay:
 
     lines_: dict[str, dict[str, Any]]
     bands_: dict[str, dict[str, Any]]
+    error_bars_: dict[str, dict[str, Any]]
     best_lines_: dict[str, Any]
     axes_: NDArray[Any]
     figure_: Any
@@ -219,7 +191,7 @@ class LambdaSweepDisplay:
         sweeps = {}
         for param in results.resolve_params(params):
             rows, held = results.rows_along(param, others, by, choice)
-            sweeps[param] = _summarise(results, param, rows, held, shown, by, choice)
+            sweeps[param] = summarise_sweep(results, param, rows, held, shown, by, choice)
         all_names = {**results.metric_names, **(names or {})}
         return cls(sweeps=sweeps, n_splits=results.n_splits, names=all_names).plot(axes, **line_kw)
 
@@ -247,9 +219,11 @@ class LambdaSweepDisplay:
         self.axes_ = self._panels(axes)
         self.figure_ = self.axes_[0].figure
         self.lines_, self.bands_, self.best_lines_ = {}, {}, {}
+        self.error_bars_ = {}
         for ax, (param, sweep) in zip(self.axes_, self.sweeps.items(), strict=True):
             positions = set_scale(ax, sweep.values)
             self.lines_[param], self.bands_[param] = self._draw_lines(ax, positions, sweep, line_kw)
+            self.error_bars_[param] = _draw_error_bars(ax, positions, sweep, self.lines_[param])
             self.best_lines_[param] = self._mark_best(ax, positions, sweep)
             ax.set_xlabel(self._called(param), fontsize="large")
             ax.set_title(self._note(sweep), fontsize="small", color=muted(ax, 0.65))
@@ -372,43 +346,25 @@ class LambdaSweepDisplay:
             self.axes_[0].legend(handles=handles, fontsize="small")
 
 
-def _summarise(
-    results: SearchResults,
-    param: str,
-    rows: Line,
-    others: dict[str, Any] | str,
-    metrics: Sequence[str],
-    by: str | None,
-    choice: int | None,
-) -> ParameterSweep:
-    """Mean and standard error over folds at each value, and which value was chosen."""
-    values, groups = [value for value, _ in rows], [group for _, group in rows]
-    mean, standard_error = {}, {}
-    missing = np.zeros((sum(map(len, groups)), results.n_splits), dtype=bool)
-    for metric in {*metrics, *([by] if by else [])}:
-        splits = results.splits(metric)
-        if metric in metrics:
-            missing |= np.isnan(splits[np.concatenate(groups)])
-        folds = np.stack([splits[group].mean(axis=0) for group in groups])
-        mean[metric] = folds.mean(axis=1)
-        spread = folds.std(axis=1, ddof=1) if folds.shape[1] > 1 else np.full(len(folds), np.nan)
-        standard_error[metric] = spread / np.sqrt(folds.shape[1])
-    best = None
-    chosen = [i for i, group in enumerate(groups) if choice is not None and choice in group]
-    if chosen:
-        best = values[chosen[0]]
-    elif by is not None and not np.isnan(mean[by]).all():
-        best = values[int(np.nanargmax(mean[by]))]
-    numeric = all(is_number(value) for value in values)
-    array = np.empty(len(values), dtype=np.float64 if numeric else object)
-    array[:] = values
-    return ParameterSweep(
-        values=array,
-        mean={metric: mean[metric] for metric in metrics},
-        standard_error={metric: standard_error[metric] for metric in metrics},
-        best=best,
-        best_by=by,
-        others=others,
-        n_missing=int(missing.sum()),
-        n_fits=missing.size,
-    )
+def _draw_error_bars(
+    ax: Any, positions: NDArray[np.float64], sweep: ParameterSweep, lines: dict[str, Any]
+) -> dict[str, Any]:
+    """Draw the error of values without a neighbour: a band needs two points to be seen."""
+    bars = {}
+    for metric, mean in sweep.mean.items():
+        error = sweep.standard_error[metric]
+        known = np.pad(~np.isnan(mean), 1)
+        alone = known[1:-1] & ~known[:-2] & ~known[2:] & ~np.isnan(error)
+        if alone.any():
+            bars[metric] = ax.errorbar(
+                positions[alone],
+                mean[alone],
+                error[alone],
+                color=lines[metric].get_color(),
+                fmt="none",
+                capsize=3,
+                linewidth=1.5,
+                alpha=0.6,
+                zorder=1.5,
+            )
+    return bars

@@ -94,3 +94,12 @@ def _shrink_names(axis: Any, spacing: float) -> None:
 def _size_in_points(ax: Any) -> tuple[float, float]:
     box, inches = ax.get_position(), ax.figure.get_size_inches()
     return 72 * box.width * inches[0], 72 * box.height * inches[1]
+
+
+def add_colorbar(axes: NDArray[Any], image: Any, values: NDArray[np.float64], label: str) -> Any:
+    """Add a colour bar for all axes; it is pointed where some value is off the scale."""
+    extend = "max" if values.max() > image.get_clim()[1] else "neither"
+    bar = image.figure.colorbar(image, ax=axes.ravel().tolist(), extend=extend, pad=0.02)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from zslearn.calibration._response import CalibrationRule, final_estimator
+from zslearn.calibration._response import final_estimator
 from zslearn.inspection._calibrated_scores import calibrated_scores, refuse_undescribed
 from zslearn.inspection._seen_unseen_axes import (
     BEST,
@@ -20,14 +19,9 @@ from zslearn.inspection._seen_unseen_axes import (
     frame,
     lines_of,
 )
+from zslearn.inspection._seen_unseen_data import curve_and_point, predict_with_delta
 from zslearn.inspection._style import LINESTYLES, PALETTE, background, new_axes
-from zslearn.metrics import (
-    GZSLScores,
-    SeenUnseenCurve,
-    ausuc_score,
-    gzsl_scores,
-    seen_unseen_curve,
-)
+from zslearn.metrics import SeenUnseenCurve
 from zslearn.metrics._gzsl import harmonic_mean as harmonic_mean_of
 from zslearn.metrics._validation import check_labels
 
@@ -233,12 +227,10 @@ class SeenUnseenCurveDisplay:
             "classes": rule.classes_[columns],
             "seen_classes": np.intersect1d(rule.seen_classes_, rule.classes_[columns]),
         }
-        return cls._from_scores(
-            y_true,
-            outputs.on_delta_scale(candidates),
-            scored,
+        found = curve_and_point(y_true, outputs.on_delta_scale(candidates), y_pred, **scored)
+        return cls(
+            **found._asdict(),
             delta=rule.delta if outputs.is_own_rule else None,
-            y_pred=y_pred,
             name=type(final).__name__ if name is None else name,
         ).plot(ax, **line_kw)
 
@@ -297,44 +289,9 @@ class SeenUnseenCurveDisplay:
         'AUSUC 0.25'
         """
         scored = {"classes": np.asarray(classes), "seen_classes": np.asarray(seen_classes)}
-        y_pred = None
-        if delta is not None:
-            order = np.argsort(scored["classes"])
-            scores = np.asarray(y_score)
-            if scores.ndim == 2 and scores.shape[1] == len(order):  # else refused by the curve
-                rule = CalibrationRule(delta).fit(
-                    SimpleNamespace(
-                        classes_=scored["classes"], seen_classes_=scored["seen_classes"]
-                    )
-                )
-                y_pred = rule.predict_from_scores(scores[:, order])
-        display = cls._from_scores(y_true, y_score, scored, delta=delta, y_pred=y_pred, name=name)
-        return display.plot(ax, **line_kw)
-
-    @classmethod
-    def _from_scores(
-        cls,
-        y_true: Any,
-        y_score: Any,
-        scored: dict[str, NDArray[Any]],
-        *,
-        delta: float | None,
-        y_pred: NDArray[Any] | None,
-        name: str | None,
-    ) -> Self:
-        curve = seen_unseen_curve(y_true, y_score, **scored)
-        reached: GZSLScores | tuple[None, None, None] = (None, None, None)
-        if y_pred is not None:
-            reached = gzsl_scores(y_true, y_pred, seen_classes=scored["seen_classes"])
-        return cls(
-            curve=curve,
-            ausuc=ausuc_score(y_true, y_score, **scored),
-            delta=delta,
-            unseen_accuracy=reached[0],
-            seen_accuracy=reached[1],
-            harmonic_mean=reached[2],
-            name=name,
-        )
+        y_pred = None if delta is None else predict_with_delta(delta, y_score, **scored)
+        found = curve_and_point(y_true, y_score, y_pred, **scored)
+        return cls(**found._asdict(), delta=delta, name=name).plot(ax, **line_kw)
 
     def plot(
         self,

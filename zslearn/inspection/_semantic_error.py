@@ -8,11 +8,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn.inspection._matrix_axes import label_attributes, label_rows, stacked_panels
+from zslearn.inspection._matrix_axes import (
+    add_colorbar,
+    label_attributes,
+    label_rows,
+    stacked_panels,
+)
 from zslearn.inspection._names import readable_name
 from zslearn.inspection._semantic_error_data import (
     SemanticErrors,
     averages_text,
+    check_comparable_errors,
     errors_of_model,
     errors_of_predictions,
 )
@@ -278,11 +284,7 @@ class SemanticErrorDisplay:
         }
         first_name, first = next(iter(displays.items()))
         for key, display in displays.items():
-            if not display._matches(first):
-                raise ValueError(
-                    f"models {first_name!r} and {key!r} have different test classes, attributes or "
-                    "seen classes: evaluate them on the same samples and table."
-                )
+            check_comparable_errors(first_name, first, key, display)
         largest = max(displays.values(), key=lambda display: float(display.errors.max()))
         vmax = float(largest.errors.max()) if vmax is None else vmax
         grid = first._panels(axes, n_columns=len(displays))
@@ -311,14 +313,6 @@ class SemanticErrorDisplay:
             )
         found = errors_of_model(model, X, y, class_attributes, normalize, cls.__name__)
         return cls(**found._asdict(), name=name)
-
-    def _matches(self, other: Self) -> bool:
-        """Whether rows and columns of two matrices are the same."""
-        return (
-            np.array_equal(self.classes, other.classes)
-            and self.attribute_names == other.attribute_names
-            and np.array_equal(self._is_seen, other._is_seen)
-        )
 
     @property
     def _is_seen(self) -> NDArray[np.bool_]:
@@ -392,12 +386,7 @@ class SemanticErrorDisplay:
         return f"semantic error: {text}" if self.name is None else f"{self.name}\n{text}"
 
     def _add_colorbar(self, axes: NDArray[Any]) -> Any:
-        image = self.images_[0]
-        extend = "max" if self.errors.max() > image.get_clim()[1] else "neither"
-        bar = self.figure_.colorbar(image, ax=axes.ravel().tolist(), extend=extend, pad=0.02)
-        bar.set_label("semantic error (mean squared)")
-        bar.outline.set_visible(False)
-        return bar
+        return add_colorbar(axes, self.images_[0], self.errors, "semantic error (mean squared)")
 
     def _panels(self, axes: Any, n_columns: int = 1) -> NDArray[Any]:
         """Axes of shape (n_panels, n_columns), new ones if none are given."""

@@ -99,6 +99,21 @@ def errors_of_model(
     )
 
 
+def check_comparable_errors(name: str, errors: Any, other_name: str, other: Any) -> None:
+    """Refuse matrices with different rows or columns."""
+    if not (
+        np.array_equal(errors.classes, other.classes)
+        and errors.attribute_names == other.attribute_names
+        and np.array_equal(
+            np.isin(errors.classes, errors.seen_classes), np.isin(other.classes, other.seen_classes)
+        )
+    ):
+        raise ValueError(
+            f"models {name!r} and {other_name!r} have different test classes, attributes or "
+            "seen classes: evaluate them on the same samples and table."
+        )
+
+
 def _names_in(class_attributes: Any, n: int) -> Any:
     for names in ("attribute_names", "columns"):
         if hasattr(class_attributes, names):

@@ -10,6 +10,7 @@ from zslearn.metrics._curve import (
     seen_unseen_curve,
 )
 from zslearn.metrics._gzsl import GZSLScores, gzsl_harmonic_mean_score, gzsl_scores
+from zslearn.metrics._localization import AttributeLocalization, attribute_localization_score
 from zslearn.metrics._scorer import (
     ausuc_scorer,
     czsl_accuracy_scorer,
@@ -28,12 +29,14 @@ from zslearn.metrics._semantic import (
 )
 
 __all__ = [
+    "AttributeLocalization",
     "BestCalibration",
     "BootstrapInterval",
     "ClassSemanticError",
     "GZSLScores",
     "SeenUnseenCurve",
     "SemanticErrorIncrease",
+    "attribute_localization_score",
     "ausuc_score",
     "ausuc_scorer",
     "best_calibration",

@@ -287,7 +287,7 @@ def best_calibration(
 
     scoring : {"harmonic_mean"} or callable, default="harmonic_mean"
         The score to maximise. A callable takes the arrays of unseen and of seen accuracies and
-        returns an array of scores of the same shape.
+        returns an array of scores of the same shape, finite everywhere (both may be 0).
 
     Returns
     -------

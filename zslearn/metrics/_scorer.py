@@ -130,27 +130,32 @@ def _unseen_seen_harmonic(outputs: _Outputs) -> tuple[float, float, float]:
 
 
 def _czsl_accuracy(outputs: _Outputs) -> float:
+    """Scorer of conventional zero-shot accuracy (T1), see :func:`czsl_accuracy_score`."""
     outputs.require(unseen=True)
     truth = outputs.y[outputs.is_unseen]
     return per_class_accuracy_score(truth, outputs.predict(np.unique(truth), outputs.is_unseen))
 
 
 def _unseen_accuracy(outputs: _Outputs) -> float:
+    """Scorer of generalised accuracy on unseen classes (U), see :func:`gzsl_scores`."""
     outputs.require(unseen=True)
     return _unseen_seen_harmonic(outputs)[0]
 
 
 def _seen_accuracy(outputs: _Outputs) -> float:
+    """Scorer of generalised accuracy on seen classes (S), see :func:`gzsl_scores`."""
     outputs.require(seen=True)
     return _unseen_seen_harmonic(outputs)[1]
 
 
 def _harmonic_mean(outputs: _Outputs) -> float:
+    """Scorer of the harmonic mean (H), see :func:`gzsl_harmonic_mean_score`."""
     outputs.require(unseen=True, seen=True)
     return _unseen_seen_harmonic(outputs)[2]
 
 
 def _ausuc(outputs: _Outputs) -> float:
+    """Scorer of the area under the seen-unseen curve, see :func:`ausuc_score`."""
     outputs.require(unseen=True, seen=True)
     if hasattr(outputs.model, "calibration_scores"):
         scores = outputs.model.calibration_scores(outputs.raw, candidates=outputs.candidates)
@@ -160,6 +165,7 @@ def _ausuc(outputs: _Outputs) -> float:
 
 
 def _all_scores(outputs: _Outputs) -> dict[str, float]:
+    """Scorer of T1, U, S, H and AUSUC in one pass over the samples, as a dict."""
     scores = dict.fromkeys(("T1", "U", "S", "H", "AUSUC"), math.nan)
     if outputs.n_not_finite:
         # An error here would stop a whole search: scikit-learn cannot put error_score in the
@@ -188,6 +194,7 @@ class _GZSLScorer:
     def __init__(self, name: str, score: Callable[[_Outputs], Any]) -> None:
         self._name = name
         self._score_outputs = score
+        self.__doc__ = score.__doc__
 
     def __call__(self, estimator: Any, X: Any, y: ArrayLike) -> Any:
         """Score a fitted estimator.
@@ -244,7 +251,7 @@ unseen_accuracy_scorer = _SCORERS["unseen_accuracy"]
 
 
 def get_gzsl_scorer_names() -> list[str]:
-    """Names of the scorers of zero-shot classifiers.
+    """List the names of the scorers of zero-shot classifiers.
 
     Returns
     -------

@@ -75,12 +75,8 @@ class StackedGridSearchCV(GridSearchCV):
     refit_time_ : float
         Seconds to fit ``best_estimator_``. Only with `refit`.
     multimetric_ : bool
-    classes_ : ndarray
-        Of ``best_estimator_``.
-    n_features_in_ : int
-        Of ``best_estimator_``.
-    feature_names_in_ : ndarray of str
-        Of ``best_estimator_``, if it has them.
+    classes_, n_features_in_, feature_names_in_ : ndarray, int, ndarray of str
+        Of ``best_estimator_``; the last if it has them.
 
     See Also
     --------

@@ -76,8 +76,14 @@ class CVsCNetwork(nn.Module):
     Attributes
     ----------
     attribute_vectors : Parameter of shape (K, V)
+        The attribute vectors A, before they are normalised.
     query_weight, embedding_weight : Parameter of shape (V, D)
         W_q and W_sv, started from a standard normal.
+
+    See Also
+    --------
+    CVsCLoss : Compares its output with the annotation.
+    zslearn.CVsCClassifier : Both behind the scikit-learn API.
 
     Examples
     --------
@@ -146,27 +152,64 @@ class CVsCNetwork(nn.Module):
         return self.attribute_vectors.shape[0]
 
     def queries_and_embeddings(self) -> tuple[Tensor, Tensor]:
-        """Attribute queries Q and embeddings E, both (K, D); independent of the images."""
+        """Compute attribute queries Q and embeddings E, which are independent of the images.
+
+        Returns
+        -------
+        queries, embeddings : Tensor of shape (K, D)
+            ``A W_q`` and ``A W_sv``.
+        """
         vectors = zf.normalize_rows(self.attribute_vectors)
         return vectors @ self.query_weight, vectors @ self.embedding_weight
 
     def attribute_weights(self, dtype: torch.dtype) -> Tensor:
-        """``[Q; E]``, of shape (2K, D), for :meth:`semantics` of regions of some dtype."""
+        """Compute ``[Q; E]``, for :meth:`semantics` of regions of some dtype.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            That of the regions.
+
+        Returns
+        -------
+        Tensor of shape (2K, D)
+            Queries above embeddings.
+        """
         return torch.cat(self.queries_and_embeddings()).to(dtype)
 
     def semantics(self, regions: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Semantic vectors s, Eq. 3, of regions (B, R, D): a Tensor of shape (B, K).
+        """Compute semantic vectors s, Eq. 3.
 
-        `weights` are the :meth:`attribute_weights`, where they are used more than once.
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length.
+        weights : Tensor of shape (2K, D), default=None
+            The :meth:`attribute_weights`, where they are used more than once.
+
+        Returns
+        -------
+        Tensor of shape (B, K)
+            Semantic vectors s.
         """
         return attend(
             regions, self.attribute_weights(regions.dtype) if weights is None else weights
         )
 
     def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
-        """Attention maps M, Eq. 2, of regions (B, R, D): a Tensor of shape (B, K, R).
+        """Compute attention maps M, Eq. 2.
 
-        `attributes`, an index Tensor, keeps some attributes only.
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length.
+        attributes : Tensor of shape (k,), int64, default=None
+            Index of the attributes to keep; ``None`` keeps all.
+
+        Returns
+        -------
+        Tensor of shape (B, k, R)
+            Non-negative, each map summing to one over the regions.
         """
         vectors = (
             self.attribute_vectors if attributes is None else self.attribute_vectors[attributes]
@@ -174,7 +217,20 @@ class CVsCNetwork(nn.Module):
         return zf.attention_maps(regions, zf.normalize_rows(vectors) @ self.query_weight)
 
     def class_scores(self, semantics: Tensor, class_attributes: Tensor | None = None) -> Tensor:
-        """Class logits z, Eq. 4, of semantic vectors (B, K), for any table of classes (C, K)."""
+        """Compute class logits z, Eq. 4, for any table of classes.
+
+        Parameters
+        ----------
+        semantics : Tensor of shape (B, K)
+            Semantic vectors s.
+        class_attributes : Tensor of shape (C, K), default=None
+            Describes the classes to score; ``None`` for those of the network.
+
+        Returns
+        -------
+        Tensor of shape (B, C)
+            Class logits z.
+        """
         table = self.class_attributes if class_attributes is None else class_attributes
         return zf.class_scores(semantics, table, self.scale)
 
@@ -191,6 +247,7 @@ class CVsCNetwork(nn.Module):
         Returns
         -------
         CVsCOutput
+            What the losses need.
         """
         weights, lengths = project_attributes(
             zf.normalize_rows(self.attribute_vectors),

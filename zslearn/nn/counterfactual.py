@@ -57,6 +57,20 @@ def normal_counterfactual(
     Returns
     -------
     Tensor of shape (B, K)
+        Counterfactual semantic vectors.
+
+    See Also
+    --------
+    uniform_counterfactual : Non-negative features.
+    permuted_counterfactual : Shuffled features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.counterfactual import normal_counterfactual
+    >>> embeddings = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    >>> normal_counterfactual(embeddings, 5).count_nonzero(dim=0)  # no length, no variance
+    tensor([5, 0])
     """
     if lengths is None:
         lengths = torch.linalg.vector_norm(embeddings, dim=1)
@@ -85,14 +99,30 @@ def uniform_counterfactual(
     Parameters
     ----------
     embeddings : Tensor of shape (K, D)
+        Attribute embeddings ``E = A W_sv``.
     n_images : int
+        B, the number of images.
     scale : float, default=1.0
         Root mean square length of the random features.
     generator : torch.Generator, default=None
+        Source of randomness, on the device of the other arguments.
 
     Returns
     -------
     Tensor of shape (B, K)
+        Counterfactual semantic vectors.
+
+    See Also
+    --------
+    normal_counterfactual : Normal features, without drawing them.
+    permuted_counterfactual : Shuffled features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.counterfactual import uniform_counterfactual
+    >>> bool((uniform_counterfactual(torch.ones(2, 3), 5) >= 0).all())
+    True
     """
     n_attributes, n_features = embeddings.shape
     high = scale * math.sqrt(3.0 / n_features)
@@ -128,14 +158,33 @@ def permuted_counterfactual(
     Parameters
     ----------
     regions : Tensor of shape (B, R, D)
+        Region features F, each region of unit length.
     queries, embeddings : Tensor of shape (K, D)
+        ``Q = A W_q`` and ``E = A W_sv``.
     permutations : tuple of three index Tensors of shapes (B,), (K,), (D,), default=None
         Given permutations; drawn from `generator` when ``None``.
     generator : torch.Generator, default=None
+        Source of randomness, on the device of the other arguments.
 
     Returns
     -------
     Tensor of shape (B, K)
+        Counterfactual semantic vectors.
+
+    See Also
+    --------
+    normal_counterfactual : Normal features, without drawing them.
+    uniform_counterfactual : Non-negative features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.counterfactual import permuted_counterfactual
+    >>> F = torch.tensor([[[2.0, 3.0]]])  # one region, so F_A is that region
+    >>> Q, E = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
+    >>> swapped = torch.tensor([0]), torch.tensor([0]), torch.tensor([1, 0])
+    >>> permuted_counterfactual(F, Q, E, permutations=swapped)
+    tensor([[3.]])
     """
     if permutations is None:
         permutations = (

@@ -39,6 +39,11 @@ def normalize_rows(x: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (..., n)
+        Rows of length 1, and rows of zeros.
+
+    See Also
+    --------
+    semantic_attention : Takes regions of unit length.
 
     Examples
     --------
@@ -75,6 +80,11 @@ def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> 
     Tensor of shape (B, K)
         Differentiable once, with respect to all three arguments.
 
+    See Also
+    --------
+    attention_maps : The attention alone.
+    attention_backend : Choose how it is computed.
+
     Examples
     --------
     >>> import torch
@@ -93,11 +103,14 @@ def attention_backend_of(regions: Tensor, queries: Tensor) -> str:
     Parameters
     ----------
     regions : Tensor of shape (B, R, D)
+        Region features F, each region of unit length.
     queries : Tensor of shape (K, D)
+        Attribute queries ``Q = A W_q``.
 
     Returns
     -------
     {"torch", "triton"}
+        The implementation's name.
 
     Raises
     ------
@@ -128,12 +141,26 @@ def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
     Parameters
     ----------
     regions : Tensor of shape (B, R, D)
+        Region features F, each region of unit length.
     queries : Tensor of shape (K, D)
+        Attribute queries ``Q = A W_q``.
 
     Returns
     -------
     Tensor of shape (B, K, R)
         Non-negative, each map summing to one over the regions.
+
+    See Also
+    --------
+    semantic_attention : Attention and embedding in one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import attention_maps
+    >>> F = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> attention_maps(F, torch.zeros(1, 2))
+    tensor([[[0.5000, 0.5000]]])
     """
     logits = regions @ queries.to(regions.dtype).T
     logits = logits.to(ACCUMULATE.get(logits.dtype, logits.dtype))
@@ -148,28 +175,58 @@ def attribute_features(regions: Tensor, queries: Tensor) -> Tensor:
     Parameters
     ----------
     regions : Tensor of shape (B, R, D)
+        Region features F, each region of unit length.
     queries : Tensor of shape (K, D)
+        Attribute queries ``Q = A W_q``.
 
     Returns
     -------
     Tensor of shape (B, K, D)
+        One feature for each attribute.
+
+    See Also
+    --------
+    semantic_attention : Does without them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import attribute_features
+    >>> F = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> attribute_features(F, torch.zeros(1, 2))  # the mean of both regions
+    tensor([[[0.5000, 0.5000]]])
     """
     maps = attention_maps(regions, queries)
     return maps @ regions.to(maps.dtype)
 
 
 def semantic_embedding(features: Tensor, embeddings: Tensor) -> Tensor:
-    r"""Semantic vectors of given attribute features, Eq. 3 as printed: ``s_k = E_k . f_k``.
+    r"""Semantic vectors of given attribute features, Eq. 3 as printed.
+
+    .. math:: s_k = E_k \cdot f_k
 
     Parameters
     ----------
     features : Tensor of shape (B, K, D)
         One feature for each attribute: F_A, or a counterfactual of it.
     embeddings : Tensor of shape (K, D)
+        Attribute embeddings ``E = A W_sv``.
 
     Returns
     -------
     Tensor of shape (B, K)
+        Semantic vectors s.
+
+    See Also
+    --------
+    semantic_attention : Attention and embedding in one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import semantic_embedding
+    >>> semantic_embedding(torch.tensor([[[1.0, 2.0]]]), torch.tensor([[3.0, 4.0]]))
+    tensor([[11.]])
     """
     return torch.einsum("bkd,kd->bk", features, embeddings)
 
@@ -180,6 +237,7 @@ def class_scores(semantics: Tensor, class_attributes: Tensor, scale: float = 1.0
     Parameters
     ----------
     semantics : Tensor of shape (B, K)
+        Semantic vectors s.
     class_attributes : Tensor of shape (C, K)
         The class attribute table T; its rows are l2-normalised here.
     scale : float, default=1.0
@@ -189,5 +247,18 @@ def class_scores(semantics: Tensor, class_attributes: Tensor, scale: float = 1.0
     Returns
     -------
     Tensor of shape (B, C)
+        Class logits z.
+
+    See Also
+    --------
+    semantic_attention : Computes semantic vectors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn.functional import class_scores
+    >>> table = torch.tensor([[3.0, 4.0], [2.0, 0.0]])
+    >>> class_scores(torch.tensor([[1.0, 1.0]]), table)
+    tensor([[1.4000, 1.0000]])
     """
     return scale * semantics @ normalize_rows(class_attributes).to(semantics.dtype).T

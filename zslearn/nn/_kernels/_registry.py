@@ -76,13 +76,14 @@ def attention_backend(name: str) -> Iterator[None]:
         "triton": fused kernels for CUDA devices that keep nothing of size B x R x K, in float16,
         bfloat16 and float32. "auto": "triton" for half precision on devices of compute capability
         8.0 or more, where it compiles and agrees with the equations on a random problem; "torch"
-        everywhere else. Where "triton" is asked for by name and cannot serve, RuntimeError is
-        raised.
+        everywhere else.
 
     Raises
     ------
     ValueError
         If there is no implementation of that name.
+    RuntimeError
+        By what is computed inside, where the implementation asked for cannot serve.
 
     See Also
     --------

@@ -24,6 +24,10 @@ class CalibrationLoss(nn.Module):
         :math:`\beta`, added to the logits of unseen classes. The paper has none; the authors'
         released code uses 2.
 
+    See Also
+    --------
+    CVsCLoss : The weighted sum of all terms.
+
     References
     ----------
     .. [1] Huynh, D. and Elhamifar, E. (2020). Fine-grained generalized zero-shot learning via
@@ -47,6 +51,7 @@ class CalibrationLoss(nn.Module):
         Parameters
         ----------
         logits : Tensor of shape (B, C)
+            Class logits z.
         unseen : Tensor of shape (C,), bool
             Marks the unseen classes.
 

@@ -47,6 +47,10 @@ class ConditionalCorrelationLoss(nn.Module):
         attributes of each image and averaged (the formula, read literally). Unbiased; a single
         entry has no spread.
 
+    See Also
+    --------
+    CVsCLoss : The weighted sum of all terms.
+
     Notes
     -----
     ``ConditionalCorrelationLoss(standardize=False, norm="l2", spread_norm="squared",
@@ -103,6 +107,7 @@ class ConditionalCorrelationLoss(nn.Module):
         Returns
         -------
         Tensor of shape ()
+            The loss.
         """
         s, t = semantics, target
         if self.standardize:
@@ -118,10 +123,12 @@ class ConditionalCorrelationLoss(nn.Module):
         Parameters
         ----------
         standardized, standardized_target, semantics, target : Tensor of shape (B, K)
+            Semantic vectors and annotation, standardised and raw.
 
         Returns
         -------
         Tensor of shape ()
+            The loss.
         """
         difference = standardized - standardized_target
         loss = self._size(difference.clamp_min(0), difference > 0)

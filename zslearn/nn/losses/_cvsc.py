@@ -41,8 +41,11 @@ class CVsCLoss(nn.Module):
     lambda_cc, lambda_sci, lambda_tci : float, default=0.5, 2.0, 2.0
         Weights of the causal terms; the defaults are the paper's.
     alpha : float, default=0.5
+        See :class:`ConditionalCorrelationLoss`.
     calibration_bias : float, default=0.0
+        See :class:`CalibrationLoss`.
     standardize : bool, default=True
+        Whether correlation and semantic intervention compare batch-standardised values.
     correlation_norm : {"mean_squared", "squared", "l2"}, default="mean_squared"
     spread : {"variance", "std"} or None, default="variance"
     spread_norm : {"absolute", "squared"}, default="absolute"
@@ -51,6 +54,11 @@ class CVsCLoss(nn.Module):
     effect_weight : float, default=0.0
         Choices within the terms: see :class:`CalibrationLoss`,
         :class:`ConditionalCorrelationLoss` and :class:`SemanticInterventionLoss`.
+
+    See Also
+    --------
+    CVsCNetwork : Computes what it compares.
+    zslearn.CVsCClassifier : Both behind the scikit-learn API.
 
     Examples
     --------
@@ -122,6 +130,7 @@ class CVsCLoss(nn.Module):
         Parameters
         ----------
         unseen : Tensor of shape (C,), bool
+            Marks the unseen classes.
         """
         self.unseen.copy_(unseen)
         self.has_unseen = bool(unseen.any())
@@ -188,11 +197,14 @@ class CVsCLoss(nn.Module):
         Parameters
         ----------
         output : CVsCOutput
+            Semantic vectors, logits, and both under the intervention.
         y : Tensor of shape (B,), int64
+            Index of each image's class.
 
         Returns
         -------
         dict of str to Tensor of shape ()
+            The terms by name.
         """
         s, z, s_other, z_other = output
         if self.needs_counterfactual and (s_other is None or z_other is None):

@@ -31,9 +31,13 @@ class SemanticInterventionLoss(nn.Module):
         The distance J: mean absolute difference over all entries (released), or the squared or
         plain Euclidean length an image, averaged over the batch (as printed).
     effect_weight : float, default=0.0
-        w, the weight of the effect itself. Positive maximises the effect, as the paper's text
+        Weight w of the effect itself. Positive maximises the effect, as the paper's text
         says. The paper's formula prints the opposite sign (-1 here); the released code has no
         such term.
+
+    See Also
+    --------
+    CVsCLoss : The weighted sum of all terms.
 
     Notes
     -----
@@ -79,6 +83,7 @@ class SemanticInterventionLoss(nn.Module):
         Returns
         -------
         Tensor of shape ()
+            The loss.
         """
         if self.standardize:
             semantics, counterfactual = standardize(torch.cat([semantics, counterfactual])).chunk(2)
@@ -91,10 +96,12 @@ class SemanticInterventionLoss(nn.Module):
         Parameters
         ----------
         effect, target : Tensor of shape (B, K)
+            Effect of the intervention, and the annotation.
 
         Returns
         -------
         Tensor of shape ()
+            The loss.
         """
         gap = target - effect
         if self.norm == "mean_absolute":

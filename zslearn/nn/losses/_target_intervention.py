@@ -15,6 +15,10 @@ class TargetInterventionLoss(nn.Module):
 
     where :math:`\bar z` are the logits under the counterfactual intervention.
 
+    See Also
+    --------
+    CVsCLoss : The weighted sum of all terms.
+
     Examples
     --------
     >>> import torch
@@ -36,5 +40,6 @@ class TargetInterventionLoss(nn.Module):
         Returns
         -------
         Tensor of shape ()
+            The loss.
         """
         return cross_entropy(logits - counterfactual, y)

@@ -1,0 +1,40 @@
+"""The classifier of the command line, and its training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from zslearn.exceptions import TrainingInterruptedWarning
+
+__all__ = ["make_classifier", "uninterrupted"]
+
+
+def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any:
+    """CVsC with some parameters, of which an unknown one is named with the option it came from."""
+    from zslearn.attention import CVsCClassifier
+
+    estimator = CVsCClassifier()
+    unknown = sorted(set(parameters) - set(estimator.get_params()))
+    if unknown:
+        raise ValueError(
+            f"{option}: CVsCClassifier has no parameter {unknown[0]!r}; it has "
+            f"{', '.join(sorted(estimator.get_params()))}."
+        )
+    return estimator.set_params(**parameters)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Make an interrupt of a training end the command.
+
+    Half-trained weights are of use in Python; their scores would be taken for the model's.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainingInterruptedWarning)
+        try:
+            yield
+        except TrainingInterruptedWarning:
+            raise KeyboardInterrupt from None
