@@ -22,6 +22,11 @@ from tqdm.auto import tqdm
 from zslearn import CVsCClassifier
 from zslearn.datasets import make_field_guide
 from zslearn.feature_extraction import PatchDictionaryExtractor
+from zslearn.inspection import (
+    AttributeAttentionDisplay,
+    estimate_attribute_localization,
+    part_regions_from_map,
+)
 from zslearn.metrics import (
     ausuc_score,
     best_calibration,
@@ -81,18 +86,15 @@ def choose(params, X, y, table, progress):
 
 def attention_on_part(clf, X, rows, guide, grid):
     """Share of attention on the right part, over attributes that the pictures truly show."""
-    maps = clf.attention_maps(X[rows]).reshape(len(rows), -1, *grid)
-    right = part_cells(guide.part_map[rows], len(guide.part_names), grid)
-    right = right[:, guide.attribute_parts]
-    shown = guide.attributes_shown[rows]
-    return (maps * right).sum((2, 3))[shown].mean(), right.mean((2, 3))[shown].mean()
-
-
-def part_cells(part_map, n_parts, grid):
-    """Whether each cell of the grid shows some of each part: (n, n_parts, *grid)."""
-    n, height, width = part_map.shape
-    cells = part_map.reshape(n, grid[0], height // grid[0], grid[1], width // grid[1])
-    return np.stack([(cells == part + 1).any(axis=(2, 4)) for part in range(n_parts)], axis=1)
+    result = estimate_attribute_localization(
+        clf,
+        X[rows],
+        part_regions_from_map(guide.part_map[rows], len(guide.part_names), grid),
+        guide.attribute_parts,
+        shown=guide.attributes_shown[rows],
+        average="pair",
+    )
+    return result.score, result.chance
 
 
 def evaluate(clf, X, guide, grid):
@@ -181,37 +183,30 @@ def draw_attention(fitted, X, guide, grid, path, n_pictures=4):
     """Where both models look for some attributes that pictures of unseen birds show."""
     import matplotlib.pyplot as plt
 
-    attributes = guide.class_attributes.attribute_names
     wanted = ("crown", "bill", "breast", "wing", "tail")
     parts = [p for p, name in enumerate(guide.part_names) if name in wanted]
     whole = (guide.part_visible[guide.test_unseen][:, parts] > 0.6).all(axis=1)
     _, first = np.unique(guide.target[guide.test_unseen[whole]], return_index=True)
     rows = guide.test_unseen[whole][np.sort(first)[:n_pictures]]
-    columns = ["picture", *(guide.part_names[p] for p in parts)]
-    figure, axes = plt.subplots(
-        2 * len(rows),
-        len(columns),
-        figsize=(1.75 * len(columns), 3.6 * len(rows)),
-        layout="constrained",
+    attributes = [
+        [
+            np.flatnonzero(guide.attributes_shown[row] & (guide.attribute_parts == p))[0]
+            for p in parts
+        ]
+        for row in rows
+    ]
+    display = AttributeAttentionDisplay.from_estimator(
+        {model: classifiers[0] for model, classifiers in fitted.items()},
+        X[rows],
+        guide.images[rows],
+        y=guide.target[rows],
+        attributes=attributes,
+        grid_shape=grid,
+        regions=part_regions_from_map(guide.part_map[rows], len(guide.part_names), grid),
+        attribute_parts=guide.attribute_parts,
+        upsampling="cells",
     )
-    for ax in axes.ravel():
-        ax.axis("off")
-    for i, row in enumerate(rows):
-        image = guide.images[row]
-        for j, (model, classifiers) in enumerate(fitted.items()):
-            line = axes[2 * i + j]
-            line[0].imshow(image)
-            line[0].set_title(f"{guide.target[row]}\n{model}", fontsize=8)
-            maps = classifiers[0].attention_maps(X[row : row + 1])[0].reshape(-1, *grid)
-            for ax, part in zip(line[1:], parts, strict=True):
-                here = guide.attributes_shown[row] & (guide.attribute_parts == part)
-                k = np.flatnonzero(here)[0]
-                right = part_cells(guide.part_map[row : row + 1], part + 1, grid)[0, part]
-                ax.imshow(image.mean(2), cmap="gray", vmin=-200, vmax=255)
-                fine = np.kron(maps[k], np.ones(np.array(image.shape[:2]) // grid))
-                ax.imshow(fine, cmap="autumn_r", alpha=0.75 * fine / fine.max())
-                name = attributes[k].removeprefix("has_").replace("_", " ").replace("::", ": ")
-                ax.set_title(f"{name}\n{(maps[k] * right).sum():.0%} on the part", fontsize=8)
+    figure = display.figure_
     figure.suptitle("Where each model looks for an attribute (unseen species)")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -1,12 +1,16 @@
 """The examples run from end to end, the demo on a few epochs."""
 
+import ast
 import importlib.util
 import re
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
 
 
 def load(name):
@@ -32,13 +36,122 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.iterdir()} == pictures
 
 
-@pytest.mark.slow
-def test_own_pictures(monkeypatch, capsys):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    load("plot_own_pictures")
-    printed = capsys.readouterr().out
+# What the text of an example says of what it prints.
+
+
+def first_fit(m, printed):
+    assert m.accuracy > 3 * m.chance
+    assert m.scores.unseen > 1 / len(m.clf.classes_)
+
+
+def calibration(m, printed):
+    assert m.without.unseen < 0.5 * m.accuracy, "the bias towards seen species"
+    assert m.without.harmonic_mean < m.display.harmonic_mean <= m.hindsight
+    rows = re.findall(r"delta [\d.]+ .*?(\d+)%", printed)
+    assert int(rows[0]) > int(rows[1])
+
+
+def mismatch(m, printed):
+    _, right, leak, one_word, accuracy = m.mean.T  # of baseline, cc, sci, tci, all
+    assert right[0] < right[2] < min(right[1], right[4])
+    assert abs(right[3] - right[0]) < 0.01
+    assert min(accuracy[1], accuracy[4]) > accuracy[0]
+    assert (leak > one_word).all()
+    assert leak[1:].min() > leak[0] - 0.01, "a loss makes the leak smaller"
+
+
+def lambda_search(m, printed):
+    gains = dict(re.findall(r"^(lambda_\w+ = [\d.]+): ([-+][\d.]+)", printed, re.MULTILINE))
+    assert float(gains["lambda_cc = 0.5"]) == 0
+    assert float(gains["lambda_cc = 0.0"]) < 0
+    assert float(gains["lambda_tci = 4.0"]) < 0
+    best = max(gains, key=lambda name: float(gains[name]))
+    assert m.search.best_params_ == {best.split()[0]: float(best.split()[-1])}
+
+
+def attention_maps(m, printed):
+    rows = re.findall(r"seed \d +([\d.]+) +([\d.]+) +([\d.]+)\n", printed)
+    assert len(rows) == 4
+    for own, mean_map, chance in (map(float, row) for row in rows):
+        assert own > mean_map > chance
+    errors = re.findall(r"seed \d: seen ([\d.]+), unseen ([\d.]+), \+(\d+)%", printed)
+    baseline, cvsc = np.array(errors, dtype=float).reshape(2, 2, 3)
+    assert (cvsc[:, :2] < baseline[:, :2]).all()
+    assert (cvsc[:, 2] > baseline[:, 2]).all()
+
+
+def digit_segments(m, printed):
+    assert np.mean(m.scores) > 0.45, "chance is 0.33"
+
+
+def own_pictures(m, printed):
     accuracy, chance = map(
         float, re.search(r"accuracy ([\d.]+), chance ([\d.]+)", printed).groups()
     )
     assert accuracy > 1.5 * chance
+
+
+def new_class(m, printed):
+    assert "largest change of an old score: 0.0\n" in printed
+    before, alone, mixed = m.curves["new pictures alone"][0], *(c[-1] for c in m.curves.values())
+    assert alone[0] > before[0]
+    assert alone[1] < before[1] - 0.1, "given new pictures alone, it forgets"
+    assert mixed[1] > alone[1] + 0.1
+
+
+def save_and_load(m, printed):
+    assert re.findall(r"from .*: +(\w+)", printed) == ["True"] * 3
+
+
+CLAIMS = {
+    f"plot_{claim.__name__}": claim
+    for claim in (
+        *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
+        *(own_pictures, new_class, save_and_load),
+    )
+}
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_form(path):
+    source = path.read_text()
+    title, underline = ast.get_docstring(ast.parse(source)).splitlines()[:2]
+    assert underline == "=" * len(title)
+    assert len(re.findall(r"^# %%\n# \w", source, re.MULTILINE)) >= 2, "cells of text"
+    assert "shared" not in re.findall(r"[\w.]+(?=/)", source)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if "digit" in path.stem else pytest.mark.slow)
+        for path in GALLERY
+    ],
+)
+def test_gallery(path, tmp_path, monkeypatch, capsys):
+    """Drawn, and nothing left behind: neither where it was started nor among temporary files."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    # Where torch keeps its own things, whatever is run.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch"))
+    monkeypatch.setattr(pyplot, "show", lambda: None)
+    beside = set(EXAMPLES.iterdir())
+    try:
+        module = load(path.stem)
+        assert pyplot.get_fignums()
+    finally:
+        pyplot.close("all")
+    assert list(here.iterdir()) == list(temporary.iterdir()) == []
+    assert {p for p in EXAMPLES.iterdir() if p.name != "__pycache__"} == beside - {
+        EXAMPLES / "__pycache__"
+    }
+    CLAIMS[path.stem](module, capsys.readouterr().out)
+
+
+def test_the_gallery_is_found():
+    assert {path.stem for path in GALLERY} == set(CLAIMS)
