@@ -1,5 +1,6 @@
 """`zslearn reproduce` end to end on generated benchmarks, and how it goes on and refuses."""
 
+import errno
 import json
 import re
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from zslearn import CVsCClassifier, datasets
-from zslearn._cli import _reproduce_protocol
+from zslearn._cli import _reproduce_cache, _reproduce_protocol
 from zslearn.datasets import load_cub
 from zslearn.feature_extraction import TimmRegionExtractor
 
@@ -251,6 +252,16 @@ MISTAKES = {
     "delta": (("--root", "x", "--search", "delta=1,2"), "the protocol sets it"),
     "an unknown parameter": (("--root", "x", "--set", "lambda_xy=1"), "--set: .*'lambda_xy'"),
     "an unknown searched one": (("--root", "x", "--search", "lambda_xy=1"), "--search: .*_xy'"),
+    "no weight": (("--root", "x", "--set", "lambda_cc=-1"), "--set: The 'lambda_cc' parameter"),
+    "no weight to search": (
+        ("--root", "x", "--search", "lambda_cc=0.1,-1"),
+        "--search: The 'lambda_cc' .* Got -1",
+    ),
+    "a batch size": (("--root", "x", "--set", "batch_size=0"), "--set: The 'batch_size' parameter"),
+    "a parameter twice": (
+        ("--root", "x", "--set", "alpha=1", "--search", "alpha=1,2"),
+        "--search alpha=...: --set gives alpha already",
+    ),
     "a search on test pictures": (
         ("--root", "x", "--search", "alpha=1", "--paper-protocol"),
         "--search is of the honest protocol",
@@ -262,6 +273,74 @@ MISTAKES = {
     "a split to download": (("--download", "--split", "x"), "leave out --split"),
     "nowhere to write": (("--root", "x", "--json", "no/such/x.json"), "--json: there is no folder"),
 }
+
+
+def destroy(name):
+    """Change one file of the small problem."""
+
+    def change(folder):
+        if name == "X.npy":
+            X = np.load(folder / name)
+            X[100, 1, 3] = np.nan  # a test row
+            np.save(folder / name, X)
+        elif name == "classes.csv":
+            lines = (folder / name).read_text().splitlines()
+            (folder / name).write_text("\n".join(lines[:3] + lines[4:]))
+        elif name == "work":
+            (folder / name).write_text("")
+        else:
+            (folder / name).unlink()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("X.npy", r"--features: row 100 \(from 0\) holds NaN or infinite"),
+        ("classes.csv", "--attributes: 1 label.* not described.*'class 2'"),
+        ("labels.txt", "--labels: there is no '.*labels.txt'"),
+        ("split.npz", "--split: there is no '.*split.npz'"),
+        ("work", "--work: File exists: .*work"),
+    ],
+)
+def test_wrong_files(reproduce, problem, name, message):
+    """Refused before anything is fitted."""
+    destroy(name)(problem.folder)
+    done = reproduce()
+    assert (done.code, done.out) == (1, "")
+    (line,) = done.err.splitlines()
+    assert re.search(message, line), line
+    assert not list(problem.folder.rglob("cvsc-*"))
+
+
+def test_messages_name_the_options_of_this_command(zslearn, problem, tmp_path):
+    features = ("reproduce", "cub", "--work", tmp_path / "w", "--features")
+    for options, message in {
+        (problem.folder / "X.npy",): "--attributes is missing: .* or use --root",
+        (problem.folder / "X.npy", "--root", tmp_path): "--root joins features",
+        (tmp_path / "none.npy",): "--features: there is no",
+        (
+            *(problem.folder / "X.npy", "--labels", problem.folder / "labels.txt"),
+            *("--attributes", problem.folder / "classes.csv"),
+        ): "--split is missing: a .json or .npz file with trainval, test_seen and test_unseen.$",
+    }.items():
+        done = zslearn(*features, *options)
+        assert re.search(message, done.err.strip()), done.err
+
+
+def test_a_full_disc_leaves_nothing_half_written(reproduce, problem, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    whole = reproduce("--tables", "2", work="whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(_reproduce_cache.os, "fsync", full)
+        done = reproduce("--tables", "2")
+    assert (done.code, done.out) == (1, "")
+    assert re.search("--work: No space left on device: .*results", done.err)
+    assert [path for path in (problem.folder / "work").rglob("*") if path.is_file()] == []
+    assert reproduce("--tables", "2").results["tables"] == whole.results["tables"]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -1,6 +1,7 @@
 """What the protocols of `zslearn reproduce` choose and report, against the library by hand."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -125,12 +126,15 @@ def check_scores(run, clf, problem, test):
 
 
 def test_nothing_is_chosen_on_test_rows(reproduce, problem):
-    """Other test rows, and the features of test rows destroyed, change no choice."""
+    """With features of test rows and attributes of unseen classes destroyed, as before."""
     before = reproduce().chosen
     X = problem.X.copy()
     test = np.concatenate([problem.split["test_seen"], problem.split["test_unseen"]])
     X[test] = np.random.default_rng(0).normal(size=X[test].shape)
     np.save(problem.folder / "X.npy", X)
+    lines = (problem.folder / "classes.csv").read_text().splitlines()
+    lines[8:] = [f"{line.split(',')[0]},9,-7,{k},8,0,0" for k, line in enumerate(lines[8:])]
+    (problem.folder / "classes.csv").write_text("\n".join(lines) + "\n")
     after = reproduce()
     assert after.chosen["cvsc"] | {"seconds": 0} == before["cvsc"] | {"seconds": 0}
     assert after.runs["cvsc"][0]["T1"] < 0.8
@@ -194,6 +198,9 @@ def test_paper_protocol_by_hand(reproduce, problem, table):
     label = "selected on test images (paper protocol)"
     assert results.selection == label
     assert results.tables["2"]["cvsc"]["selection"] == label
+    assert {run["selection"] for run in results.runs["cvsc"]} == {label}
+    kept = Path(results.results_kept_in, "cvsc-seed0.json").read_text()
+    assert json.loads(kept)["selection"] == label
     assert "PAPER PROTOCOL: NOT an honest evaluation" in results.out
     body = results.out.split("Table 2")[1].split("\n\n")[0].splitlines()
     assert len(body) == 4

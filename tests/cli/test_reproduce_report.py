@@ -1,7 +1,6 @@
 """Numbers of the report by hand, the published ones, and when the two are compared."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,6 +128,7 @@ def make_results(tables, runs, comparable):
             **{"trainval": 4, "test_seen": 2, "test_unseen": 3},
         },
         "notes": ["a note"],
+        "set": {"lambda_cc": "0.1"},
         "settings": {"epochs": [4, 8], "folds": 3, "search": {"alpha": [0.5, 1]}},
         "comparable": comparable,
         "differences_from_the_paper": [] if comparable else ["other features"],
@@ -142,6 +142,8 @@ def test_choices_are_reported():
     runs = {"cvsc": RUNS}
     tables = make_tables(BENCHMARKS["sun"], (2,), runs, paper_protocol=False, comparable=True)
     text = as_text(make_results(tables, runs, True))
+    assert "\nset by hand (--set): lambda_cc=0.1\n" in text
+    assert "picks the best epoch on the test pictures" in text
     assert "alpha, epochs and delta chosen on held-out seen classes (3 folds)" in text
     assert (
         "CVsC: alpha 0.5, epochs 4, delta 1.00 (0.70 standard deviations of the scores); held out: "
@@ -187,21 +189,25 @@ VIT = {
     "grid_shape": [14, 14],
     "native_grid_shape": [14, 14],
     "data_config": {"input_size": [3, 224, 224]},
+    "random_weights": False,
+    "layer": 11,
+    "n_layers": 12,
 }
 
 
 @pytest.mark.parametrize(
-    ("change", "random_weights", "message"),
+    ("change", "message"),
     [
-        ({}, False, None),
-        ({}, True, "random weights"),
-        ({"model": "resnet101.a1h_in1k"}, False, "features of resnet101.a1h_in1k, not of vit_base"),
-        ({"grid_shape": [7, 7]}, False, r"regions \[7, 7\] of pictures \[224, 224\]"),
-        ({"data_config": {"input_size": [3, 384, 384]}}, False, r"of pictures \[384, 384\]"),
-        (None, False, "features of a network that is not known"),
+        ({}, None),
+        ({"random_weights": True}, "random weights"),
+        ({"layer": 8}, "regions of layer 8, not of the last, 11"),
+        ({"model": "resnet101.a1h_in1k"}, "features of resnet101.a1h_in1k, not of vit_base"),
+        ({"grid_shape": [7, 7]}, r"regions \[7, 7\] of pictures \[224, 224\]"),
+        ({"data_config": {"input_size": [3, 384, 384]}}, r"of pictures \[384, 384\]"),
+        (None, "features of a network that is not known"),
     ],
 )
-def test_what_compares_with_the_paper(change, random_weights, message):
+def test_what_compares_with_the_paper(change, message):
     whole = BENCHMARKS["awa2"]
     sizes = np.cumsum(whole.parts)
     rows = np.split(np.arange(sizes[-1]), sizes[:-1])
@@ -210,15 +216,14 @@ def test_what_compares_with_the_paper(change, random_weights, message):
     table = ClassAttributes(np.eye(50, 85) + 0.1)
     inputs = EvaluationInputs(None, y, table, *rows, notes=[])
     metadata = {} if change is None else VIT | change
-    arguments = SimpleNamespace(random_weights=random_weights)
-    found = _differences(inputs, whole, metadata, arguments)
+    found = _differences(inputs, whole, metadata)
     if message is None:
         assert found == []
     else:
         (text,) = found
         assert re.search(message, text)
     cut = inputs._replace(trainval=rows[0][1:], table=ClassAttributes(np.eye(50, 84) + 0.1))
-    assert _differences(cut, whole, VIT, SimpleNamespace(random_weights=False)) == [
+    assert _differences(cut, whole, VIT) == [
         "23526 + 5882 + 7913 pictures, not 23527 + 5882 + 7913",
         "84 attributes, not 85",
     ]

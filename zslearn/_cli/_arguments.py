@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "as_json",
     "as_parameters",
+    "check_there",
     "check_writable",
     "delta",
     "fraction",
@@ -93,6 +94,14 @@ def check_writable(arguments: argparse.Namespace, *options: str) -> None:
             )
         if path and Path(path).is_dir():
             raise IsADirectoryError(f"--{option}: {path!r} is a folder; name a file.")
+
+
+def check_there(arguments: argparse.Namespace, *options: str) -> None:
+    """Refuse files to read that are not there, by the name of the option."""
+    for option in options:
+        path = getattr(arguments, option)
+        if path and not Path(path).exists():
+            raise FileNotFoundError(f"--{option.replace('_', '-')}: there is no {path!r}.")
 
 
 def as_json(results: Any) -> str:

@@ -13,7 +13,7 @@ __all__ = ["make_classifier", "uninterrupted"]
 
 
 def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any:
-    """CVsC with some parameters, of which an unknown one is named with the option it came from."""
+    """CVsC with some parameters; a wrong one is named with the option it came from."""
     from zslearn.attention import CVsCClassifier
 
     estimator = CVsCClassifier()
@@ -23,7 +23,12 @@ def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any
             f"{option}: CVsCClassifier has no parameter {unknown[0]!r}; it has "
             f"{', '.join(sorted(estimator.get_params()))}."
         )
-    return estimator.set_params(**parameters)
+    estimator.set_params(**parameters)
+    try:
+        estimator._validate_params()
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    return estimator
 
 
 @contextmanager

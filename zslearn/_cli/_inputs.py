@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zslearn._cli._arguments import check_there
 from zslearn.attributes import ClassAttributes
 from zslearn.model_selection import gzsl_train_test_split
 
@@ -83,10 +84,16 @@ def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
         raise ValueError(
             "--attributes is missing: a CSV file with a row a class, or use --benchmark."
         )
+    check_there(arguments, "labels", "attributes")
     y = _read_labels(features, arguments.labels)
     table = _read_table(arguments)
     y = _as_table_labels(y, table)
-    return _with_split(features, y, table, arguments)
+    inputs = _with_split(features, y, table, arguments)
+    try:
+        table.index_of(np.unique(y[np.concatenate([getattr(inputs, part) for part in _PARTS])]))
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"--attributes: {error.args[0]}") from None
+    return inputs
 
 
 def check_parts(inputs: EvaluationInputs) -> None:
@@ -236,7 +243,11 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
 
 
 def _read_table(arguments: argparse.Namespace) -> ClassAttributes:
-    table = ClassAttributes.from_csv(arguments.attributes, delimiter=arguments.delimiter)
+    try:
+        table = ClassAttributes.from_csv(arguments.attributes, delimiter=arguments.delimiter)
+    except ValueError as error:
+        text = str(error).replace(", or pass missing_values=numpy.nan to treat NaN as unknown", "")
+        raise ValueError(f"--attributes: {text}") from None
     vectors = load_word_vectors(arguments.word_vectors)
     return table if vectors is None else table.with_word_vectors(vectors)
 
@@ -245,6 +256,8 @@ def load_word_vectors(path: str | None) -> Any:
     """Read a .npy file of vectors, or open a file of words and vectors."""
     if path is None:
         return None
+    if not Path(path).exists():
+        raise FileNotFoundError(f"--word-vectors: there is no {path!r}.")
     if Path(path).suffix.lower() == ".npy":
         return load_array(Path(path))
     from zslearn.feature_extraction import WordVectors
@@ -280,6 +293,7 @@ def _with_split(
             "or 'random'."
         )
     if arguments.split != "random":
+        check_there(arguments, "split")
         trainval, test_seen, test_unseen = _read_split(Path(arguments.split), features)
         note = f"split of {Path(arguments.split).name}"
         return EvaluationInputs(features.X, y, table, trainval, test_seen, test_unseen, [note])

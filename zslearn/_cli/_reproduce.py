@@ -47,7 +47,13 @@ OPTIONS = {
     "pass image_index:": "give --image-index:",
     "pass splits=": "give --split ",
     "root=": "--root ",
+    "FEATURES:": "--features:",
+    "--benchmark": "--root",
+    ", or 'random'": "",
+    " or 'random'": "",
 }
+# Of the classifier here, where --batch-size is of extraction.
+del OPTIONS["batch_size"]
 
 # Set by an option, or by the protocol.
 _RESERVED = {
@@ -156,7 +162,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check_protocol(arguments)
     from tqdm.auto import tqdm
 
-    from zslearn._cli._reproduce_cache import ResultCache
+    from zslearn._cli._reproduce_cache import ResultCache, make_work_folder
     from zslearn._cli._reproduce_data import load_data
     from zslearn._cli._reproduce_protocol import HonestProtocol, PaperProtocol
     from zslearn._cli._reproduce_report import as_text, describe_machine, make_tables
@@ -165,7 +171,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments)
     benchmark = BENCHMARKS[arguments.benchmark]
     work = Path(arguments.work).expanduser()
-    work.mkdir(parents=True, exist_ok=True)
+    make_work_folder(work)
     quiet = arguments.quiet or not sys.stderr.isatty()
     data = load_data(arguments, benchmark, work, quiet=quiet)
     _check_folds(data.inputs, settings.folds, arguments.paper_protocol)
@@ -193,6 +199,7 @@ def run(arguments: argparse.Namespace) -> None:
         "differences_from_the_paper": data.differences,
         "notes": data.notes,
         "data": data.description,
+        "set": dict(arguments.set),
         "settings": asdict(settings) | ({"delta": PAPER_DELTA} if arguments.paper_protocol else {}),
         "machine": machine,
         "tables": make_tables(
@@ -204,10 +211,7 @@ def run(arguments: argparse.Namespace) -> None:
         ),
         "chosen": chosen,
         "runs": {
-            row: [
-                {"selection": selection, **{name: run[name] for name in run if name != "classes"}}
-                for run in some
-            ]
+            row: [{name: run[name] for name in run if name != "classes"} for run in some]
             for row, some in runs.items()
         },
         "seconds": {**data.seconds, "total": time.perf_counter() - start},
@@ -219,10 +223,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_protocol(arguments: argparse.Namespace) -> None:
+    given: dict[str, str] = {}
     for option in ("set", "search"):
         for name, _ in getattr(arguments, option):
             if name in _RESERVED:
                 raise ValueError(f"--{option} {name}=...: {_RESERVED[name]}.")
+            if name in given:
+                raise ValueError(
+                    f"--{option} {name}=...: --{given[name]} gives {name} already; give it once."
+                )
+            given[name] = option
     if arguments.paper_protocol:
         for option in ("search", "shared_batches", "folds"):
             if getattr(arguments, option):
@@ -238,7 +248,9 @@ def _settings(arguments: argparse.Namespace) -> Any:
 
     given = as_parameters(arguments.set)
     search = {name: _values(text) for name, text in arguments.search}
-    make_classifier(search, "--search")
+    for name, values in search.items():
+        for value in values:
+            make_classifier({name: value}, "--search")
     parameters = (PAPER_PARAMETERS if arguments.paper_protocol else {}) | given
     make_classifier(parameters)
     standard = PAPER_EPOCHS if arguments.paper_protocol else (4, 8, 12, 16, 20, 24)

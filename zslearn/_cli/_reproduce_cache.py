@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,15 @@ from numpy.typing import NDArray
 from zslearn._cli._arguments import as_json
 from zslearn.datasets._image_index import read_npz
 
-__all__ = ["ResultCache"]
+__all__ = ["ResultCache", "make_work_folder"]
+
+
+def make_work_folder(folder: Path) -> None:
+    """Make a folder of --work, or say why it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, f"--work: {error.strerror}", str(folder)) from None
 
 
 class ResultCache:
@@ -40,7 +50,7 @@ class ResultCache:
         text = json.dumps({"protocol": protocol, **settings}, sort_keys=True, default=repr)
         mark = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = work / "results" / f"{protocol}-{mark}"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_work_folder(self.folder)
         if not (self.folder / "settings.json").exists():
             self._write("settings.json", as_json({"protocol": protocol, **settings}).encode())
 
@@ -70,20 +80,25 @@ class ResultCache:
 
     def put_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep a result of arrays."""
-        path = self.folder / f"{_file_name(name)}.npz"
-        partial = path.with_name(f"partial-{os.getpid()}.npz")
-        np.savez(partial, **dict(arrays))  # type: ignore[arg-type]
-        self._publish(partial, path)
+        content = io.BytesIO()
+        np.savez(content, **dict(arrays))  # type: ignore[arg-type]
+        self._write(f"{_file_name(name)}.npz", content.getvalue())
 
     def _write(self, name: str, content: bytes) -> None:
-        partial = self.folder / f"partial-{os.getpid()}"
-        partial.write_bytes(content)
-        self._publish(partial, self.folder / name)
-
-    def _publish(self, partial: Path, path: Path) -> None:
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        # Runs beside this one, on other machines too, may write to the same folder.
+        partial = self.folder / f"partial-{uuid.uuid4().hex}"
+        try:
+            with open(partial, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, self.folder / name)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OSError(error.errno, f"--work: {error.strerror}", str(self.folder)) from None
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def _file_name(name: str) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zslearn._cli._extract import add_network_arguments, make_extractor
 from zslearn._cli._inputs import EvaluationInputs, check_parts, load_word_vectors, read_inputs
 from zslearn._cli._published import PUBLISHED_MODEL, Benchmark
+from zslearn.model_selection import RowView
 
 __all__ = ["ReproductionData", "load_data"]
 
@@ -56,6 +57,7 @@ def load_data(
         given = argparse.Namespace(**{**vars(arguments), **options})
         inputs, seconds = read_inputs(given), {}
     check_parts(inputs)
+    _check_finite(inputs, "--features" if arguments.features else "extracted features")
     seconds["load"] = time.perf_counter() - start - sum(seconds.values())
     metadata = dict(getattr(inputs.X, "metadata", {}))
     description = {
@@ -73,10 +75,12 @@ def load_data(
     notes = list(inputs.notes)
     if inputs.table.word_vectors is None:
         notes.append("attribute vectors are learned (the paper: GloVe); --word-vectors gives them")
+    if arguments.checkpoint:
+        notes.append(f"weights of the network from {arguments.checkpoint}")
     return ReproductionData(
         inputs,
         description,
-        _differences(inputs, benchmark, metadata, arguments),
+        _differences(inputs, benchmark, metadata),
         notes,
         _fingerprint(inputs),
         seconds,
@@ -154,7 +158,6 @@ def _differences(
     inputs: EvaluationInputs,
     benchmark: Benchmark,
     metadata: dict[str, Any],
-    arguments: argparse.Namespace,
 ) -> list[str]:
     """In what the data are not those that the published numbers were measured on."""
     found = []
@@ -173,14 +176,32 @@ def _differences(
         found.append("features of a network that is not known")
     elif model.split(".")[0] != PUBLISHED_MODEL:
         found.append(f"features of {model}, not of {PUBLISHED_MODEL}")
-    elif arguments.random_weights:
+    elif metadata.get("random_weights", True):
         found.append("random weights")
     else:
+        layer, last = metadata.get("layer"), metadata.get("n_layers", 0) - 1
+        if layer != last:
+            found.append(f"regions of layer {layer}, not of the last, {last}")
         size = metadata.get("data_config", {}).get("input_size", [3, 224, 224])[1:]
         grid = metadata.get("grid_shape")
         if list(size) != [224, 224] or grid != metadata.get("native_grid_shape"):
             found.append(f"regions {grid} of pictures {list(size)}, not [14, 14] of [224, 224]")
     return found
+
+
+def _check_finite(inputs: EvaluationInputs, name: str) -> None:
+    """Refuse features now that would else stop a run at the test rows, after all fits."""
+    X = inputs.X
+    if not np.issubdtype(X.dtype, np.floating):
+        return
+    rows = np.sort(np.concatenate([inputs.trainval, inputs.test_seen, inputs.test_unseen]))
+    view = RowView(X, rows)
+    for start in range(0, len(rows), 256):
+        values = np.asarray(view[start : start + 256])
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            row = rows[start + int(np.argmax(bad))]
+            raise ValueError(f"{name}: row {row} (from 0) holds NaN or infinite values.")
 
 
 def _sum(numbers: tuple[int, ...]) -> str:

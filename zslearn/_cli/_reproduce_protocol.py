@@ -14,7 +14,7 @@ from sklearn.model_selection import ParameterGrid
 
 from zslearn._cli._classifier import make_classifier, uninterrupted
 from zslearn._cli._inputs import EvaluationInputs
-from zslearn._cli._published import PAPER_DELTA, ROWS
+from zslearn._cli._published import HONEST, PAPER, PAPER_DELTA, ROWS
 from zslearn._cli._reproduce_cache import ResultCache
 from zslearn._cli._reproduce_scores import judge
 from zslearn.calibration._folds import measure, measure_unit
@@ -196,7 +196,8 @@ class HonestProtocol:
             unit = measure_unit(model, X, rule, rule.classes_, _UNIT)
             delta = float(unit.from_units(np.array([choice.delta_in_units]))[0])
             run = judge(model, inputs, delta)
-            yield seed, {"seed": seed, "epochs": choice.epochs, "fit_seconds": seconds, **run}
+            known = {"selection": HONEST, "seed": seed, "epochs": choice.epochs}
+            yield seed, {**known, "fit_seconds": seconds, **run}
             self.bar.update(self.settings.epochs[-1])
 
 
@@ -257,6 +258,7 @@ class PaperProtocol:
         assert by_h is not None
         classes = {**by_h["classes"], "T1": by_t1["classes"]["T1"]}
         return {
+            "selection": PAPER,
             **by_h,
             "T1": by_t1["T1"],
             "classes": classes,

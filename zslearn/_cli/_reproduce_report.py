@@ -151,6 +151,7 @@ def as_text(results: Mapping[str, Any]) -> str:
         f"{data['trainval']} rows to fit on, {data['test_seen']} + {data['test_unseen']} to judge "
         f"by ({'; '.join(results['notes'])})",
         *_describe_selection(results),
+        *_describe_set(results["set"]),
         *_describe_comparison(results),
     ]
     for number, rows in results["tables"].items():
@@ -182,9 +183,16 @@ def _describe_selection(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _describe_set(given: Mapping[str, str]) -> list[str]:
+    values = ", ".join(f"{name}={value}" for name, value in given.items())
+    return [f"set by hand (--set): {values}"] if given else []
+
+
 def _describe_comparison(results: Mapping[str, Any]) -> list[str]:
     if results["comparable"]:
-        return ["published: the numbers of the paper, on these pictures and this backbone"]
+        text = "published: the numbers of the paper, on these pictures and this backbone"
+        selection = "; its released code picks the best epoch on the test pictures"
+        return [text + ("" if results["paper_protocol"] else selection)]
     return [
         "published: the numbers of the paper. NOT COMPARABLE with these data: "
         + "; ".join(results["differences_from_the_paper"])

@@ -105,6 +105,7 @@ class FittedBackbone:
             "model": self.recipe.model_name,
             "model_kwargs": kwargs,
             "weights_checksum": self.weights_checksum,
+            "random_weights": not (self.recipe.pretrained or self.recipe.checkpoint_path),
             "layer": layout.layer,
             "n_layers": layout.n_layers,
             "norm": layout.norm,
