@@ -171,6 +171,26 @@ def test_semantics_are_averaged_and_embeddings_shared(data):
     np.testing.assert_allclose(other, 2.5 * unit[[1, 3]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("average", ["score", "probability"])
+def test_attention_is_averaged(data, average):
+    X = data[0]
+    ensemble = fit(data, average=average)
+    members = [one.attention_maps(X) for one in ensemble.estimators_]
+    maps = ensemble.attention_maps(X)
+    assert maps.shape == (60, 5, 3)
+    assert maps.dtype == np.float32
+    assert not np.allclose(members[0], members[1])
+    np.testing.assert_allclose(maps, np.mean(members, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(maps.sum(axis=2), 1, rtol=1e-5)
+    names = ensemble.class_attributes_.attribute_names
+    np.testing.assert_array_equal(ensemble.attention_maps(X, names[3:1:-1]), maps[:, [3, 2]])
+    # The members' own maps are as they were.
+    np.testing.assert_array_equal(ensemble.estimators_[0].attention_maps(X), members[0])
+    tuned = TunedCalibrationClassifierCV(SeedEnsembleClassifier(member()))
+    assert hasattr(tuned, "attention_maps")
+    assert not hasattr(SeedEnsembleClassifier(LogisticRegression()), "attention_maps")
+
+
 def test_averaged_probabilities_are_no_sum_over_attributes(data):
     ensemble = fit(data, average="probability")
     assert not hasattr(ensemble, "class_embeddings")

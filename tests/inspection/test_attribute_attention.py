@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -234,6 +235,31 @@ def test_strongest():
     assert chosen(Model((1.0, 9.0, 1, -0.1, 9.0)), distinct_groups=False)[-1] == 3
     # Predicted to be absent, and so last, though the product of two negatives is positive.
     assert chosen(Model((-9.0, 0.1, 0.1, 0.1, 0.1), "bee"), distinct_groups=False)[-1] == 0
+
+
+def test_classes_described_after_fit():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(9, 4, 3))
+    table = ClassAttributes(rng.random((3, 5)), attribute_names=NAMES)
+    clf = CVsCClassifier(max_epochs=1, attribute_dim=4, random_state=0)
+    clf.fit(X, np.arange(9) % 3, class_attributes=table)
+    # In another order than sorted, and with the names of fit.
+    new = ClassAttributes(np.vstack([rng.random((2, 5)), table.values[1]]), labels=[8, 7, 1])
+    models = {"alone": clf, "fixed": FixedCalibrationClassifier(clf, delta=0.2)}
+    display = AttributeAttentionDisplay.from_estimator(
+        models, X[:2], y=[8, 7], class_attributes=new, distinct_groups=False
+    )
+    for j, model in enumerate(models.values()):
+        predicted = model.predict(X[:2], class_attributes=new)
+        np.testing.assert_array_equal(display.predictions[j], predicted)
+    unit = new.values / np.linalg.norm(new.values, axis=1, keepdims=True)
+    semantics = clf.predict_attributes(X[:2])
+    lifted = semantics * (unit[:2] - unit.mean(axis=0))
+    lifted[semantics <= 0] = -np.inf
+    for i in range(2):
+        k = NAMES.index(display.attribute_names[i, 0])
+        assert k == lifted[i].argmax()
+        assert display.class_values[0, i, 0] == new.values[i, k]
 
 
 def test_strongest_of_several_models():
@@ -505,12 +531,10 @@ def test_wrong_models():
         draw(Model(), "birds")
     with pytest.raises(ValueError, match="empty dict"):
         draw({}, numbers(1))
+    with pytest.raises(NotFittedError):
+        draw(CVsCClassifier(), numbers(1))
     with pytest.raises(TypeError, match="The model 'b' is a object, which has no attention_maps"):
         draw({"a": Model(), "b": object()}, numbers(1))
-    ensemble = SeedEnsembleClassifier(CVsCClassifier(max_epochs=1, attribute_dim=4), n_estimators=2)
-    X = np.random.default_rng(0).normal(size=(9, 4, 3))
-    with pytest.raises(TypeError, match="SeedEnsembleClassifier.*one of its estimators_"):
-        draw(ensemble.fit(X, np.arange(9) % 3), X[:1])
     other = Model()
     other.class_attributes_ = ClassAttributes(TABLE.values, labels=TABLE.labels)
     with pytest.raises(ValueError, match="fitted to other attributes"):
@@ -519,6 +543,15 @@ def test_wrong_models():
     other.attention_maps = lambda X, attributes=None: np.ones((len(X), len(attributes), 9))
     with pytest.raises(ValueError, match="different numbers of regions"):
         draw({"a": Model(), "b": other}, numbers(1))
+
+
+def test_ensembles_attend_as_their_members_do_on_average():
+    ensemble = SeedEnsembleClassifier(CVsCClassifier(max_epochs=1, attribute_dim=4), n_estimators=2)
+    X = np.random.default_rng(0).normal(size=(9, 4, 3))
+    ensemble.fit(X, np.arange(9) % 3)
+    display = AttributeAttentionDisplay.from_estimator(ensemble, X[:2], attributes=[1, 0])
+    members = [member.attention_maps(X[:2], [1, 0]) for member in ensemble.estimators_]
+    np.testing.assert_allclose(display.maps[0], np.mean(members, axis=0), rtol=1e-6)
 
 
 def test_without_predicted_values():

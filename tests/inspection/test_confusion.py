@@ -218,6 +218,8 @@ def test_refusals(birds, fitted):
         of(CVsCClassifier(), X, y)
     with pytest.raises(ValueError, match="y holds no sample of an unseen candidate.*'p', 'q', 'r'"):
         of(fitted, X[seen], y[seen])
+    with pytest.raises(ValueError, match="y has 2 labels but X has 3 samples"):
+        of(fitted, X[:3], ["p", "q"])
     with pytest.raises(ValueError, match="no description of"):
         of(fitted, X[:2], ["p", "unicorn"])
     with pytest.raises(ValueError, match="candidates holds no unseen class: all 4"):

@@ -66,3 +66,24 @@ def test_missing_matplotlib_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ImportError, match=r"SomeDisplay .* pip install 'zslearn\[plot\]'"):
         _style.import_pyplot("SomeDisplay")
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "written"),
+    [
+        ("$x$ costs \\$5", None, r"\$x\$ costs \\$5"),
+        ("a_b^c {%}", 9, "a_b^c {%}"),
+        ("abcdefghijkl", 9, "abcde\N{HORIZONTAL ELLIPSIS}jkl"),
+        ("ab $$$$$$ kl", 9, "ab \\$\\$\N{HORIZONTAL ELLIPSIS}kl"),
+    ],
+)
+def test_texts_are_as_written(text, longest, written):
+    assert _style.as_written(text, longest) == written
+
+
+def test_long_names_take_room_as_far_as_they_are_written():
+    assert _style.extra_room(["a" * 22, "b"]) == 0
+    assert _style.extra_room(["a" * 32]) == pytest.approx(0.85)
+    assert _style.extra_room(["a" * 500]) == _style.extra_room(["a" * 40])
+    assert _style.extra_room(["a" * 40] * 61) == 0
+    assert _style.extra_room([]) == 0

@@ -72,6 +72,14 @@ def test_read_only_and_strided_arrays(X):
     torch.testing.assert_close(rows.take(slice(0, 10)), expected(np.array(view)))
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(0, 20)])
+def test_reversed_arrays(X, rows):
+    # numpy calls a single row contiguous whatever its stride.
+    view = X[::-1][rows]
+    taken = RegionRows(view, CPU, torch.float32).take(slice(0, len(view)))
+    torch.testing.assert_close(taken, expected(np.array(view)))
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_extreme_magnitudes(X, scale):
     rows = RegionRows(X * np.float32(scale), CPU, torch.float32)

@@ -254,6 +254,9 @@ def _as_tensor(rows: Any) -> Tensor:
     if isinstance(rows, Tensor):
         return rows.detach()
     array = np.asarray(rows)
+    # A single row of a reversed array counts as contiguous, but torch refuses its stride.
+    if min(array.strides, default=0) < 0:
+        array = array.copy()
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(np.ascontiguousarray(array).view(np.int16)).view(torch.bfloat16)
     if array.dtype not in _TORCH_HAS:

@@ -30,7 +30,7 @@ from zslearn.calibration._response import (
 )
 from zslearn.metrics import per_class_accuracy_score
 
-__all__ = ["BaseCalibrationClassifier"]
+__all__ = ["BaseCalibrationClassifier", "calibration_of", "inner_estimator"]
 
 
 def _inside_has(attribute: str) -> Callable[[Any], bool]:
@@ -378,3 +378,13 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         """
         y_pred = self.predict(X, candidates=candidates)
         return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
+
+
+def calibration_of(calibrated: BaseCalibrationClassifier) -> tuple[float, str]:
+    """Return delta as fitted, and "logit" or "probability": what it is added to."""
+    return calibrated._calibration()
+
+
+def inner_estimator(calibrated: BaseCalibrationClassifier) -> Any:
+    """Return the fitted estimator inside: the one given, if it came fitted."""
+    return calibrated._fitted()

@@ -229,6 +229,31 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.estimators_[0].class_embeddings(class_attributes))
 
+    @available_if(_members_have("attention_maps"))
+    def attention_maps(self, X: Any, attributes: Any = None) -> NDArray[np.floating]:
+        """Where each attribute looks, the mean of the members' maps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+        attributes : sequence of attribute names or indices, default=None
+            The attributes wanted; all of them by default. Beside the result, the maps of one
+            member are in memory.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, n_attributes, n_regions), of the members' dtype
+            Non-negative; each map sums to one over the regions.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        total: NDArray[np.floating] = np.array(self.estimators_[0].attention_maps(X, attributes))
+        for member in self.estimators_[1:]:
+            total += member.attention_maps(X, attributes)
+        total /= len(self.estimators_)
+        return total
+
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float64]:
         X = self._check_X(X, reset=False)
         scores: NDArray[np.float64] | None = None

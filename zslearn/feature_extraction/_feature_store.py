@@ -294,6 +294,17 @@ class StoredRows:
         # An array of rows has copied; a part of the map is read-only, and would be copied later.
         return part if isinstance(key, np.ndarray) else part.copy()
 
+    def open_store(self) -> FeatureStore:
+        """Open the store that these rows are of, with as many of them finished.
+
+        Raises
+        ------
+        ValueError
+            If its folder was overwritten since.
+        """
+        folder, store_id, _, n_finished = self._arguments
+        return _reopen(FeatureStore, folder, store_id, n_finished)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
 

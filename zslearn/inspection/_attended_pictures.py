@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from zslearn.calibration._base import BaseCalibrationClassifier
+from zslearn.calibration._base import BaseCalibrationClassifier, inner_estimator
 from zslearn.feature_extraction import FeatureStore
 from zslearn.feature_extraction._decoding import to_rgb
-from zslearn.feature_extraction._feature_store import StoredRows, _reopen
+from zslearn.feature_extraction._feature_store import StoredRows
 from zslearn.feature_extraction._picture_sources import as_pictures
 from zslearn.inspection._viewed_part import Box, viewed_part
 from zslearn.model_selection import RowView
@@ -56,8 +56,7 @@ def _find_store(X: Any) -> tuple[FeatureStore | None, NDArray[np.intp]]:
     if isinstance(X, RowView) and isinstance(X.base, FeatureStore):
         return X.base, np.asarray(X.rows, dtype=np.intp)
     if isinstance(X, RowView) and isinstance(X.base, StoredRows):
-        folder, store_id, _, n_finished = X.base._arguments
-        store = _reopen(FeatureStore, folder, store_id, n_finished)
+        store = X.base.open_store()
         return store, np.searchsorted(store.rows, np.asarray(X.rows, dtype=np.intp))
     return None, np.empty(0, dtype=np.intp)
 
@@ -75,7 +74,7 @@ def _find_extractor(estimator: Any) -> Any:
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif isinstance(estimator, BaseCalibrationClassifier):
-            estimator = estimator._fitted()
+            estimator = inner_estimator(estimator)
         else:
             return None
 

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from zslearn._input_checks import check_attribute_indices
+from zslearn.attributes import ClassAttributes
 from zslearn.calibration._response import through_steps
+from zslearn.inspection._calibrated_scores import calibration_rule
 from zslearn.inspection._names import SEPARATOR
 from zslearn.metrics._localization import as_membership, regions_of_attributes
 
@@ -23,7 +26,10 @@ __all__ = [
 
 
 def attribute_strengths(
-    final: Any, semantics: NDArray[Any], class_rows: NDArray[np.intp]
+    final: Any,
+    semantics: NDArray[Any],
+    class_rows: NDArray[np.intp],
+    table: ClassAttributes | None = None,
 ) -> NDArray[np.float64]:
     """How much each attribute sets a class above the mean of all classes, in each picture.
 
@@ -35,6 +41,8 @@ def attribute_strengths(
         Predicted values of attributes.
     class_rows : ndarray of shape (n,)
         Row of a class in the table, for each picture.
+    table : ClassAttributes, default=None
+        Classes instead of the fitted ones.
 
     Returns
     -------
@@ -42,9 +50,10 @@ def attribute_strengths(
         At most 1, and below -1 for attributes predicted to be absent, or just -1.
     """
     if hasattr(final, "class_embeddings"):
-        embeddings = np.asarray(final.class_embeddings(), dtype=np.float64)
+        options = {} if table is None else {"class_attributes": table}
+        embeddings = np.asarray(final.class_embeddings(**options), dtype=np.float64)
     else:
-        values = final.class_attributes_.values
+        values = (final.class_attributes_ if table is None else table).values
         embeddings = values / np.linalg.norm(values, axis=1, keepdims=True)
     values = semantics.astype(np.float64)
     parts = values * (embeddings[class_rows] - embeddings.mean(axis=0))
@@ -100,8 +109,15 @@ class Answers(NamedTuple):
 
 
 def ask_models(
-    models: dict[str, Any], X: Any, y: Any, attributes: Any, n_attributes: int, distinct: bool
+    models: dict[str, Any],
+    X: Any,
+    y: Any,
+    attributes: Any,
+    n_attributes: int,
+    distinct: bool,
+    class_attributes: Any = None,
 ) -> Answers:
+    """Ask models for their answers, of classes of another table than the fitted one if given."""
     finals, features = [], []
     for name, model in models.items():
         final, seen = through_model(model, X, name)
@@ -111,8 +127,16 @@ def ask_models(
     names = tables[0].attribute_names
     if any(table.attribute_names != names for table in tables[1:]):
         raise ValueError("The models were fitted to other attributes than one another.")
+    options = {}
+    if class_attributes is not None:
+        tables = [
+            calibration_rule(final, class_attributes)[0].class_attributes_ for final in finals
+        ]
+        options = {"class_attributes": tables[0]}
     n = features[0].shape[0] if hasattr(features[0], "shape") else len(features[0])
-    predictions = [final.predict(seen) for final, seen in zip(finals, features, strict=True)]
+    predictions = [
+        final.predict(seen, **options) for final, seen in zip(finals, features, strict=True)
+    ]
     if y is not None and np.shape(y) != (n,):
         raise ValueError(f"y must hold a label for each of the {n} pictures, found {np.shape(y)}.")
     rows = [
@@ -134,7 +158,7 @@ def ask_models(
             raise ValueError(f"n_attributes={n_attributes} must be at least 1.")
         strengths = np.mean(
             [
-                attribute_strengths(final, values, at)
+                attribute_strengths(final, values, at, options.get("class_attributes"))
                 for final, values, at in zip(finals, semantics, rows, strict=True)
             ],
             axis=0,
@@ -161,13 +185,14 @@ def ask_models(
 def through_model(estimator: Any, X: Any, name: str = "") -> tuple[Any, Any]:
     """Return the classifier inside, and X as it comes there; refuse one without attention."""
     final, features = through_steps(estimator, X)
+    if hasattr(final, "fit"):
+        check_is_fitted(final)
     for needed in ("attention_maps", "class_attributes_"):
         if not hasattr(final, needed):
-            members = ", one of its estimators_" if hasattr(final, "estimators_") else ""
             raise TypeError(
                 f"The model {repr(name) + ' ' if name else ''}is a {type(final).__name__}, which "
                 f"has no {needed}. Give a fitted classifier that attends to regions, such as "
-                f"CVsCClassifier{members}."
+                "CVsCClassifier."
             )
     return final, features
 

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from zslearn.inspection._style import background, foreground, import_pyplot, sequential_colormap
+from zslearn.inspection._style import (
+    as_written,
+    background,
+    foreground,
+    import_pyplot,
+    sequential_colormap,
+)
 from zslearn.inspection._viewed_part import WHOLE, Box
 
 __all__ = [
@@ -34,8 +40,8 @@ Sides = tuple[float, float]  # width and height
 
 
 def wrap(text: str) -> str:
-    """Break a text into lines as wide as a panel."""
-    return textwrap.fill(text, _LETTERS)
+    """Break a text into lines as wide as a panel, written as it is."""
+    return as_written(textwrap.fill(text, _LETTERS))
 
 
 def make_axes(axes: Any, heights: Sequence[float], n_columns: int, caller: str) -> NDArray[Any]:

@@ -165,6 +165,7 @@ class AttributeAttentionDisplay:
         images: Any = None,
         *,
         y: ArrayLike | None = None,
+        class_attributes: Any = None,
         attributes: Any = "strongest",
         n_attributes: int = 5,
         distinct_groups: bool = True,
@@ -183,8 +184,8 @@ class AttributeAttentionDisplay:
         ----------
         estimator : classifier, or dict of str to classifier
             Fitted, with `attention_maps`, such as :class:`~zslearn.CVsCClassifier`; pipelines,
-            searches and calibrated classifiers around it are welcome. A dict of several, fitted to
-            the same attributes, gives each a row for every picture.
+            searches, calibrated classifiers and ensembles of it are welcome. A dict of several,
+            fitted to the same attributes, gives each a row for every picture.
         X : array-like of shape (n, R, D), FeatureStore, or pictures
             The pictures to draw, as the estimator takes them: cut them out first, ``X[[3, 5]]``.
         images : pictures, bool or None, default=None
@@ -196,6 +197,8 @@ class AttributeAttentionDisplay:
         y : array-like of shape (n,), default=None
             True labels, written beside the pictures. ``class_values`` are then those of the true
             class, and otherwise of the class that each model predicts.
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to choose among instead of the fitted ones, described by the same attributes.
         attributes : "strongest", sequence of str or int, default="strongest"
             Names or numbers of attributes; or a sequence of such for each picture. ``"strongest"``
             takes those that, as predicted, do most to set the class in question above the mean of
@@ -233,6 +236,8 @@ class AttributeAttentionDisplay:
 
         Raises
         ------
+        NotFittedError
+            If an estimator is not fitted.
         TypeError
             If an estimator has no attention maps, or X is a single path.
         ValueError
@@ -263,7 +268,9 @@ class AttributeAttentionDisplay:
                 f"{_MOST_ROWS} can be seen. Cut out the pictures to draw: X[[0, 7]]."
             )
         origin = origin_of(next(iter(models.values())), X)
-        results = ask_models(models, X, y, attributes, n_attributes, distinct_groups)
+        results = ask_models(
+            models, X, y, attributes, n_attributes, distinct_groups, class_attributes
+        )
         maps = results.maps
         _, n, _, n_regions = maps.shape
         if images is None:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zslearn._table_checks import quote_some
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.calibration._base import BaseCalibrationClassifier
+from zslearn.calibration._base import BaseCalibrationClassifier, calibration_of
 from zslearn.calibration._response import CalibrationRule, class_scores, final_estimator
 
 
@@ -42,7 +42,7 @@ def calibration_rule(estimator: Any, class_attributes: Any = None) -> tuple[Cali
     if is_own:
         check_is_fitted(final)
         if isinstance(final, BaseCalibrationClassifier):
-            delta, scale = final._calibration()
+            delta, scale = calibration_of(final)
         else:
             delta = float(getattr(final, "delta", 0.0))
             scale = getattr(final, "delta_scale", "logit")

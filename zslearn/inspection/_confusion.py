@@ -25,7 +25,7 @@ from zslearn.inspection._confusion_data import (
     take_rows,
     unseen_candidates,
 )
-from zslearn.inspection._style import muted, new_axes, sequential_colormap
+from zslearn.inspection._style import extra_room, muted, new_axes, sequential_colormap
 from zslearn.metrics._validation import check_labels
 
 __all__ = ["UnseenConfusionDisplay"]
@@ -174,9 +174,9 @@ class UnseenConfusionDisplay:
         TypeError
             If it is not a zero-shot classifier.
         ValueError
-            If `y` has no sample of an unseen candidate, or of a class that is not described; if
-            there is no unseen class among the candidates; or if classes are to be ordered by
-            similarity and the estimator has no table of attributes.
+            If `y` differs from X in length, has no sample of an unseen candidate, or one of a class
+            that is not described; if there is no unseen class among the candidates; or if classes
+            are to be ordered by similarity and the estimator has no table of attributes.
 
         Notes
         -----
@@ -208,7 +208,7 @@ class UnseenConfusionDisplay:
         y_true = check_labels(y, "y")
         refuse_undescribed(y_true, rule, type(final_estimator(estimator)).__name__)
         labels, rows, with_rest = unseen_candidates(rule, candidates, y_true)
-        outputs = calibrated_scores(estimator, take_rows(X, rows), class_attributes)
+        outputs = calibrated_scores(estimator, take_rows(X, rows, len(y_true)), class_attributes)
         if isinstance(order, str) and order == "similarity" and not rule.has_table_:
             raise ValueError(
                 "order='similarity' needs the attributes of the classes, and "
@@ -370,8 +370,8 @@ class UnseenConfusionDisplay:
         """
         n, n_columns = self.confusion_matrix.shape
         size = float(np.clip(4.5 + 0.18 * n, 5.0, 10.0))
-        own_figure = ax is None
-        ax = new_axes(ax, type(self).__name__, (size + 1.5, size + 0.3))
+        size += extra_room(self.display_labels)
+        own_figure, ax = ax is None, new_axes(ax, type(self).__name__, (size + 1.5, size + 0.3))
         if own_figure:
             # Constrained alone may crop what is around axes of a fixed aspect.
             ax.figure.set_layout_engine("compressed")

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.inspection._style import muted, show_labels
+from zslearn.inspection._style import (
+    LONGEST_NAME,
+    as_written,
+    muted,
+    show_labels,
+    ticked_as_shared,
+)
 
 
 def label_confusion(
@@ -16,8 +22,14 @@ def label_confusion(
 ) -> None:
     """Name rows and columns, set the last column off if it is of other classes, and say a title."""
     n = len(names)
-    show_labels(ax.yaxis, names, limit=60)
-    show_labels(ax.xaxis, names, rotation=90, limit=60)
+    with ticked_as_shared(ax.yaxis):
+        show_labels(ax.yaxis, names, limit=60)
+    with ticked_as_shared(ax.xaxis):
+        show_labels(ax.xaxis, names, rotation=90, limit=60)
+        if with_rest:
+            ticks = [int(tick) for tick in ax.get_xticks() if n - tick >= n / 60]
+            labels = [as_written(name, LONGEST_NAME) for name in (*names, rest_label)]
+            ax.set_xticks([*ticks, n], [labels[tick] for tick in (*ticks, n)])
     # Larger than show_labels, which does not know how large the axes are.
     height = 72 * ax.get_window_extent().height / ax.figure.dpi / len(ax.get_yticks())
     ax.tick_params(labelsize=float(np.clip(0.6 * height, 5, 10)))
@@ -25,8 +37,6 @@ def label_confusion(
     if with_rest:
         is_seen = rest_label == "a seen class"
         among = "unseen and seen classes" if is_seen else "these and other classes"
-        ticks = [int(tick) for tick in ax.get_xticks() if n - tick >= n / 60]
-        ax.set_xticks([*ticks, n], [*(names[tick] for tick in ticks), rest_label])
         ax.axvline(n - 0.5, color=muted(ax, 0.65), linewidth=1.0)
     ax.set(xlabel="Taken for", ylabel="True class (unseen)")
     ax.set_title(f"Among {among}: {result}", fontsize="medium")

@@ -93,8 +93,17 @@ def row_shares(matrix: NDArray[Any]) -> NDArray[np.float64]:
     return np.divide(matrix, sums, out=shares, where=sums > 0)
 
 
-def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Take samples, without a copy in memory of what is read from a file."""
+def take_rows(X: Any, rows: NDArray[np.intp], n_labels: int) -> Any:
+    """Take samples, without a copy in memory of what is read from a file.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many samples as labels.
+    """
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    if n_samples != n_labels:
+        raise ValueError(f"y has {n_labels} labels but X has {n_samples} samples; give one each.")
     if isinstance(X, np.memmap) or (is_row_source(X) and isinstance(X.dtype, np.dtype)):
         return RowView(X, rows)
     if is_row_source(X):

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from zslearn._table_checks import quote_some
 from zslearn.inspection._parameter_sweep import ParameterSweep, summarise_sweep
 from zslearn.inspection._search_results import SearchResults, value_key
-from zslearn.inspection._style import LINESTYLES, PALETTE, import_pyplot, muted, new_axes
+from zslearn.inspection._style import (
+    LINESTYLES,
+    PALETTE,
+    import_pyplot,
+    muted,
+    new_axes,
+    ticked_as_shared,
+)
 from zslearn.inspection._value_axis import set_scale, short_value
 
 __all__ = ["LambdaSweepDisplay"]
@@ -221,7 +228,8 @@ class LambdaSweepDisplay:
         self.lines_, self.bands_, self.best_lines_ = {}, {}, {}
         self.error_bars_ = {}
         for ax, (param, sweep) in zip(self.axes_, self.sweeps.items(), strict=True):
-            positions = set_scale(ax, sweep.values)
+            with ticked_as_shared(ax.xaxis):
+                positions = set_scale(ax, sweep.values)
             self.lines_[param], self.bands_[param] = self._draw_lines(ax, positions, sweep, line_kw)
             self.error_bars_[param] = _draw_error_bars(ax, positions, sweep, self.lines_[param])
             self.best_lines_[param] = self._mark_best(ax, positions, sweep)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.inspection._names import GroupSpan, group_spans, readable_name
-from zslearn.inspection._style import import_pyplot, muted, show_labels
+from zslearn.inspection._style import (
+    LONGEST_NAME,
+    as_written,
+    extra_room,
+    import_pyplot,
+    muted,
+    show_labels,
+    ticked_as_shared,
+)
 
 # Attributes up to this many are named one by one; above, their groups are, if they have any.
 MOST_NAMES = 60
@@ -17,7 +25,12 @@ POINTS_PER_NAME = 8.0
 
 
 def stacked_panels(
-    axes: Any, counts: dict[str, int], n_attributes: int, n_columns: int, caller: str
+    axes: Any,
+    counts: dict[str, int],
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    n_columns: int,
+    caller: str,
 ) -> NDArray[Any]:
     """Axes of shape (len(counts), n_columns): those given, or those of a new figure.
 
@@ -34,12 +47,15 @@ def stacked_panels(
         return given.reshape(shape)
     pyplot = import_pyplot(caller)
     rows = np.array(list(counts.values()))
-    width = np.clip(0.28 * n_attributes, 3.2, 9.0 if n_columns == 1 else 7.0)
+    width = np.clip(0.28 * len(column_names), 3.2, 9.0 if n_columns == 1 else 7.0)
     height = np.clip(0.17 * rows.sum(), 2.0, 6.0)
     _, grid = pyplot.subplots(
         *shape,
         squeeze=False,
-        figsize=(2.4 + n_columns * width, 2.0 + height),
+        figsize=(
+            2.4 + n_columns * width + extra_room(row_names),
+            2.0 + height + extra_room(column_names),
+        ),
         layout="constrained",
         # Few rows among many are drawn higher, to be seen at all.
         gridspec_kw={"height_ratios": np.maximum(rows, 0.2 * rows.sum())},
@@ -50,7 +66,8 @@ def stacked_panels(
 def label_rows(ax: Any, names: Sequence[str]) -> None:
     """Name the rows of a matrix, or as many of them as there is room for."""
     _, height = _size_in_points(ax)
-    show_labels(ax.yaxis, names, limit=max(1, int(height / POINTS_PER_NAME)))
+    with ticked_as_shared(ax.yaxis):
+        show_labels(ax.yaxis, names, limit=max(1, int(height / POINTS_PER_NAME)))
     _shrink_names(ax.yaxis, height / len(names))
 
 
@@ -64,12 +81,15 @@ def label_attributes(ax: Any, names: Sequence[str], n_rows: int) -> None:
     room = width / POINTS_PER_NAME
     if len(names) <= min(MOST_NAMES, room) or len(spans) > len(names) / 2:
         labels = [readable_name(name) for name in names]
-        show_labels(ax.xaxis, labels, rotation=90, limit=max(1, int(room)))
+        with ticked_as_shared(ax.xaxis):
+            show_labels(ax.xaxis, labels, rotation=90, limit=max(1, int(room)))
         _shrink_names(ax.xaxis, width / len(names))
         return
     middles = [(span.start + span.stop - 1) / 2 for span in spans]
     kept = _apart(spans, middles, POINTS_PER_NAME * len(names) / width)
-    ax.set_xticks([middles[i] for i in kept], [spans[i].name for i in kept], rotation=90)
+    labels = [as_written(spans[i].name, LONGEST_NAME) for i in kept]
+    with ticked_as_shared(ax.xaxis):
+        ax.set_xticks([middles[i] for i in kept], labels, rotation=90)
     ax.tick_params(axis="x", length=0)
     gap = np.diff([middles[i] for i in kept]).min(initial=len(names)) * width / len(names)
     ax.tick_params(axis="x", labelsize=float(np.clip(0.85 * gap, 5.0, 9.0)))
@@ -92,8 +112,8 @@ def _shrink_names(axis: Any, spacing: float) -> None:
 
 
 def _size_in_points(ax: Any) -> tuple[float, float]:
-    box, inches = ax.get_position(), ax.figure.get_size_inches()
-    return 72 * box.width * inches[0], 72 * box.height * inches[1]
+    box, points = ax.get_window_extent(), 72 / ax.figure.dpi
+    return points * box.width, points * box.height
 
 
 def add_colorbar(axes: NDArray[Any], image: Any, values: NDArray[np.float64], label: str) -> Any:

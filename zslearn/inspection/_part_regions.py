@@ -265,8 +265,8 @@ def estimate_attribute_localization(
     Parameters
     ----------
     estimator : classifier
-        Fitted, with `attention_maps`; a pipeline, search or calibrated classifier around it is
-        welcome.
+        Fitted, with `attention_maps`; a pipeline, search, calibrated classifier or ensemble of it
+        is welcome.
     X : array-like of shape (n, R, D), memory map, FeatureStore or pictures
         As the estimator takes it.
     part_regions : array of bool, of shape (n, P, R)
@@ -291,6 +291,8 @@ def estimate_attribute_localization(
 
     Raises
     ------
+    NotFittedError
+        If the estimator is not fitted.
     TypeError
         If the estimator has no attention maps, or `part_regions` is not boolean.
     ValueError

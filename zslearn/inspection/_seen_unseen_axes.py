@@ -62,19 +62,27 @@ def draw_contours(ax: Any) -> None:
             zorder=1,
         )
 
-    def to_harmonic(seen: Any) -> Any:
-        return harmonic_mean_of(ax.get_xlim()[1], seen)
-
-    def to_seen(level: Any) -> Any:
-        level, right = np.asarray(level, dtype=np.float64), ax.get_xlim()[1]
-        rest = 2 * right - level
-        return np.divide(level * right, rest, out=np.full_like(level, np.inf), where=rest > 0)
-
-    axis = ax.secondary_yaxis("right", functions=(to_harmonic, to_seen))
+    edge = _RightEdge(ax)
+    axis = ax.secondary_yaxis("right", functions=(edge.to_harmonic, edge.to_seen))
     axis.set_yticks(_LEVELS)
     axis.set_ylabel("Harmonic mean of both (H)", color=muted(ax, 0.65))
     axis.tick_params(axis="y", colors=muted(ax, 0.65), length=0, labelsize="small")
     axis.spines["right"].set_visible(False)
+
+
+class _RightEdge:
+    """Harmonic means along the right edge of axes; a class, for these must be pickled."""
+
+    def __init__(self, ax: Any) -> None:
+        self.ax = ax
+
+    def to_harmonic(self, seen: Any) -> Any:
+        return harmonic_mean_of(self.ax.get_xlim()[1], seen)
+
+    def to_seen(self, level: Any) -> Any:
+        level, right = np.asarray(level, dtype=np.float64), self.ax.get_xlim()[1]
+        rest = 2 * right - level
+        return np.divide(level * right, rest, out=np.full_like(level, np.inf), where=rest > 0)
 
 
 def draw_legend(ax: Any) -> None:

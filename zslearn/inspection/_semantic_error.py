@@ -391,5 +391,6 @@ class SemanticErrorDisplay:
     def _panels(self, axes: Any, n_columns: int = 1) -> NDArray[Any]:
         """Axes of shape (n_panels, n_columns), new ones if none are given."""
         counts = {kind: len(rows) for kind, rows in self._sides()}
-        n_attributes = len(self.attribute_names)
-        return stacked_panels(axes, counts, n_attributes, n_columns, type(self).__name__)
+        rows = [readable_name(label) for label in self.classes]
+        names = [readable_name(name) for name in self.attribute_names]
+        return stacked_panels(axes, counts, rows, names, n_columns, type(self).__name__)

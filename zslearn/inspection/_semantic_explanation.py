@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike
 
 from zslearn.inspection._names import readable_name
 from zslearn.inspection._semantic_score import explain_score
-from zslearn.inspection._style import foreground, import_pyplot, muted, new_axes
+from zslearn.inspection._style import (
+    LONGEST_NAME,
+    as_written,
+    extra_room,
+    foreground,
+    import_pyplot,
+    muted,
+    new_axes,
+    ticked_as_shared,
+)
 
 __all__ = ["SemanticExplanationDisplay"]
 
@@ -234,7 +243,7 @@ class SemanticExplanationDisplay:
         """
         shown, lengths, names = self._rows(max_attributes)
         self.value_texts_ = []
-        self.ax_, self.image_ax_ = self._axes(ax, image_ax, len(names))
+        self.ax_, self.image_ax_ = self._axes(ax, image_ax, names)
         ax = self.ax_
         self.figure_ = ax.figure
         for_class, for_other = colors = _colors(ax)
@@ -251,7 +260,8 @@ class SemanticExplanationDisplay:
         signed = [_number(length, decimals, sign="+") for length in lengths]
         ax.bar_label(self.bars_, signed, padding=3, fontsize=8)
         ax.axvline(0.0, color=foreground(ax), linewidth=0.8)
-        ax.set_yticks(positions, names)
+        with ticked_as_shared(ax.yaxis):
+            ax.set_yticks(positions, names)
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.margins(x=0.2)
@@ -262,7 +272,9 @@ class SemanticExplanationDisplay:
             (0.0, "left", f"\N{LEFTWARDS ARROW} {_short(self.other_name, 18)}", for_other),
             (1.0, "right", f"{_short(self.class_name, 18)} \N{RIGHTWARDS ARROW}", for_class),
         ):
-            ax.annotate(name, (x, 1.0), (0, 4), ha=side, color=color, weight="bold", **ABOVE)
+            ax.annotate(
+                as_written(name), (x, 1.0), (0, 4), ha=side, color=color, weight="bold", **ABOVE
+            )
         lines = self._write_values(shown, colors) if values else 1
         ax.set_title(self._title(decimals), pad=10.0 + 11.0 * lines)
         if self.image_ax_ is not None:
@@ -280,7 +292,7 @@ class SemanticExplanationDisplay:
         n_shown = len(order) if len(order) <= max_attributes + 1 else max_attributes
         shown = order[:n_shown].tolist()
         lengths = self.contributions[shown].tolist()
-        names = [readable_name(self.attribute_names[k]) for k in shown]
+        names = [as_written(readable_name(self.attribute_names[k]), LONGEST_NAME) for k in shown]
         rest = np.setdiff1d(np.arange(len(self.contributions)), shown)
         if len(rest):
             lengths.append(math.fsum(self.contributions[rest]))
@@ -303,7 +315,9 @@ class SemanticExplanationDisplay:
         for i, (head, (_, column, color)) in enumerate(zip(heads, columns, strict=True)):
             x = FIRST_COLUMN + i * COLUMN
             decimals = _decimals(column[shown], digits=2)
-            self.ax_.annotate(head, (1.0, 1.0), (x, 4), ha="center", color=color, **ABOVE)
+            self.ax_.annotate(
+                as_written(head), (1.0, 1.0), (x, 4), ha="center", color=color, **ABOVE
+            )
             for row, k in enumerate(shown):
                 text = self.ax_.annotate(
                     _number(column[k], decimals),
@@ -329,19 +343,19 @@ class SemanticExplanationDisplay:
             what = f"Not taken for {first} but for {second}:"
         else:
             what = f"{first} against {second} (taken for {_short(self.predicted_name)}):"
-        return f"{what}{' ' if len(what + difference) < 55 else chr(10)}{difference}"
+        return as_written(f"{what}{' ' if len(what + difference) < 55 else chr(10)}{difference}")
 
-    def _axes(self, ax: Any, image_ax: Any, n_rows: int) -> tuple[Any, Any]:
-        height = 1.9 + 0.27 * n_rows
+    def _axes(self, ax: Any, image_ax: Any, names: Sequence[str]) -> tuple[Any, Any]:
+        height, extra = 1.9 + 0.27 * len(names), extra_room(names)
         if ax is None and self.image is not None:
             if image_ax is not None:
                 raise ValueError("image_ax was given without ax: give both, or none of them")
             pyplot = import_pyplot(type(self).__name__)
-            figure = pyplot.figure(figsize=(10.5, height), layout="constrained")
+            figure = pyplot.figure(figsize=(10.5 + extra, height), layout="constrained")
             image_ax, ax = figure.subplots(1, 2, width_ratios=[1, 2])
         elif self.image is not None and image_ax is None:
             raise ValueError("ax was given without image_ax: the image needs axes of its own")
-        return new_axes(ax, type(self).__name__, (8.0, height)), image_ax
+        return new_axes(ax, type(self).__name__, (8.0 + extra, height)), image_ax
 
 
 ABOVE: dict[str, Any] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 SEEN_COLOR, UNSEEN_COLOR = PALETTE[0], PALETTE[1]
 # Linestyles go round with the colours, for the same reason.
 LINESTYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
+
+# Most letters of a name beside a row or below a column: a longer one would take the axes' room.
+LONGEST_NAME = 40
 
 
 def import_pyplot(caller: str) -> Any:
@@ -53,7 +57,8 @@ def background(ax: Any) -> tuple[float, float, float]:
     from matplotlib.colors import to_rgba
 
     color = np.ones(3)
-    for layer in (ax.figure.get_facecolor(), ax.get_facecolor()):
+    # The figure of a subfigure is the one that all are parts of.
+    for layer in (ax.figure.figure.get_facecolor(), ax.figure.get_facecolor(), ax.get_facecolor()):
         *rgb, alpha = to_rgba(layer)
         color = alpha * np.array(rgb) + (1 - alpha) * color
     red, green, blue = color
@@ -86,6 +91,51 @@ def diverging_colormap(ax: Any) -> Any:
     )
 
 
+def as_written(text: Any, longest: int | None = None) -> str:
+    """Make matplotlib write a text as it is, dollars included, without the middle if it is long."""
+    text = str(text)
+    if longest is not None and len(text) > longest:
+        end = longest // 3
+        text = f"{text[: longest - end - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}{text[-end:].lstrip()}"
+    # Two dollars would turn what is between them into mathematics.
+    return text.replace("$", r"\$")
+
+
+def extra_room(names: Sequence[str], usual: int = 22) -> float:
+    """Inches by which a figure is made larger for names longer than usual; many are small."""
+    if len(names) > 60:
+        return 0.0
+    longest = min(max((len(name) for name in names), default=0), LONGEST_NAME)
+    return 0.085 * max(0, longest - usual)
+
+
+@contextmanager
+def ticked_as_shared(axis: Any) -> Iterator[None]:
+    """Refuse to tick an axis otherwise than axes that share it: these would be named wrongly.
+
+    Raises
+    ------
+    ValueError
+        If what is ticked within differs from what drawn axes that share the axis have.
+    """
+    ax = axis.axes
+    name = axis.axis_name
+    group = ax.get_shared_x_axes() if name == "x" else ax.get_shared_y_axes()
+    is_shared = any(other is not ax and other.has_data() for other in group.get_siblings(ax))
+    before = _ticked(axis) if is_shared else None
+    yield
+    if is_shared and _ticked(axis) != before:
+        raise ValueError(
+            f"ax shares its {name} axis with axes that show something else there, which would now "
+            f"be named wrongly: make them by plt.subplots without share{name}=True."
+        )
+
+
+def _ticked(axis: Any) -> list[tuple[float, str]]:
+    places = axis.get_ticklocs().tolist()
+    return list(zip(places, axis.get_major_formatter().format_ticks(places), strict=True))
+
+
 def show_labels(axis: Any, labels: Sequence[str], *, rotation: float = 0, limit: int = 45) -> None:
     """Tick each row or column by its name; where names would overlap, every second, third, ...
 
@@ -94,7 +144,7 @@ def show_labels(axis: Any, labels: Sequence[str], *, rotation: float = 0, limit:
     axis : matplotlib.axis.Axis
         The x or the y axis; position i belongs to ``labels[i]``.
     labels : sequence of str
-        Names.
+        Names, written as they are; those of more than `LONGEST_NAME` letters without their middle.
     rotation : float, default=0
         Of the names, in degrees.
     limit : int, default=45
@@ -102,6 +152,6 @@ def show_labels(axis: Any, labels: Sequence[str], *, rotation: float = 0, limit:
     """
     step = max(1, -(-len(labels) // limit))
     positions = list(range(0, len(labels), step))
-    axis.set_ticks(positions, [str(labels[i]) for i in positions])
+    axis.set_ticks(positions, [as_written(labels[i], LONGEST_NAME) for i in positions])
     size = float(np.clip(260 / max(len(positions), 1), 5, 10))
     axis.set_tick_params(labelsize=size, labelrotation=rotation, length=2 if step == 1 else 3)

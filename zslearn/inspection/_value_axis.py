@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zslearn.inspection._style import as_written
+
 # Width of a character of a tick's label in a panel of usual size.
 _CHARACTER = 0.035
 # Values at least this factor apart are drawn on a logarithmic axis; less the rounding of 2 / 0.1.
@@ -21,7 +23,7 @@ def is_number(value: Any) -> bool:
 def short_value(value: Any) -> str:
     """Write a value of a parameter in a few characters."""
     text = f"{value:.3g}" if is_number(value) else str(value)
-    return text if len(text) <= 20 else text[:17] + "..."
+    return as_written(text if len(text) <= 20 else text[:17] + "...")
 
 
 def set_scale(ax: Any, values: NDArray[Any]) -> NDArray[np.float64]:
