@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +19,16 @@ from zslearn.metrics._localization import as_membership, regions_of_attributes
 
 __all__ = [
     "Answers",
+    "as_models",
     "ask_models",
     "attribute_strengths",
+    "check_shape",
     "strongest_attributes",
     "through_model",
     "true_regions",
 ]
+
+_MOST_ROWS = 40
 
 
 def attribute_strengths(
@@ -106,6 +112,22 @@ class Answers(NamedTuple):
     values: NDArray[np.floating] | None  # (m, n, k)
     class_values: NDArray[np.floating]  # (m, n, k)
     predictions: NDArray[Any]  # (m, n)
+
+
+def as_models(estimator: Any, X: Any) -> dict[str, Any]:
+    """Models by name, refused with pictures that would take too many rows."""
+    models = dict(estimator) if isinstance(estimator, Mapping) else {"": estimator}
+    if not models:
+        raise ValueError("estimator is an empty dict: give at least one model.")
+    if isinstance(X, str | PathLike):
+        raise TypeError(f"X must hold one entry a picture, found {str(X)!r}: give a list.")
+    n_rows = (X.shape[0] if hasattr(X, "shape") else len(X)) * len(models)
+    if not 0 < n_rows <= _MOST_ROWS:
+        raise ValueError(
+            f"X would give {n_rows} rows of pictures, each of {len(models)} model(s); at most "
+            f"{_MOST_ROWS} can be seen. Cut out the pictures to draw: X[[0, 7]]."
+        )
+    return models
 
 
 def ask_models(
@@ -236,3 +258,13 @@ def true_regions(
             )
         array = regions_of_attributes(array, membership)
     return np.asarray(array[np.arange(n)[:, np.newaxis], chosen])
+
+
+def check_shape(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Take data of panels, whose shape follows that of the maps, if there are any."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, as maps has it; found {array.shape}.")
+    return array

@@ -21,6 +21,7 @@ from zslearn.inspection._viewed_part import WHOLE, Box
 
 __all__ = [
     "cell_borders",
+    "check_options",
     "clear_frame",
     "draw_attention",
     "draw_in_color",
@@ -37,6 +38,18 @@ _SHADE = 0.45  # how far a picture in grey is drawn towards the paper
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 Sides = tuple[float, float]  # width and height
+
+
+def check_options(upsampling: str, scale: str, max_opacity: float) -> None:
+    """Refuse options of a drawing that have no meaning."""
+    for name, value, known in (
+        ("upsampling", upsampling, ("smooth", "cells")),
+        ("scale", scale, ("panel", "shared")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name}={value!r} must be {known[0]!r} or {known[1]!r}.")
+    if not 0 < max_opacity <= 1:
+        raise ValueError(f"max_opacity={max_opacity!r} must be over 0 and at most 1.")
 
 
 def wrap(text: str) -> str:

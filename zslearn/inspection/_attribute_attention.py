@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,16 @@ from zslearn.inspection._attended_pictures import (
     resolve_grid,
     viewed_boxes,
 )
-from zslearn.inspection._attention_answers import ask_models, true_regions
-from zslearn.inspection._names import readable_name
+from zslearn.inspection._attention_answers import (
+    as_models,
+    ask_models,
+    check_shape,
+    true_regions,
+)
+from zslearn.inspection._attention_titles import panel_title, picture_lines
 from zslearn.inspection._viewed_part import WHOLE, Box
 
 __all__ = ["AttributeAttentionDisplay"]
-
-_MOST_ROWS = 40
 
 
 class AttributeAttentionDisplay:
@@ -150,10 +152,10 @@ class AttributeAttentionDisplay:
         ):
             if items is not None and len(items) != length:
                 raise ValueError(f"{name} has {len(items)} entries, but maps needs {length}.")
-        self.values = _check_shape("values", values, (m, n, k))
-        self.class_values = _check_shape("class_values", class_values, (m, n, k))
-        self.regions = _check_shape("regions", regions, (n, k, n_regions))
-        self.predictions = _check_shape("predictions", predictions, (m, n))
+        self.values = check_shape("values", values, (m, n, k))
+        self.class_values = check_shape("class_values", class_values, (m, n, k))
+        self.regions = check_shape("regions", regions, (n, k, n_regions))
+        self.predictions = check_shape("predictions", predictions, (m, n))
         self.labels = labels
         self.model_names = model_names
 
@@ -256,17 +258,7 @@ class AttributeAttentionDisplay:
 
         Predicted values are not on the scale of the class table: compare them between pictures.
         """
-        models = dict(estimator) if isinstance(estimator, Mapping) else {"": estimator}
-        if not models:
-            raise ValueError("estimator is an empty dict: give at least one model.")
-        if isinstance(X, str | PathLike):
-            raise TypeError(f"X must hold one entry a picture, found {str(X)!r}: give a list.")
-        n_rows = (X.shape[0] if hasattr(X, "shape") else len(X)) * len(models)
-        if not 0 < n_rows <= _MOST_ROWS:
-            raise ValueError(
-                f"X would give {n_rows} rows of pictures, each of {len(models)} model(s); at most "
-                f"{_MOST_ROWS} can be seen. Cut out the pictures to draw: X[[0, 7]]."
-            )
+        models = as_models(estimator, X)
         origin = origin_of(next(iter(models.values())), X)
         results = ask_models(
             models, X, y, attributes, n_attributes, distinct_groups, class_attributes
@@ -335,14 +327,7 @@ class AttributeAttentionDisplay:
         ValueError
             If a parameter has another value, or there are not as many axes as panels.
         """
-        for name, value, known in (
-            ("upsampling", upsampling, ("smooth", "cells")),
-            ("scale", scale, ("panel", "shared")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}={value!r} must be {known[0]!r} or {known[1]!r}.")
-        if not 0 < max_opacity <= 1:
-            raise ValueError(f"max_opacity={max_opacity!r} must be over 0 and at most 1.")
+        panels.check_options(upsampling, scale, max_opacity)
         m, n, k, _ = self.maps.shape
         first = 0 if self.images is None else 1
         heights = [self._sides(i)[1] / self._sides(i)[0] for i in range(n) for _ in range(m)]
@@ -373,11 +358,10 @@ class AttributeAttentionDisplay:
 
     def _name_row(self, ax: Any, i: int, j: int) -> None:
         lines = [] if self.model_names is None else [str(self.model_names[j])]
-        told = []
-        if self.labels is not None:
-            told.append(panels.wrap(str(self.labels[i]).replace("_", " ")))
-        if self.predictions is not None:
-            told.append(panels.wrap(f"predicted: {self.predictions[j, i]}".replace("_", " ")))
+        told = picture_lines(
+            None if self.labels is None else self.labels[i],
+            None if self.predictions is None else self.predictions[j, i],
+        )
         if self.images is None:
             lines += told
         elif told:
@@ -413,27 +397,11 @@ class AttributeAttentionDisplay:
         if self.regions is not None and self.regions[i, place].any():
             mask = self.regions[i, place].reshape(self.grid_shape)
             self.outlines_[row, place] = panels.draw_outline(ax, mask, sides, box)
-        ax.set_title(self._title(i, j, place), fontsize=7, linespacing=1.1)
-
-    def _title(self, i: int, j: int, place: int) -> str:
-        lines = [panels.wrap(readable_name(str(self.attribute_names[i, place])))]
-        told = []
-        if self.values is not None:
-            told.append(f"predicted {self.values[j, i, place]:.2f}")
-        if self.class_values is not None:
-            told.append(f"class {self.class_values[j, i, place]:.3g}")
-        if told:
-            lines.append(", ".join(told))
-        cells = self.maps[j, i, place]
-        if self.regions is not None and self.regions[i, place].any() and cells.any():
-            lines.append(f"{cells[self.regions[i, place]].sum() / cells.sum():.0%} inside")
-        return "\n".join(lines)
-
-
-def _check_shape(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, as maps has it; found {array.shape}.")
-    return array
+        title = panel_title(
+            str(self.attribute_names[i, place]),
+            self.maps[j, i, place],
+            None if self.regions is None else self.regions[i, place],
+            None if self.values is None else self.values[j, i, place],
+            None if self.class_values is None else self.class_values[j, i, place],
+        )
+        ax.set_title(title, fontsize=7, linespacing=1.1)
