@@ -22,6 +22,7 @@ __all__ = [
     "as_models",
     "ask_models",
     "attribute_strengths",
+    "check_length",
     "check_shape",
     "strongest_attributes",
     "through_model",
@@ -258,6 +259,12 @@ def true_regions(
             )
         array = regions_of_attributes(array, membership)
     return np.asarray(array[np.arange(n)[:, np.newaxis], chosen])
+
+
+def check_length(name: str, items: Any, length: int) -> None:
+    """Refuse lists that do not have an entry for each picture or model."""
+    if items is not None and len(items) != length:
+        raise ValueError(f"{name} has {len(items)} entries, but maps needs {length}.")
 
 
 def check_shape(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:

@@ -19,6 +19,7 @@ from zslearn.inspection._attended_pictures import (
 from zslearn.inspection._attention_answers import (
     as_models,
     ask_models,
+    check_length,
     check_shape,
     true_regions,
 )
@@ -138,20 +139,15 @@ class AttributeAttentionDisplay:
         self.grid_shape = resolve_grid(grid_shape, Origin(), n_regions)
         names = np.asarray(attribute_names)
         if names.shape not in ((k,), (n, k)):
-            raise ValueError(
-                f"attribute_names must have shape {(k,)} or {(n, k)}, found {names.shape}."
-            )
+            expected = f"{(k,)} or {(n, k)}"
+            raise ValueError(f"attribute_names must have shape {expected}, found {names.shape}.")
         self.attribute_names = np.broadcast_to(names, (n, k))
         self.images = images
         self.boxes = [Box(*box) for box in boxes] if boxes is not None else [WHOLE] * n
-        for name, items, length in (
-            ("images", images, n),
-            ("boxes", boxes, n),
-            ("labels", labels, n),
-            ("model_names", model_names, m),
-        ):
-            if items is not None and len(items) != length:
-                raise ValueError(f"{name} has {len(items)} entries, but maps needs {length}.")
+        check_length("images", images, n)
+        check_length("boxes", boxes, n)
+        check_length("labels", labels, n)
+        check_length("model_names", model_names, m)
         self.values = check_shape("values", values, (m, n, k))
         self.class_values = check_shape("class_values", class_values, (m, n, k))
         self.regions = check_shape("regions", regions, (n, k, n_regions))
@@ -260,9 +256,8 @@ class AttributeAttentionDisplay:
         """
         models = as_models(estimator, X)
         origin = origin_of(next(iter(models.values())), X)
-        results = ask_models(
-            models, X, y, attributes, n_attributes, distinct_groups, class_attributes
-        )
+        chosen_by = (attributes, n_attributes, distinct_groups, class_attributes)
+        results = ask_models(models, X, y, *chosen_by)
         maps = results.maps
         _, n, _, n_regions = maps.shape
         if images is None:
@@ -270,9 +265,8 @@ class AttributeAttentionDisplay:
         pictures = boxes = None
         if images is not None and images is not False:
             pictures = load_pictures(images, n)
-            boxes = viewed_boxes(
-                pictures, origin.data_config if data_config is None else data_config
-            )
+            data_config = origin.data_config if data_config is None else data_config
+            boxes = viewed_boxes(pictures, data_config)
         display = cls(
             maps=maps,
             grid_shape=resolve_grid(grid_shape, origin, n_regions),
