@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn.nn._kernels import normalize_regions
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import normalize_rows
 
@@ -117,13 +118,8 @@ class RegionRows:
             raw = raw.to(self.device)
         if out is None:
             out = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
-        step = max(1, len(raw))
-        if self.device.type == "cpu":  # in portions that its cache holds
-            step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
-        for start in range(0, len(raw), step):
-            part = slice(start, start + step)
-            odd = _normalize(raw[part], out[part])
-            if odd is not None:
+        for part, odd in _normalize(raw, out):
+            if bool(odd.any()):
                 self._check_finite(raw, rows if self.rows is None else self.rows[rows])
                 # A sample must not depend on those it comes with: only odd ones take this way.
                 out[part][odd] = normalize_rows(_as_float(raw[part][odd])).to(self.dtype)
@@ -220,7 +216,23 @@ class TrainingBatches:
                 yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
 
 
-def _normalize(raw: Tensor, out: Tensor) -> Tensor | None:
+def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Write regions of unit length into out; tell the images with tiny, huge, not finite ones."""
+    odd = normalize_regions(raw, out)
+    if odd is not None:
+        yield slice(None), odd
+        return
+    step = max(1, len(raw))
+    if raw.device.type == "cpu":  # in portions that its cache holds
+        step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
+    for start in range(0, len(raw), step):
+        part = slice(start, start + step)
+        odd = _normalize_portion(raw[part], out[part])
+        if odd is not None:
+            yield part, odd
+
+
+def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
     """Write regions of unit length into out; the images with tiny, huge or not finite ones."""
     regions = raw
     if raw.dtype not in _WIDE:

@@ -250,15 +250,11 @@ class CVsCNetwork(nn.Module):
             What the losses need.
         """
         weights, lengths = project_attributes(
-            zf.normalize_rows(self.attribute_vectors),
-            self.query_weight,
-            self.embedding_weight,
-            regions.dtype,
+            self.attribute_vectors, self.query_weight, self.embedding_weight, regions.dtype
         )
         semantics = attend(regions, weights)
-        logits = self.class_scores(semantics)
         if not self.training or self.counterfactual is None:
-            return CVsCOutput(semantics, logits)
+            return CVsCOutput(semantics, self.class_scores(semantics))
         queries, embeddings = weights.chunk(2)
         if self.counterfactual == "permute":
             other = permuted_counterfactual(regions, queries, embeddings, generator=generator)
@@ -277,4 +273,5 @@ class CVsCNetwork(nn.Module):
                 lengths=lengths,
                 generator=generator,
             )
-        return CVsCOutput(semantics, logits, other, self.class_scores(other))
+        logits, other_logits = self.class_scores(torch.cat([semantics, other])).chunk(2)
+        return CVsCOutput(semantics, logits, other, other_logits)

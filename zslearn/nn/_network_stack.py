@@ -96,10 +96,11 @@ class CVsCNetworkStack:
         StackedOutput
         """
         m, n_images = len(self.networks), len(regions)
-        vectors = torch.stack([network.attribute_vectors for network in self.networks])
         projected = [
-            project_attributes(row, network.query_weight, network.embedding_weight, regions.dtype)
-            for row, network in zip(zf.normalize_rows(vectors).unbind(), self.networks, strict=True)
+            project_attributes(
+                n.attribute_vectors, n.query_weight, n.embedding_weight, regions.dtype
+            )
+            for n in self.networks
         ]
         queries, embeddings = zip(*(weights.chunk(2) for weights, _ in projected), strict=True)
         semantics = attend(regions, torch.cat([*queries, *embeddings]))

@@ -15,12 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from zslearn.nn._kernels import Backend, choose, register
+from zslearn.nn._kernels._compiled_projection import project, serves_projection
+from zslearn.nn._normalize import ACCUMULATE, normalize_rows
 from zslearn.nn._workspace import borrow, give_back, scratch
 
-__all__ = ["ACCUMULATE", "attend", "project_attributes"]
-
-# What half precision is accumulated in.
-ACCUMULATE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
+__all__ = ["attend", "project_attributes"]
 
 _CACHED_NUMBERS = 2**19
 
@@ -38,6 +37,7 @@ def project_attributes(
     Parameters
     ----------
     vectors : Tensor of shape (K, V)
+        Of any length: the rows of A are these, brought to unit length.
     query_weight, embedding_weight : Tensor of shape (V, D)
     dtype : torch.dtype
         Precision of the three products, forward and backward: that of the regions the result is
@@ -48,6 +48,9 @@ def project_attributes(
     weights : Tensor of shape (2K, D)
     lengths : Tensor of shape (K,)
     """
+    if serves_projection(vectors, query_weight, dtype):
+        return project(vectors, query_weight, embedding_weight)
+    vectors = normalize_rows(vectors)
     if dtype != torch.bfloat16:
         embeddings = vectors @ embedding_weight
         weights = torch.cat([vectors @ query_weight, embeddings])

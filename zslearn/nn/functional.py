@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from zslearn.nn._kernels import attention_backend, backend_of
-from zslearn.nn._semantic_attention import ACCUMULATE, attend
+from zslearn.nn._normalize import ACCUMULATE, normalize_rows
+from zslearn.nn._semantic_attention import attend
 
 __all__ = [
     "attention_backend",
@@ -23,43 +24,6 @@ __all__ = [
     "semantic_attention",
     "semantic_embedding",
 ]
-
-
-def normalize_rows(x: Tensor) -> Tensor:
-    r"""Scale the last axis to unit Euclidean length; rows of zeros stay zero.
-
-    Unlike division by :math:`\max(\|x\|, \epsilon)`, whose gradient at zero is
-    :math:`1/\epsilon`, the gradient at a row of zeros is zero.
-
-    Parameters
-    ----------
-    x : Tensor of shape (..., n)
-        Floating point. Half precision is accumulated in float32 and returned as such.
-
-    Returns
-    -------
-    Tensor of shape (..., n)
-        Rows of length 1, and rows of zeros.
-
-    See Also
-    --------
-    semantic_attention : Takes regions of unit length.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from zslearn.nn.functional import normalize_rows
-    >>> normalize_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
-    tensor([[0.6000, 0.8000],
-            [0.0000, 0.0000]])
-    """
-    x = x.to(ACCUMULATE.get(x.dtype, x.dtype))
-    # Dividing by the largest entry first keeps tiny and huge rows from under- and overflowing.
-    largest = x.detach().abs().amax(dim=-1, keepdim=True)
-    zero = largest == 0
-    x = x / torch.where(zero, torch.ones_like(largest), largest)
-    squares = x.square().sum(dim=-1, keepdim=True).masked_fill(zero, 1.0)
-    return x * squares.rsqrt().masked_fill(zero, 0.0)
 
 
 def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from zslearn.nn._kernels._verification import verify
+
 __all__ = ["attend", "is_preferred", "refuses"]
 
 _LEAST_CAPABILITY = (8, 0)
@@ -87,7 +89,7 @@ def _differs(
             if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
                 return "its first call for a shape cannot be captured in a CUDA graph"
             try:
-                reason = verify(*shape)
+                reason = verify(attend, device, dtype, shape[2:])
             except torch.cuda.OutOfMemoryError:
                 return "there is no memory to try it in"
             except Exception as error:  # whatever a compiler and a driver may raise
@@ -103,38 +105,3 @@ def _differs(
                 stacklevel=2,
             )
         return _failed.get(kind, "")
-
-
-def verify(
-    device: torch.device, dtype: torch.dtype, n_regions: int, n_features: int, n_attributes: int
-) -> str:
-    """Compare the kernels with the equations on two random images; say how they differ."""
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    # Outside of inference mode, whatever the caller is in: gradients are compared too.
-    with torch.inference_mode(False), torch.enable_grad():
-        regions = torch.nn.functional.normalize(draw(2, n_regions, n_features), dim=-1)
-        weights = 4.0 * draw(2 * n_attributes, n_features)
-        low = [x.to(device, dtype).requires_grad_() for x in (regions, weights)]
-        exact = [x.detach().double().requires_grad_() for x in low]
-        slopes = draw(2, n_attributes).to(device)
-        found = attend(*low)
-        expected = _by_the_equations(*exact)
-        results = [found, *torch.autograd.grad(found, low, slopes.to(found.dtype))]
-        wanted = [expected, *torch.autograd.grad(expected, exact, slopes)]
-    tolerance = max(1e-3, 4 * torch.finfo(dtype).eps)
-    names = ("result", "gradient by regions", "gradient by weights")
-    for name, ours, theirs in zip(names, results, wanted, strict=True):
-        difference = (ours.detach().double() - theirs.detach()).norm()
-        error = float(difference / theirs.detach().norm().clamp_min(1e-30))
-        if not error <= tolerance:
-            return f"its {name} is off by {error:.2g} of its length on a random problem"
-    return ""
-
-
-def _by_the_equations(regions: Tensor, weights: Tensor) -> Tensor:
-    logits, values = (regions @ weights.T).chunk(2, dim=-1)
-    return (torch.softmax(logits, dim=1) * values).sum(dim=1)

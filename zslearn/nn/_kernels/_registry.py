@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["VARIABLE", "Backend", "attention_backend", "backend_of", "choose", "register"]
+__all__ = [
+    "VARIABLE",
+    "Backend",
+    "attention_backend",
+    "backend_of",
+    "choose",
+    "is_allowed",
+    "register",
+]
 
 VARIABLE = "ZSLEARN_ATTENTION_BACKEND"
 
@@ -49,11 +57,7 @@ def register(backend: Backend) -> None:
 
 def choose(regions: Tensor, weights: Tensor) -> Backend:
     """Backend that serves a call: the one asked for, or the first that is preferred."""
-    name = _chosen.get()
-    if name is None:
-        name = os.environ.get(VARIABLE) or _AUTO
-        if name != _AUTO:
-            _check_name(name, f"environment variable {VARIABLE}")
+    name = _asked_for()
     if name == _AUTO:
         return next(b for b in _backends.values() if b.is_preferred(regions, weights))
     backend = _backends[name]
@@ -65,18 +69,25 @@ def choose(regions: Tensor, weights: Tensor) -> Backend:
     return backend
 
 
+def is_allowed(name: str) -> bool:
+    """Whether a backend was asked for, or nothing was: what belongs to it may serve then."""
+    return _asked_for() in (name, _AUTO)
+
+
 @contextmanager
 def attention_backend(name: str) -> Iterator[None]:
     """Choose the implementation of semantic attention for a while.
 
     Parameters
     ----------
-    name : {"auto", "torch", "triton"}
+    name : {"auto", "torch", "triton", "native"}
         "torch": matrix products and a softmax by torch, on every device and in every precision.
         "triton": fused kernels for CUDA devices that keep nothing of size B x R x K, in float16,
-        bfloat16 and float32. "auto": "triton" for half precision on devices of compute capability
-        8.0 or more, where it compiles and agrees with the equations on a random problem; "torch"
-        everywhere else.
+        bfloat16 and float32. "native": code for CPUs with AVX-512 instructions for bfloat16, on
+        Linux, compiled by the C compiler found there when it is first used; without a gradient by
+        the regions. "auto": "triton" for half precision on devices of compute capability 8.0 or
+        more, "native" for bfloat16 and regions of many features on a CPU, both where they compile
+        and agree with the equations on a random problem; "torch" everywhere else.
 
     Raises
     ------
@@ -95,6 +106,9 @@ def attention_backend(name: str) -> Iterator[None]:
     that computed the result, wherever it is taken. For whole programs, and the threads and worker
     processes they start, set the environment variable ``ZSLEARN_ATTENTION_BACKEND``, over which
     this takes precedence.
+
+    What is compiled for a CPU is kept in ``zslearn/native`` of the user's cache (``~/.cache``, or
+    ``$XDG_CACHE_HOME``). The environment variable ``ZSLEARN_NATIVE=0`` switches all of it off.
 
     Examples
     --------
@@ -115,6 +129,15 @@ def attention_backend(name: str) -> Iterator[None]:
 def backend_of(regions: Tensor, weights: Tensor) -> str:
     """Name of the backend that serves a call."""
     return choose(regions, weights).name
+
+
+def _asked_for() -> str:
+    name = _chosen.get()
+    if name is None:
+        name = os.environ.get(VARIABLE) or _AUTO
+        if name != _AUTO:
+            _check_name(name, f"environment variable {VARIABLE}")
+    return name
 
 
 def _check_name(name: str, where: str) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zslearn.nn.losses._calibration import CalibrationLoss
+from zslearn.nn.losses._compiled import TERMS, compute_terms, serves_terms
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._standardize import standardize, standardize_target
@@ -119,6 +120,11 @@ class CVsCLoss(nn.Module):
             standardize=standardize, norm=intervention_norm, effect_weight=effect_weight
         )
         self.target_intervention = TargetInterventionLoss()
+        self.is_released_form = (
+            standardize
+            and (correlation_norm, spread, spread_norm) == ("mean_squared", "variance", "absolute")
+            and (spread_over, intervention_norm, effect_weight) == ("batch", "mean_absolute", 0)
+        )
         self.options = (
             *(alpha, calibration_bias, standardize, correlation_norm, spread, spread_norm),
             *(spread_over, intervention_norm, effect_weight),
@@ -180,8 +186,13 @@ class CVsCLoss(nn.Module):
         ValueError
             If an intervention term has a weight and the output holds no counterfactual.
         """
-        terms = self.terms(output, y)
-        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        together = self._compute_together(output, y)
+        if together is None:
+            terms = self._compute_each(output, y)
+            total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        else:
+            terms = self._named(together)
+            total = together @ torch.tensor([self.weights[name] for name in TERMS])
         return {"loss": total, **terms}
 
     def terms(
@@ -206,6 +217,31 @@ class CVsCLoss(nn.Module):
         dict of str to Tensor of shape ()
             The terms by name.
         """
+        together = self._compute_together(output, y)
+        return self._compute_each(output, y) if together is None else self._named(together)
+
+    def _compute_together(
+        self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
+    ) -> Tensor | None:
+        """Terms by compiled code, in the order of ``TERMS``; ``None`` where it does not serve."""
+        s, z, s_other, z_other = output
+        if not self.is_released_form or s_other is None or z_other is None:
+            return None
+        names = self.term_names
+        if not {"cc", "sci"} <= set(names) or not serves_terms(s, z, s_other, z_other):
+            return None
+        settings = self.correlation.alpha, self.calibration.bias
+        return compute_terms(
+            (s, z, s_other, z_other), y, self.class_attributes, self.unseen, settings, names
+        )
+
+    def _named(self, together: Tensor) -> dict[str, Tensor]:
+        terms = dict(zip(TERMS, together.unbind(), strict=True))
+        return {name: terms[name] for name in self.term_names}
+
+    def _compute_each(
+        self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
+    ) -> dict[str, Tensor]:
         s, z, s_other, z_other = output
         if self.needs_counterfactual and (s_other is None or z_other is None):
             raise ValueError(
