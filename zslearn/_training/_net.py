@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zslearn._training._captured_step import ResidentEpochs, resident_epochs
 from zslearn.exceptions import NonFiniteLossError
+from zslearn.nn._direct_step import take_gradients
 
 __all__ = ["StopTraining", "ZeroShotNet", "attached"]
 
@@ -147,6 +148,20 @@ class ZeroShotNet(NeuralNet):
         """Source of randomness of an epoch, counted from zero."""
         return torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
 
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take the gradients of a batch, record the terms of its loss."""
+        step = None
+        if type(self) is ZeroShotNet and not fit_params:
+            self._set_training(True)
+            regions, y = batch
+            step = take_gradients(self.module_, self.criterion_, regions, y, self._noise)
+        if step is None:
+            found: dict[str, Any] = super().train_step_single(batch, **fit_params)
+            return found
+        output, terms = step
+        self._record_tensors(terms)
+        return {"loss": terms["loss"], "y_pred": output}
+
     def infer(self, x: Tensor, **params: Any) -> Any:
         """Call the module, in training with the epoch's source of noise."""
         if self.module_.training:
@@ -158,12 +173,12 @@ class ZeroShotNet(NeuralNet):
     ) -> Tensor:
         """Compute the loss, check it and record its terms."""
         terms: dict[str, Tensor] = self.criterion_(y_pred, y_true)
-        loss = terms["loss"]
-        values = dict(
-            zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True)
-        )
-        self.record_terms(values)
-        return loss
+        self._record_tensors(terms)
+        return terms["loss"]
+
+    def _record_tensors(self, terms: dict[str, Tensor]) -> None:
+        values = torch.stack([term.detach() for term in terms.values()]).tolist()
+        self.record_terms(dict(zip(terms, values, strict=True)))
 
     def record_terms(self, values: dict[str, float]) -> None:
         """Write the terms of a batch into the history, and raise if one is not finite."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.nn._kernels import normalize_regions
+from zslearn.nn._kernels import gather_regions, normalize_regions
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import normalize_rows
 
@@ -101,7 +101,7 @@ class RegionRows:
         if isinstance(rows, slice):
             return self._resident[rows]
         index = torch.from_numpy(rows).to(self.device)
-        return torch.index_select(self._resident, 0, index, out=out)
+        return gather_regions(self._resident, index, out)
 
     def read(self, rows: slice | NDArray[np.intp]) -> Tensor:
         """Rows as X has them, of shape (B, R, D)."""

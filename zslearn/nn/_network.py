@@ -121,6 +121,8 @@ class CVsCNetwork(nn.Module):
         self.counterfactual = counterfactual
         self.counterfactual_scale = counterfactual_scale
         self.register_buffer("class_attributes", class_attributes)
+        # The table it was computed from, that table's version, and its rows of unit length.
+        self._unit: tuple[Tensor, int, Tensor] | None = None
         generator = torch.Generator().manual_seed(seed)
         dtype = class_attributes.dtype
         if attribute_vectors is None:
@@ -231,8 +233,25 @@ class CVsCNetwork(nn.Module):
         Tensor of shape (B, C)
             Class logits z.
         """
-        table = self.class_attributes if class_attributes is None else class_attributes
-        return zf.class_scores(semantics, table, self.scale)
+        if class_attributes is None:
+            return self.scale * semantics @ self.unit_attributes().to(semantics.dtype).T
+        return zf.class_scores(semantics, class_attributes, self.scale)
+
+    def unit_attributes(self) -> Tensor:
+        """Compute the class attribute table with rows of unit length, or recall it on a CPU.
+
+        Returns
+        -------
+        Tensor of shape (C, K)
+            The class embeddings.
+        """
+        table = self.class_attributes
+        if table.device.type != "cpu" or table.is_inference():
+            return zf.normalize_rows(table)
+        if self._unit is None or self._unit[0] is not table or self._unit[1] != table._version:
+            with torch.inference_mode(False):
+                self._unit = table, table._version, zf.normalize_rows(table)
+        return self._unit[2]
 
     def forward(self, regions: Tensor, *, generator: torch.Generator | None = None) -> CVsCOutput:
         """Semantic vectors and logits; in training mode, their counterfactuals too.

@@ -1,7 +1,7 @@
 """Implementations of semantic attention behind one door; none is imported before it is needed."""
 
 from zslearn.nn._kernels import _compiled, _fused
-from zslearn.nn._kernels._compiled_regions import normalize_regions
+from zslearn.nn._kernels._compiled_regions import gather_regions, normalize_regions
 from zslearn.nn._kernels._registry import (
     Backend,
     attention_backend,
@@ -16,6 +16,7 @@ __all__ = [
     "attention_backend",
     "backend_of",
     "choose",
+    "gather_regions",
     "is_allowed",
     "normalize_regions",
     "register",

@@ -2,15 +2,10 @@
 
    A panel is up to 32 queries and, right behind them, the embeddings of the same attributes: what an
    image has by a panel stays in the cache from the product to the weighted sum. Kept for the
-   gradient are attention and values in bfloat16, (images, panels, regions, 32 + 32). */
+   gradient are attention and values in bfloat16, side by side: (images, regions, 2 attributes). */
 #include "softmax.h"
 
 enum { HALF = WIDTH / 2 };
-
-/* Images that share the pass over a panel: as many as leave room for it in the second cache. */
-static ptrdiff_t images_at_once(ptrdiff_t bytes_per_image) {
-  return most(1, 400 * 1024 / most(1, bytes_per_image));
-}
 
 EXPORT ptrdiff_t zs_n_panels(ptrdiff_t n_attributes) { return divide_up(n_attributes, HALF); }
 
@@ -37,17 +32,19 @@ EXPORT void zs_pack_panels(const low *weights, ptrdiff_t n_attributes, ptrdiff_t
   }
 }
 
-/* Semantics of an image by the attributes of a panel, from its product in `tile`. */
-static void finish_panel(float *tile, ptrdiff_t n_regions, ptrdiff_t n_valid, float *semantics,
-                         low *kept) {
+/* Semantics of an image by the attributes of a panel, from its product in `tile`; `kept` is where
+   the attention for the first of them goes, or NULL. */
+static void finish_panel(float *tile, ptrdiff_t n_regions, ptrdiff_t n_valid,
+                         ptrdiff_t n_attributes, float *semantics, low *kept) {
   for (ptrdiff_t lane = 0; lane < n_valid; lane += LANES) {
     float *logits = tile + lane, *values = tile + n_valid + lane;
     __mmask16 mask = lanes_below(n_valid - lane);
     __m512 sum = soften(logits, values, n_regions, WIDTH, mask, kept != NULL);
     _mm512_mask_storeu_ps(semantics + lane, mask, sum);
     for (ptrdiff_t r = 0; kept && r < n_regions; r++) {
-      store_low(kept + r * WIDTH + lane, mask, _mm512_loadu_ps(logits + r * WIDTH));
-      store_low(kept + r * WIDTH + HALF + lane, mask, _mm512_loadu_ps(values + r * WIDTH));
+      low *to = kept + r * 2 * n_attributes + lane;
+      store_low(to, mask, _mm512_loadu_ps(logits + r * WIDTH));
+      store_low(to + n_attributes, mask, _mm512_loadu_ps(values + r * WIDTH));
     }
   }
 }
@@ -56,26 +53,24 @@ EXPORT void zs_attend(const low *regions, const pair *panels, ptrdiff_t n_images
                       ptrdiff_t n_regions, ptrdiff_t n_features, ptrdiff_t n_attributes,
                       float *semantics, low *kept, float *scratch, int n_threads) {
   ptrdiff_t n_pairs = n_features / 2, n_panels = zs_n_panels(n_attributes);
-  /* Images with few regions share tiles. */
+  /* Images with few regions share tiles; small tasks make up for a thread that is held up. */
   ptrdiff_t together = most(1, zs_tile_rows(n_regions) / n_regions);
-  ptrdiff_t block = most(together, images_at_once(n_regions * n_features * 2));
-  ptrdiff_t n_tasks = divide_up(divide_up(n_images, block), n_threads) * n_threads;
+  ptrdiff_t n_tasks = divide_up(n_images, together);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
   for (ptrdiff_t task = 0; task < n_tasks; task++) {
-    ptrdiff_t first = share(n_images, task, n_tasks), last = share(n_images, task + 1, n_tasks);
+    ptrdiff_t image = task * together, n = least(together, n_images - image);
+    left_factor left = {(const pair *)regions + image * n_regions * n_pairs, n_pairs, 1};
     float *tile = scratch + omp_get_thread_num() * zs_tile_rows(n_regions) * WIDTH;
     for (ptrdiff_t panel = 0; panel < n_panels; panel++) {
       ptrdiff_t n_valid = least(HALF, n_attributes - panel * HALF);
       int groups = (int)divide_up(2 * n_valid, LANES);
       const pair *right = panels + panel * n_pairs * WIDTH;
-      for (ptrdiff_t image = first; image < last; image += together) {
-        ptrdiff_t n = least(together, last - image);
-        left_factor left = {(const pair *)regions + image * n_regions * n_pairs, n_pairs, 1};
-        tiles(n * n_regions, groups, n_pairs, left, right, WIDTH, tile);
-        for (ptrdiff_t i = 0; i < n; i++)
-          finish_panel(tile + i * n_regions * WIDTH, n_regions, n_valid,
-                       semantics + (image + i) * n_attributes + panel * HALF,
-                       kept ? kept + ((image + i) * n_panels + panel) * n_regions * WIDTH : NULL);
+      tiles(n * n_regions, groups, n_pairs, left, right, WIDTH, tile);
+      for (ptrdiff_t i = image; i < image + n; i++) {
+        ptrdiff_t at = panel * HALF;
+        low *to = kept ? kept + i * n_regions * 2 * n_attributes + at : NULL;
+        finish_panel(tile + (i - image) * n_regions * WIDTH, n_regions, n_valid, n_attributes,
+                     semantics + i * n_attributes + at, to);
       }
     }
   }

@@ -1,72 +1,84 @@
 /* The gradient of semantic attention by [Q; E], from the attention and values that were kept. */
 #include "products.h"
 
-enum { HALF = WIDTH / 2, HALF_GROUPS = HALF / LANES };
-
 /* Rows of regions summed over before sums go back to memory: what a thread packs of them, 64
    columns, stays in its second cache. */
 enum { BLOCK_ROWS = 2560 };
 
-/* The gradients of two regions by the product: by the logits at [0], by the values at [1], for 16
-   attributes. One mask says which regions there are. */
+/* Rows whose slopes are computed at once, from and to the second cache. */
+enum { ROWS_AT_ONCE = 96 };
+
+/* Attributes whose slopes lie side by side, in a group of 16 lanes: two tiles. */
+enum { SIDE_BY_SIDE = 2 * TILE_ROWS };
+
 typedef struct {
-  __m512 slopes[2];
+  ptrdiff_t n_images, n_regions, n_features, n_attributes;
+} sizes;
+
+/* The gradients of a region by up to 16 attributes. */
+typedef struct {
+  __m512 by_logits, by_values;
 } slope;
 
-INLINE slope slopes_of(const low *kept, const float *semantics, const float *outer,
-                       __mmask16 mask) {
-  __m512 attention = load_low(kept, mask), values = load_low(kept + HALF, mask);
-  __m512 by_values = _mm512_mul_ps(attention, _mm512_maskz_loadu_ps(mask, outer));
-  __m512 rest = _mm512_sub_ps(values, _mm512_maskz_loadu_ps(mask, semantics));
-  return (slope){{_mm512_mul_ps(rest, by_values), by_values}};
+INLINE slope slope_of(const low *kept, const float *semantics, const float *outer,
+                      ptrdiff_t n_attributes, __mmask16 mask) {
+  __m512 by_values = _mm512_maskz_loadu_ps(mask, outer);
+  by_values = _mm512_mul_ps(load_low(kept, mask), by_values);
+  __m512 rest = load_low(kept + n_attributes, mask);
+  rest = _mm512_sub_ps(rest, _mm512_maskz_loadu_ps(mask, semantics));
+  return (slope){_mm512_mul_ps(rest, by_values), by_values};
 }
 
-/* Pairs of the slopes of regions 2k and 2k + 1: lane i of `at[k * LANES]` is attribute i. */
-static void pack_slopes(const low *kept, const float *semantics, const float *outer,
-                        ptrdiff_t first_row, ptrdiff_t n_rows, ptrdiff_t n_regions,
-                        ptrdiff_t n_attributes, ptrdiff_t panel, int group, pair *by_logits,
-                        pair *by_values) {
-  ptrdiff_t n_panels = divide_up(n_attributes, HALF);
-  ptrdiff_t attribute = panel * HALF + group * LANES;
-  __mmask16 mask = lanes_below(n_attributes - attribute);
-  for (ptrdiff_t i = 0; i < n_rows; i += 2) {
-    slope found[2];
-    for (int j = 0; j < 2; j++) {
-      ptrdiff_t row = first_row + i + j, image = row / n_regions;
-      __mmask16 there = i + j < n_rows ? mask : 0;
-      if (!there) image = 0;
-      const low *at = kept;
-      if (there)
-        at += ((image * n_panels + panel) * n_regions + row % n_regions) * WIDTH + group * LANES;
-      found[j] = slopes_of(at, semantics + image * n_attributes + attribute,
-                           outer + image * n_attributes + attribute, there);
-    }
-    for (int k = 0; k < 2; k++) {
-      __m512i x = interleave((__m256i)_mm512_cvtneps_pbh(found[0].slopes[k]),
-                             (__m256i)_mm512_cvtneps_pbh(found[1].slopes[k]));
-      _mm512_storeu_si512((k ? by_values : by_logits) + i / 2 * LANES, x);
+INLINE void store_pairs(pair *to, __m512 first, __m512 second) {
+  _mm512_storeu_si512(to, interleave((__m256i)_mm512_cvtneps_pbh(first),
+                                     (__m256i)_mm512_cvtneps_pbh(second)));
+}
+
+/* Pairs of the slopes of regions 2k and 2k + 1, for 2k from `start` up to `stop`: lane i of pair k
+   of a group is its attribute i. Rows are those of a block, which begins at `first_row`. */
+static void pack_slopes(const low *kept, const float *semantics, const float *outer, sizes n,
+                        ptrdiff_t first_row, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t n_pairs,
+                        pair *slopes) {
+  ptrdiff_t half_groups = divide_up(n.n_attributes, SIDE_BY_SIDE);
+  for (ptrdiff_t group = 0; group < half_groups; group++) {
+    ptrdiff_t attribute = group * SIDE_BY_SIDE;
+    __mmask16 mask = lanes_below(least(SIDE_BY_SIDE, n.n_attributes - attribute));
+    ptrdiff_t image = (first_row + start) / n.n_regions;
+    ptrdiff_t region = (first_row + start) % n.n_regions;
+    const low *at = kept + (first_row + start) * 2 * n.n_attributes + attribute;
+    pair *by_logits = slopes + group * n_pairs * LANES, *by_values = by_logits;
+    by_values += half_groups * n_pairs * LANES;
+    for (ptrdiff_t row = start; row < stop; row += 2) {
+      slope both[2] = {{{0}, {0}}, {{0}, {0}}};
+      for (int j = 0; j < 2 && row + j < stop; j++) {
+        ptrdiff_t of_image = image * n.n_attributes + attribute;
+        both[j] = slope_of(at, semantics + of_image, outer + of_image, n.n_attributes, mask);
+        at += 2 * n.n_attributes;
+        if (++region == n.n_regions) region = 0, image++;
+      }
+      store_pairs(by_logits + row / 2 * LANES, both[0].by_logits, both[1].by_logits);
+      store_pairs(by_values + row / 2 * LANES, both[0].by_values, both[1].by_values);
     }
   }
 }
 
 typedef struct {
-  ptrdiff_t n_features, n_attributes, n_pairs;
+  ptrdiff_t n_pairs;
   int is_first, is_last;
 } block_of_rows;
 
 /* Add up to 64 columns of the gradient, for every query and embedding. */
-static void add_columns(block_of_rows block, const pair *slopes, const pair *packed, int groups,
-                        ptrdiff_t column, float *sums, low *gradient, float *tile) {
-  ptrdiff_t half_groups = divide_up(block.n_attributes, HALF) * HALF_GROUPS;
-  ptrdiff_t width = least((ptrdiff_t)groups * LANES, block.n_features - column);
+static void add_columns(sizes n, block_of_rows block, const pair *slopes, const pair *packed,
+                        int groups, ptrdiff_t column, float *sums, low *gradient, float *tile) {
+  ptrdiff_t half_groups = divide_up(n.n_attributes, SIDE_BY_SIDE);
+  ptrdiff_t width = least((ptrdiff_t)groups * LANES, n.n_features - column);
   for (ptrdiff_t group = 0; group < 2 * half_groups; group++) {
-    ptrdiff_t half = group / half_groups, attribute = group % half_groups * LANES;
-    ptrdiff_t n_rows = least(LANES, block.n_attributes - attribute);
-    if (n_rows <= 0) continue;
+    ptrdiff_t half = group / half_groups, attribute = group % half_groups * SIDE_BY_SIDE;
+    ptrdiff_t n_rows = least(SIDE_BY_SIDE, n.n_attributes - attribute);
     left_factor left = {slopes + group * block.n_pairs * LANES, 1, LANES};
     tiles(n_rows, groups, block.n_pairs, left, packed, (ptrdiff_t)groups * LANES, tile);
     for (ptrdiff_t i = 0; i < n_rows; i++) {
-      ptrdiff_t at = (half * block.n_attributes + attribute + i) * block.n_features + column;
+      ptrdiff_t at = (half * n.n_attributes + attribute + i) * n.n_features + column;
       for (ptrdiff_t j = 0; j < width; j += LANES) {
         __mmask16 mask = lanes_below(width - j);
         __m512 sum = _mm512_loadu_ps(tile + i * WIDTH + j);
@@ -83,7 +95,7 @@ static void add_columns(block_of_rows block, const pair *slopes, const pair *pac
 
 /* Scratch: pairs for the slopes of a block, pairs that each thread packs, and sums of blocks. */
 EXPORT ptrdiff_t zs_slope_pairs(ptrdiff_t n_rows, ptrdiff_t n_attributes) {
-  ptrdiff_t groups = 2 * divide_up(n_attributes, HALF) * HALF_GROUPS;
+  ptrdiff_t groups = 2 * divide_up(n_attributes, SIDE_BY_SIDE);
   return divide_up(least(n_rows, BLOCK_ROWS), 2) * groups * LANES;
 }
 EXPORT ptrdiff_t zs_packed_pairs(ptrdiff_t n_rows) {
@@ -97,28 +109,27 @@ EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float 
                                const float *outer, ptrdiff_t n_images, ptrdiff_t n_regions,
                                ptrdiff_t n_features, ptrdiff_t n_attributes, low *gradient,
                                float *sums, pair *slopes, pair *packed, int n_threads) {
-  ptrdiff_t n_rows = n_images * n_regions, n_panels = divide_up(n_attributes, HALF);
-  ptrdiff_t half_groups = n_panels * HALF_GROUPS, n_groups = divide_up(n_features, LANES);
+  sizes n = {n_images, n_regions, n_features, n_attributes};
+  ptrdiff_t n_rows = n_images * n_regions, n_groups = divide_up(n_features, LANES);
+  ptrdiff_t n_tasks = divide_up(divide_up(n_groups, GROUPS), n_threads) * n_threads;
 #pragma omp parallel num_threads(n_threads)
   for (ptrdiff_t row = 0; row < n_rows; row += BLOCK_ROWS) {
-    ptrdiff_t n = least(BLOCK_ROWS, n_rows - row), n_pairs = divide_up(n, 2);
-    block_of_rows block = {n_features, n_attributes, n_pairs, row == 0, row + n == n_rows};
+    ptrdiff_t in_block = least(BLOCK_ROWS, n_rows - row), n_pairs = divide_up(in_block, 2);
+    block_of_rows block = {n_pairs, row == 0, row + in_block == n_rows};
+    pair *mine = packed + omp_get_thread_num() * zs_packed_pairs(n_rows);
+    float tile[SIDE_BY_SIDE * WIDTH];
 #pragma omp for schedule(dynamic, 1)
-    for (ptrdiff_t group = 0; group < half_groups; group++)
-      pack_slopes(kept, semantics, outer, row, n, n_regions, n_attributes, group / HALF_GROUPS,
-                  (int)(group % HALF_GROUPS), slopes + group * n_pairs * LANES,
-                  slopes + (half_groups + group) * n_pairs * LANES);
-    ptrdiff_t thread = omp_get_thread_num(), n_teams = omp_get_num_threads();
-    ptrdiff_t first = share(n_groups, thread, n_teams), last = share(n_groups, thread + 1, n_teams);
-    pair *mine = packed + thread * divide_up(least(n_rows, BLOCK_ROWS), 2) * WIDTH;
-    float tile[LANES * WIDTH];
-    for (ptrdiff_t group = first; group < last; group += GROUPS) {
-      int groups = (int)least(GROUPS, last - group);
-      ptrdiff_t column = group * LANES;
-      zs_pack_rows(regions + row * n_features + column, n_features, n, n_features - column, groups,
-                   mine);
-      add_columns(block, slopes, mine, groups, column, sums, gradient, tile);
+    for (ptrdiff_t start = 0; start < in_block; start += ROWS_AT_ONCE)
+      pack_slopes(kept, semantics, outer, n, row, start, least(start + ROWS_AT_ONCE, in_block),
+                  n_pairs, slopes);
+#pragma omp for schedule(dynamic, 1)
+    for (ptrdiff_t task = 0; task < n_tasks; task++) {
+      ptrdiff_t first = share(n_groups, task, n_tasks), column = first * LANES;
+      int groups = (int)(share(n_groups, task + 1, n_tasks) - first);
+      if (groups == 0) continue;
+      zs_pack_rows(regions + row * n_features + column, n_features, in_block, n_features - column,
+                   groups, mine);
+      add_columns(n, block, slopes, mine, groups, column, sums, gradient, tile);
     }
-#pragma omp barrier
   }
 }

@@ -127,9 +127,12 @@ static void standardize_gradient(float *const gradients[2], float *const results
 /* Mean and unbiased variance of all entries. */
 static double variance(const float *x, ptrdiff_t n, double *mean) {
   double sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
   for (ptrdiff_t i = 0; i < n; i++) sum += x[i];
   *mean = sum / (double)n;
-  for (ptrdiff_t i = 0; i < n; i++) squares += (x[i] - *mean) * (x[i] - *mean);
+  double centre = *mean;
+#pragma omp simd reduction(+ : squares)
+  for (ptrdiff_t i = 0; i < n; i++) squares += (x[i] - centre) * (x[i] - centre);
   return squares / (double)(n > 1 ? n - 1 : 1);
 }
 
@@ -139,7 +142,8 @@ EXPORT ptrdiff_t zs_objective_floats(ptrdiff_t n_images, ptrdiff_t n_attributes,
   return (4 * n_images + 4) * n_attributes + 4 * n_classes + n_images;
 }
 
-/* Terms of the objective; with `weights` not NULL, the gradients of their weighted sum instead.
+/* Terms of the objective unless `terms` is NULL, and the gradients of their weighted sum unless
+   `weights` is.
    Bit i of `wanted` asks for term i. Returns whether a class index is none. */
 EXPORT int zs_objective(const float *s, const float *z, const float *s_other, const float *z_other,
                         const int64_t *y, const float *table, const uint8_t *unseen,
@@ -172,6 +176,7 @@ EXPORT int zs_objective(const float *s, const float *z, const float *s_other, co
 
   double above = 0, below = 0, gaps = 0, mean_s, mean_target;
   ptrdiff_t n_above = 1, n_below = 1;
+#pragma omp simd reduction(+ : above, below, gaps, n_above, n_below)
   for (ptrdiff_t i = 0; i < n_entries; i++) {
     float difference = standard[0][i] - target[i];
     float square = difference * difference;
@@ -219,6 +224,6 @@ EXPORT int zs_objective(const float *s, const float *z, const float *s_other, co
   if (wanted >> CAL & 1)
     found[CAL] = calibration(z, unseen, bias, n, weights ? weights[CAL] : 0, shares, row, p,
                              weights ? by_z : NULL);
-  for (int i = 0; !weights && i < N_TERMS; i++) terms[i] = (float)found[i];
+  for (int i = 0; terms && i < N_TERMS; i++) terms[i] = (float)found[i];
   return 0;
 }

@@ -123,6 +123,9 @@ void zs_pack_rows(const low *from, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t
     for (int j = 0; j < groups; j++, to += LANES) {
       __mmask16 mask = lanes_below(n_columns - LANES * j);
       const low *at = from + row * stride + LANES * j;
+      /* Rows lie too far from each other to be fetched ahead unasked. */
+      _mm_prefetch(at + 16 * stride, _MM_HINT_T0);
+      _mm_prefetch(at + 17 * stride, _MM_HINT_T0);
       __m256i first = _mm256_maskz_loadu_epi16(mask, at);
       __m256i second = _mm256_maskz_loadu_epi16(row + 1 < n_rows ? mask : 0, at + stride);
       _mm512_storeu_si512(to, interleave(first, second));

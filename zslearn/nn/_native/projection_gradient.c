@@ -36,7 +36,7 @@ static void through_length(const float *row, float length, ptrdiff_t width, floa
 /* by_embeddings += embeddings * slope, what comes through the lengths of the embeddings; rounded. */
 static void add_through_lengths(sizes n, const low *by_embeddings, const low *embeddings,
                                 const float *by_lengths, const float *lengths, low *sum) {
-#pragma omp for
+#pragma omp for nowait
   for (ptrdiff_t k = 0; k < n.n_attributes; k++) {
     /* The length has no slope at zero. */
     __m512 slope = _mm512_set1_ps(lengths[k] > 0 ? by_lengths[k] / lengths[k] : 0.0f);
@@ -49,16 +49,35 @@ static void add_through_lengths(sizes n, const low *by_embeddings, const low *em
   }
 }
 
-/* A^T times the gradients by queries and embeddings, `outer`. */
-static void by_weights(sizes n, const low *unit_vectors, const low *const outer[2],
-                       float *const to[2], low *turned, pair *packed) {
+/* Transpose A, its rows padded to even length. */
+static void turn(sizes n, const low *unit_vectors, low *turned) {
   ptrdiff_t padded_width = 2 * divide_up(n.width, 2), padded = 2 * divide_up(n.n_attributes, 2);
-  float tile[ROWS_AT_ONCE * WIDTH];
-#pragma omp for
+#pragma omp for nowait
   for (ptrdiff_t v = 0; v < n.width; v++)
     for (ptrdiff_t k = 0; k < padded; k++)
       turned[v * padded + k] = k < n.n_attributes ? unit_vectors[k * padded_width + v] : 0;
-#pragma omp for schedule(dynamic, 1)
+}
+
+/* Pack W_q^T and W_sv^T. */
+static void pack_transposed(sizes n, const float *const weights[2], pair *transposed) {
+  ptrdiff_t n_panels = divide_up(n.width, WIDTH), n_pairs = n.n_features / 2;
+#pragma omp for schedule(dynamic, 1) nowait
+  for (ptrdiff_t i = 0; i < 2 * n_panels * GROUPS; i++) {
+    ptrdiff_t half = i % 2, panel = i / 2 / GROUPS, lane = i / 2 % GROUPS * LANES;
+    ptrdiff_t first = panel * WIDTH + lane;
+    pair *packed = transposed + (half * n_panels + panel) * n_pairs * WIDTH + lane;
+    if (first < n.width)
+      zs_pack_float_columns(weights[half] + first * n.n_features, n.n_features, n.width - first,
+                            n_pairs, packed, WIDTH);
+  }
+}
+
+/* A^T times the gradients by queries and embeddings, `outer`. */
+static void by_weights(sizes n, const low *turned, const low *const outer[2], float *const to[2],
+                       pair *packed) {
+  ptrdiff_t padded = 2 * divide_up(n.n_attributes, 2);
+  float tile[ROWS_AT_ONCE * WIDTH];
+#pragma omp for schedule(dynamic, 1) nowait
   for (ptrdiff_t task = 0; task < 2 * divide_up(n.n_features, WIDTH); task++) {
     columns part = columns_of(task, n.n_features);
     ptrdiff_t n_columns = least(WIDTH, n.n_features - part.column);
@@ -76,20 +95,10 @@ static void by_weights(sizes n, const low *unit_vectors, const low *const outer[
 }
 
 /* The gradients by queries and embeddings times W_q^T and W_sv^T. */
-static void by_unit_vectors(sizes n, const float *const weights[2], const low *const outer[2],
-                            float *to, pair *transposed) {
+static void by_unit_vectors(sizes n, const pair *transposed, const low *const outer[2], float *to) {
   ptrdiff_t n_panels = divide_up(n.width, WIDTH), n_pairs = n.n_features / 2;
   ptrdiff_t n_chunks = divide_up(n.n_attributes, ROWS_AT_ONCE / 2);
   float tile[2][ROWS_AT_ONCE / 2 * WIDTH];
-#pragma omp for schedule(dynamic, 1)
-  for (ptrdiff_t i = 0; i < 2 * n_panels * GROUPS; i++) {
-    ptrdiff_t half = i % 2, panel = i / 2 / GROUPS, lane = i / 2 % GROUPS * LANES;
-    ptrdiff_t first = panel * WIDTH + lane;
-    pair *packed = transposed + (half * n_panels + panel) * n_pairs * WIDTH + lane;
-    if (first < n.width)
-      zs_pack_float_columns(weights[half] + first * n.n_features, n.n_features, n.width - first,
-                            n_pairs, packed, WIDTH);
-  }
 #pragma omp for schedule(dynamic, 1)
   for (ptrdiff_t task = 0; task < n_panels * n_chunks; task++) {
     ptrdiff_t panel = task / n_chunks, chunk = task % n_chunks;
@@ -132,9 +141,12 @@ EXPORT void zs_project_gradient(const float *vectors, const low *unit_vectors,
     if (by_lengths)
       add_through_lengths(n, by_embeddings, weights + n_attributes * n_features, by_lengths,
                           lengths, sum);
-    by_weights(n, unit_vectors, outers, gradients, turned, mine);
+    turn(n, unit_vectors, turned);
+    if (by_vectors) pack_transposed(n, projections, transposed);
+#pragma omp barrier
+    by_weights(n, turned, outers, gradients, mine);
     if (by_vectors) {
-      by_unit_vectors(n, projections, outers, by_vectors, transposed);
+      by_unit_vectors(n, transposed, outers, by_vectors);
 #pragma omp for
       for (ptrdiff_t k = 0; k < n_attributes; k++)
         through_length(vectors + k * width, vector_lengths[k], width, by_vectors + k * width);

@@ -1,4 +1,6 @@
-/* Regions of unit length in bfloat16, read once. */
+/* Regions of unit length in bfloat16, read once, and images gathered from them. */
+#include <string.h>
+
 #include "products.h"
 
 typedef enum { FLOAT32, FLOAT16, BFLOAT16, UINT8 } kind_of_number;
@@ -58,4 +60,12 @@ EXPORT void zs_normalize(const char *from, ptrdiff_t kind, ptrdiff_t n_images, p
     }
     odd[image] = (uint8_t)is_odd;
   }
+}
+
+/* Copy some images, of `n_bytes` each. */
+EXPORT void zs_gather(const char *from, const int64_t *images, ptrdiff_t n_images,
+                      ptrdiff_t n_bytes, char *to, int n_threads) {
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
+  for (ptrdiff_t i = 0; i < n_images; i++)
+    memcpy(to + i * n_bytes, from + images[i] * n_bytes, (size_t)n_bytes);
 }

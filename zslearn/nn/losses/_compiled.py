@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from zslearn.nn._kernels import is_allowed
-from zslearn.nn._native import Library, library
+from zslearn.nn._native import library
 from zslearn.nn._workspace import scratch
 
-__all__ = ["TERMS", "compute_terms", "serves_terms"]
+__all__ = ["TERMS", "Constants", "compute_terms", "evaluate", "serves_terms"]
 
 TERMS = ("ce", "cal", "cc", "sci", "tci")
 
@@ -34,36 +35,42 @@ def serves_terms(*matrices: Tensor) -> bool:
     return is_allowed("native") and not torch.compiler.is_compiling() and library() is not None
 
 
-def compute_terms(
-    output: tuple[Tensor, Tensor, Tensor, Tensor],
-    y: Tensor,
-    table: Tensor,
-    unseen: Tensor,
-    settings: tuple[float, float],
-    wanted: tuple[str, ...],
-) -> Tensor:
+class Constants(NamedTuple):
+    """What an objective compares with, and what it asks for.
+
+    Attributes
+    ----------
+    y : Tensor of shape (B,), int64
+    table : Tensor of shape (C, K)
+    unseen : Tensor of shape (C,), bool
+    settings : Tensor of shape (2,)
+        alpha and the calibration bias.
+    wanted : tuple of str
+        Names of terms.
+    """
+
+    y: Tensor
+    table: Tensor
+    unseen: Tensor
+    settings: Tensor
+    wanted: tuple[str, ...]
+
+
+def compute_terms(output: Sequence[Tensor], constants: Constants) -> Tensor:
     """Terms of the objective in the order of ``TERMS``; zero what is not wanted.
 
     Parameters
     ----------
-    output : tuple of four Tensors
+    output : sequence of four Tensors
         Semantic vectors (B, K) and logits (B, C), and both under the intervention.
-    y : Tensor of shape (B,), int64
-    table : Tensor of shape (C, K)
-    unseen : Tensor of shape (C,), bool
-    settings : tuple of two floats
-        alpha and the calibration bias.
-    wanted : tuple of str
-        Names of terms.
+    constants : Constants
 
     Raises
     ------
     IndexError
         If an entry of `y` is no class.
     """
-    mask = sum(1 << i for i, name in enumerate(TERMS) if name in wanted)
-    constants = (y.contiguous(), table.contiguous(), unseen.contiguous(), torch.tensor(settings))
-    terms: Tensor = _Objective.apply(*output, constants, mask)
+    terms: Tensor = _Objective.apply(*output, constants)
     return terms
 
 
@@ -72,19 +79,13 @@ class _Objective(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        s: Tensor,
-        z: Tensor,
-        s_other: Tensor,
-        z_other: Tensor,
-        constants: tuple[Tensor, ...],
-        wanted: int,
+        ctx: Any, s: Tensor, z: Tensor, s_other: Tensor, z_other: Tensor, constants: Constants
     ) -> Tensor:
         output = tuple(x.contiguous() for x in (s, z, s_other, z_other))
         terms = torch.empty(len(TERMS))
-        _call(output, constants, wanted, terms, None, (None,) * 4)
-        ctx.save_for_backward(*output, *constants)
-        ctx.wanted = wanted
+        evaluate(output, constants, terms=terms)
+        ctx.save_for_backward(*output, *constants[:4])
+        ctx.wanted = constants.wanted
         return terms
 
     @staticmethod
@@ -92,27 +93,46 @@ class _Objective(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         results = tuple(torch.empty_like(x) for x in saved[:4])
-        _call(saved[:4], saved[4:], ctx.wanted, None, gradients[0].contiguous(), results)
-        return *results, None, None
+        y, table, unseen, settings = saved[4:]
+        constants = Constants(y, table, unseen, settings, ctx.wanted)
+        evaluate(saved[:4], constants, weights=gradients[0].contiguous(), results=results)
+        return *results, None
 
 
-def _call(
-    output: tuple[Tensor, ...],
-    constants: tuple[Tensor, ...],
-    wanted: int,
-    terms: Tensor | None,
-    weights: Tensor | None,
-    results: tuple[Tensor | None, ...],
+def evaluate(
+    output: Sequence[Tensor],
+    constants: Constants,
+    *,
+    terms: Tensor | None = None,
+    weights: Tensor | None = None,
+    results: Sequence[Tensor | None] = (None, None, None, None),
 ) -> None:
-    compiled: Library | None = library()
+    """Write the terms, or the gradients of their weighted sum, or both.
+
+    Parameters
+    ----------
+    output : sequence of four Tensors
+        As for :func:`compute_terms`, contiguous.
+    constants : Constants
+    terms : Tensor of shape (5,), default=None
+        Gets the terms.
+    weights : Tensor of shape (5,), default=None
+        Of the sum whose gradients are wanted.
+    results : sequence of four Tensors
+        Get the gradients by the output, if there are weights.
+    """
+    compiled = library()
     assert compiled is not None
+    tensors = [x.contiguous() for x in constants[:4]]
+    wanted = sum(1 << i for i, name in enumerate(TERMS) if name in constants.wanted)
     sizes = *output[0].shape, output[1].shape[1]
     space = scratch("objective", (compiled.size("objective_floats", *sizes),), torch.float32, _CPU)
     failed = compiled.call(
-        "objective", *output, *constants, *sizes, wanted, space, terms, weights, *results
+        "objective", *output, *tensors, *sizes, wanted, space, terms, weights, *results
     )
     if failed:
+        y = constants.y
         raise IndexError(
-            f"y holds class indices from {int(constants[0].min())} to {int(constants[0].max())}, "
-            f"there are {sizes[2]} classes"
+            f"y holds class indices from {int(y.min())} to {int(y.max())}, there are {sizes[2]} "
+            "classes"
         )

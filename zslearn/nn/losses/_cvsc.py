@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zslearn.nn.losses._calibration import CalibrationLoss
-from zslearn.nn.losses._compiled import TERMS, compute_terms, serves_terms
+from zslearn.nn.losses._compiled import TERMS, Constants, compute_terms, serves_terms
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._standardize import standardize, standardize_target
@@ -120,7 +120,7 @@ class CVsCLoss(nn.Module):
             standardize=standardize, norm=intervention_norm, effect_weight=effect_weight
         )
         self.target_intervention = TargetInterventionLoss()
-        self.is_released_form = (
+        self._has_released_options = (
             standardize
             and (correlation_norm, spread, spread_norm) == ("mean_squared", "variance", "absolute")
             and (spread_over, intervention_norm, effect_weight) == ("batch", "mean_absolute", 0)
@@ -191,8 +191,8 @@ class CVsCLoss(nn.Module):
             terms = self._compute_each(output, y)
             total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         else:
-            terms = self._named(together)
-            total = together @ torch.tensor([self.weights[name] for name in TERMS])
+            terms = self.named(together)
+            total = together @ self.weights_of_terms()
         return {"loss": total, **terms}
 
     def terms(
@@ -218,24 +218,35 @@ class CVsCLoss(nn.Module):
             The terms by name.
         """
         together = self._compute_together(output, y)
-        return self._compute_each(output, y) if together is None else self._named(together)
+        return self._compute_each(output, y) if together is None else self.named(together)
 
     def _compute_together(
         self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
     ) -> Tensor | None:
         """Terms by compiled code, in the order of ``TERMS``; ``None`` where it does not serve."""
         s, z, s_other, z_other = output
-        if not self.is_released_form or s_other is None or z_other is None:
+        if s_other is None or z_other is None or not self.is_released_form:
             return None
-        names = self.term_names
-        if not {"cc", "sci"} <= set(names) or not serves_terms(s, z, s_other, z_other):
+        if not serves_terms(s, z, s_other, z_other):
             return None
-        settings = self.correlation.alpha, self.calibration.bias
-        return compute_terms(
-            (s, z, s_other, z_other), y, self.class_attributes, self.unseen, settings, names
-        )
+        return compute_terms((s, z, s_other, z_other), self.constants(y))
 
-    def _named(self, together: Tensor) -> dict[str, Tensor]:
+    @property
+    def is_released_form(self) -> bool:
+        """Whether the terms are those that are computed together, by compiled code."""
+        return self._has_released_options and {"cc", "sci"} <= set(self.term_names)
+
+    def constants(self, y: Tensor) -> Constants:
+        """Gather what the compiled code needs to know, for a batch of classes y."""
+        settings = torch.tensor((self.correlation.alpha, self.calibration.bias))
+        return Constants(y, self.class_attributes, self.unseen, settings, self.term_names)
+
+    def weights_of_terms(self) -> Tensor:
+        """Weights in the order of ``TERMS``, those of terms that are left out included."""
+        return torch.tensor([float(self.weights[name]) for name in TERMS])
+
+    def named(self, together: Tensor) -> dict[str, Tensor]:
+        """Terms of non-zero weight out of all, in the order of ``TERMS``."""
         terms = dict(zip(TERMS, together.unbind(), strict=True))
         return {name: terms[name] for name in self.term_names}
 
