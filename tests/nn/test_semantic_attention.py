@@ -15,6 +15,7 @@ def draw(*shapes, seed=0, dtype=torch.float32):
 
 
 def literal(vectors, query_weight, embedding_weight):
+    vectors = torch.nn.functional.normalize(vectors, dim=1)
     embeddings = vectors @ embedding_weight
     return torch.cat([vectors @ query_weight, embeddings]), embeddings.norm(dim=1)
 

@@ -56,7 +56,7 @@ def compute_semantics(
     -------
     semantics : Tensor of shape (B, K), float32
     kept : Tensor of shape (B, R, 2K), bfloat16, or None
-        Attention and values.
+        Attention and values; where the compiled code multiplies, values less their weighted sum.
     """
     compiled = library()
     assert compiled is not None
@@ -100,7 +100,7 @@ def compute_gradient(regions: Tensor, semantics: Tensor, kept: Tensor, outer: Te
     n_packed = torch.get_num_threads() * compiled.size("packed_pairs", n_rows)
     compiled.call(
         "attend_gradient",
-        *(regions, kept, semantics, outer, *regions.shape, n_attributes, gradient),
+        *(regions, kept, outer, *regions.shape, n_attributes, gradient),
         _scratch("sums", torch.float32, n_sums),
         _scratch("slopes", torch.int32, compiled.size("slope_pairs", n_rows, n_attributes)),
         _scratch("packed", torch.int32, n_packed),

@@ -28,7 +28,10 @@ class BuildError(RuntimeError):
 
 def find_compiler() -> list[str]:
     """Command of the C compiler: that of the variable ``CC``, else the system's; or nothing."""
-    named = shlex.split(os.environ.get("CC", ""))
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError:  # quotes that nobody closes
+        named = [os.environ["CC"]]
     for command in ([named] if named else []) + [["cc"], ["gcc"], ["clang"]]:
         if shutil.which(command[0]):
             return command
@@ -77,6 +80,7 @@ def _compile(compiler: list[str], sources: list[Path], target: Path) -> None:
             [*compiler, *_FLAGS, *map(str, sources), "-o", name],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_SECONDS,
             check=False,
         )
@@ -84,6 +88,7 @@ def _compile(compiler: list[str], sources: list[Path], target: Path) -> None:
             lines = [line for line in done.stderr.splitlines() if "error" in line]
             said = (lines or done.stderr.splitlines() or [f"exit status {done.returncode}"])[0]
             raise BuildError(f"{shlex.join(compiler)} fails: {said}")
+        Path(name).chmod(0o700)  # linkers make it anew, for a group to write if the umask lets it
         Path(name).replace(target)
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"{shlex.join(compiler)} takes more than {_SECONDS} s") from error
@@ -93,7 +98,10 @@ def _compile(compiler: list[str], sources: list[Path], target: Path) -> None:
 
 def _cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "zslearn" / "native"
+    try:
+        return Path(home).expanduser() / "zslearn" / "native"
+    except RuntimeError as error:  # a user of a container who is known to nobody
+        raise BuildError(f"{error} Set XDG_CACHE_HOME.") from error
 
 
 def _check_owner(path: Path) -> None:

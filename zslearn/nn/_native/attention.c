@@ -2,7 +2,8 @@
 
    A panel is up to 32 queries and, right behind them, the embeddings of the same attributes: what an
    image has by a panel stays in the cache from the product to the weighted sum. Kept for the
-   gradient are attention and values in bfloat16, side by side: (images, regions, 2 attributes). */
+   gradient, in bfloat16 and side by side, (images, regions, 2 attributes): the attention, and the
+   values less their weighted sum, which says nothing where all values are alike. */
 #include "softmax.h"
 
 enum { HALF = WIDTH / 2 };
@@ -44,7 +45,7 @@ static void finish_panel(float *tile, ptrdiff_t n_regions, ptrdiff_t n_valid,
     for (ptrdiff_t r = 0; kept && r < n_regions; r++) {
       low *to = kept + r * 2 * n_attributes + lane;
       store_low(to, mask, _mm512_loadu_ps(logits + r * WIDTH));
-      store_low(to + n_attributes, mask, _mm512_loadu_ps(values + r * WIDTH));
+      store_low(to + n_attributes, mask, _mm512_sub_ps(_mm512_loadu_ps(values + r * WIDTH), sum));
     }
   }
 }

@@ -1,4 +1,5 @@
-/* The gradient of semantic attention by [Q; E], from the attention and values that were kept. */
+/* The gradient of semantic attention by [Q; E], from what was kept: attention, and values less
+   their weighted sum. */
 #include "products.h"
 
 /* Rows of regions summed over before sums go back to memory: what a thread packs of them, 64
@@ -20,13 +21,10 @@ typedef struct {
   __m512 by_logits, by_values;
 } slope;
 
-INLINE slope slope_of(const low *kept, const float *semantics, const float *outer,
-                      ptrdiff_t n_attributes, __mmask16 mask) {
+INLINE slope slope_of(const low *kept, const float *outer, ptrdiff_t n_attributes, __mmask16 mask) {
   __m512 by_values = _mm512_maskz_loadu_ps(mask, outer);
   by_values = _mm512_mul_ps(load_low(kept, mask), by_values);
-  __m512 rest = load_low(kept + n_attributes, mask);
-  rest = _mm512_sub_ps(rest, _mm512_maskz_loadu_ps(mask, semantics));
-  return (slope){_mm512_mul_ps(rest, by_values), by_values};
+  return (slope){_mm512_mul_ps(load_low(kept + n_attributes, mask), by_values), by_values};
 }
 
 INLINE void store_pairs(pair *to, __m512 first, __m512 second) {
@@ -36,9 +34,8 @@ INLINE void store_pairs(pair *to, __m512 first, __m512 second) {
 
 /* Pairs of the slopes of regions 2k and 2k + 1, for 2k from `start` up to `stop`: lane i of pair k
    of a group is its attribute i. Rows are those of a block, which begins at `first_row`. */
-static void pack_slopes(const low *kept, const float *semantics, const float *outer, sizes n,
-                        ptrdiff_t first_row, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t n_pairs,
-                        pair *slopes) {
+static void pack_slopes(const low *kept, const float *outer, sizes n, ptrdiff_t first_row,
+                        ptrdiff_t start, ptrdiff_t stop, ptrdiff_t n_pairs, pair *slopes) {
   ptrdiff_t half_groups = divide_up(n.n_attributes, SIDE_BY_SIDE);
   for (ptrdiff_t group = 0; group < half_groups; group++) {
     ptrdiff_t attribute = group * SIDE_BY_SIDE;
@@ -51,8 +48,8 @@ static void pack_slopes(const low *kept, const float *semantics, const float *ou
     for (ptrdiff_t row = start; row < stop; row += 2) {
       slope both[2] = {{{0}, {0}}, {{0}, {0}}};
       for (int j = 0; j < 2 && row + j < stop; j++) {
-        ptrdiff_t of_image = image * n.n_attributes + attribute;
-        both[j] = slope_of(at, semantics + of_image, outer + of_image, n.n_attributes, mask);
+        const float *by_image = outer + image * n.n_attributes + attribute;
+        both[j] = slope_of(at, by_image, n.n_attributes, mask);
         at += 2 * n.n_attributes;
         if (++region == n.n_regions) region = 0, image++;
       }
@@ -105,10 +102,10 @@ EXPORT ptrdiff_t zs_sums(ptrdiff_t n_rows, ptrdiff_t n_attributes, ptrdiff_t n_f
   return n_rows > BLOCK_ROWS ? 2 * n_attributes * n_features : 0;
 }
 
-EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float *semantics,
-                               const float *outer, ptrdiff_t n_images, ptrdiff_t n_regions,
-                               ptrdiff_t n_features, ptrdiff_t n_attributes, low *gradient,
-                               float *sums, pair *slopes, pair *packed, int n_threads) {
+EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float *outer,
+                               ptrdiff_t n_images, ptrdiff_t n_regions, ptrdiff_t n_features,
+                               ptrdiff_t n_attributes, low *gradient, float *sums, pair *slopes,
+                               pair *packed, int n_threads) {
   sizes n = {n_images, n_regions, n_features, n_attributes};
   ptrdiff_t n_rows = n_images * n_regions, n_groups = divide_up(n_features, LANES);
   ptrdiff_t n_tasks = divide_up(divide_up(n_groups, GROUPS), n_threads) * n_threads;
@@ -120,8 +117,8 @@ EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float 
     float tile[SIDE_BY_SIDE * WIDTH];
 #pragma omp for schedule(dynamic, 1)
     for (ptrdiff_t start = 0; start < in_block; start += ROWS_AT_ONCE)
-      pack_slopes(kept, semantics, outer, n, row, start, least(start + ROWS_AT_ONCE, in_block),
-                  n_pairs, slopes);
+      pack_slopes(kept, outer, n, row, start, least(start + ROWS_AT_ONCE, in_block), n_pairs,
+                  slopes);
 #pragma omp for schedule(dynamic, 1)
     for (ptrdiff_t task = 0; task < n_tasks; task++) {
       ptrdiff_t first = share(n_groups, task, n_tasks), column = first * LANES;

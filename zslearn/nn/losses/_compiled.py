@@ -25,14 +25,14 @@ _CPU = torch.device("cpu")
 
 def serves_terms(*matrices: Tensor) -> bool:
     """Whether :func:`compute_terms` takes these matrices, of a row for each image."""
-    if sum(x.numel() for x in matrices[:2]) < _WORTH_NUMBERS:
+    if torch.compiler.is_compiling() or sum(x.numel() for x in matrices[:2]) < _WORTH_NUMBERS:
         return False
     if any(x.dtype != torch.float32 or x.device.type != "cpu" or x.ndim != 2 for x in matrices):
         return False
-    # A batch of vmap, or values that a compiler traces, have no memory to point at.
+    # The values of torch.func's transforms have no memory to point at.
     if any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in matrices):
         return False
-    return is_allowed("native") and not torch.compiler.is_compiling() and library() is not None
+    return is_allowed("native") and library() is not None
 
 
 class Constants(NamedTuple):

@@ -61,6 +61,12 @@ class CVsCLoss(nn.Module):
     CVsCNetwork : Computes what it compares.
     zslearn.CVsCClassifier : Both behind the scikit-learn API.
 
+    Notes
+    -----
+    With the default choices within the terms, batches of some size in float32 are computed by
+    compiled code on CPUs that have it, all terms at once. Its gradient cannot be differentiated
+    again: :func:`~zslearn.nn.functional.attention_backend` ``("torch")`` has that.
+
     Examples
     --------
     >>> import torch
