@@ -1,18 +1,24 @@
 """A training step's gradients without autograd: what is between its few products costs as much.
 
 The compiled code computes terms and gradients of attention and objective at once; what is left are
-class scores and counterfactuals, which are linear. Autograd differentiates the projections.
+class scores and counterfactuals, which are linear.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from zslearn.nn._kernels import backend_of
 from zslearn.nn._kernels._compiled_attention import compute_gradient, compute_semantics
+from zslearn.nn._kernels._compiled_projection import (
+    compute_projection,
+    compute_projection_gradients,
+    serves_projection,
+)
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn._semantic_attention import project_attributes
 from zslearn.nn.losses import CVsCLoss
@@ -65,11 +71,10 @@ def take_gradients(
     if not serves_terms(*output):  # type: ignore[arg-type]
         return None
 
-    weights, lengths = project_attributes(
-        network.attribute_vectors, network.query_weight, network.embedding_weight, regions.dtype
-    )
     with torch.no_grad():
-        semantics, kept = compute_semantics(regions, weights.detach(), keep=True)
+        projected, differentiate = _project(network, regions.dtype)
+        weights, lengths = projected
+        semantics, kept = compute_semantics(regions, weights, keep=True)
         assert kept is not None
         noise = torch.randn(n_images, n_attributes, generator=generator)
         deviation = network.counterfactual_scale / math.sqrt(regions.shape[2])
@@ -85,15 +90,47 @@ def take_gradients(
         by_both.addmm_(by_scores, unit, alpha=network.scale)
         by_lengths = (by_other * noise).sum(0).mul_(deviation)
         by_weights = compute_gradient(regions, semantics, kept, by_s)
-    torch.autograd.backward([weights, lengths], [by_weights, by_lengths])
+        differentiate(by_weights, by_lengths)
     return output, {"loss": terms @ by_weight, **criterion.named(terms)}
 
 
+def _project(
+    network: CVsCNetwork, dtype: torch.dtype
+) -> tuple[tuple[Tensor, Tensor], Callable[[Tensor, Tensor], None]]:
+    """Weights and lengths, and what adds their gradients to those of the parameters."""
+    parameters = network.attribute_vectors, network.query_weight, network.embedding_weight
+    watched = any(p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters)
+    plain = not watched and all(p.is_leaf and p.requires_grad for p in parameters[1:])
+    if plain and serves_projection(parameters[0], parameters[1], dtype):
+        projection = compute_projection(*parameters)
+
+        def add(by_weights: Tensor, by_lengths: Tensor) -> None:
+            found = compute_projection_gradients(
+                projection, by_weights, by_lengths, by_vectors=parameters[0].requires_grad
+            )
+            for parameter, gradient in zip(parameters, found, strict=True):
+                if gradient is not None:
+                    before = parameter.grad
+                    parameter.grad = gradient if before is None else before.add_(gradient)
+
+        return (projection.weights, projection.lengths), add
+
+    with torch.enable_grad():
+        weights, lengths = project_attributes(*parameters, dtype)
+
+    def differentiate(by_weights: Tensor, by_lengths: Tensor) -> None:
+        torch.autograd.backward([weights, lengths], [by_weights, by_lengths])
+
+    return (weights.detach(), lengths.detach()), differentiate
+
+
 def _is_watched(module: nn.Module) -> bool:
-    """Whether somebody is called when a module is, or when any is."""
+    """Whether somebody is called when a module is, or when any is, or in its place."""
     general = torch.nn.modules.module
     return bool(
-        module._forward_hooks
+        "forward" in vars(module)
+        or module._compiled_call_impl is not None
+        or module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +13,13 @@ from zslearn.nn._kernels._registry import is_allowed
 from zslearn.nn._native import Library, library
 from zslearn.nn._workspace import lend, scratch
 
-__all__ = ["project", "serves_projection"]
+__all__ = [
+    "Projection",
+    "compute_projection",
+    "compute_projection_gradients",
+    "project",
+    "serves_projection",
+]
 
 _CPU = torch.device("cpu")
 
@@ -46,72 +52,109 @@ def project(
 
 
 class _CompiledProjection(torch.autograd.Function):
-    """Products of bfloat16, to which the weights are rounded on their way into them."""
-
     @staticmethod
-    def forward(
-        ctx: Any, vectors: Tensor, query_weight: Tensor, embedding_weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        compiled = library()
-        assert compiled is not None
-        inputs = tuple(x.contiguous() for x in (vectors, query_weight, embedding_weight))
-        n_attributes, width = vectors.shape
-        n_features = query_weight.shape[1]
-        unit = torch.empty(n_attributes, width + width % 2, dtype=torch.bfloat16)
-        vector_lengths, lengths = torch.empty(2, n_attributes).unbind()
-        weights = lend((2 * n_attributes, n_features), torch.bfloat16)
-        compiled.call(
-            "project",
-            *inputs,
-            n_attributes,
-            width,
-            n_features,
-            unit,
-            vector_lengths,
-            weights,
-            lengths,
-            _packed(compiled, n_attributes, width),
-        )
-        ctx.save_for_backward(*inputs, unit, vector_lengths, weights, lengths)
-        ctx.compiled = compiled
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        projection = compute_projection(*inputs)
+        ctx.save_for_backward(*projection)
         ctx.set_materialize_grads(False)
-        return weights, lengths
+        return projection.weights, projection.lengths
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        vectors, query_weight, embedding_weight, unit, vector_lengths, *results = ctx.saved_tensors
         outer, by_lengths = gradients
-        outer = torch.zeros_like(results[0]) if outer is None else outer.contiguous()
-        n_attributes, width = vectors.shape
-        n_features = query_weight.shape[1]
-        by_vectors, transposed = None, None
-        if ctx.needs_input_grad[0]:
-            by_vectors = lend((n_attributes, width), torch.float32)
-            n_pairs = ctx.compiled.size("transposed_pairs", width, n_features)
-            transposed = scratch("transposed", (n_pairs,), torch.int32, _CPU)
-        by_weights = [lend((width, n_features), torch.float32) for _ in range(2)]
-        ctx.compiled.call(
-            "project_gradient",
-            vectors,
-            unit,
-            vector_lengths,
-            query_weight,
-            embedding_weight,
-            *results,
-            outer,
-            None if by_lengths is None else by_lengths.contiguous(),
-            n_attributes,
-            width,
-            n_features,
-            by_vectors,
-            *by_weights,
-            scratch("sum", (n_attributes, n_features), torch.bfloat16, _CPU),
-            scratch("turned", (width, n_attributes + n_attributes % 2), torch.bfloat16, _CPU),
-            _packed(ctx.compiled, n_attributes, width),
-            transposed,
+        projection = Projection(*ctx.saved_tensors)
+        return compute_projection_gradients(
+            projection, outer, by_lengths, by_vectors=ctx.needs_input_grad[0]
         )
-        return by_vectors, *by_weights
+
+
+class Projection(NamedTuple):
+    """Queries and embeddings, and what their gradients need.
+
+    Attributes
+    ----------
+    vectors, query_weight, embedding_weight : Tensor
+        What was projected, and by what.
+    unit : Tensor of shape (K, V), bfloat16
+        The vectors, brought to unit length; padded by a zero to an even width.
+    vector_lengths : Tensor of shape (K,)
+        What the vectors were divided by.
+    weights : Tensor of shape (2K, D), bfloat16
+    lengths : Tensor of shape (K,)
+        Of the embeddings.
+    """
+
+    vectors: Tensor
+    query_weight: Tensor
+    embedding_weight: Tensor
+    unit: Tensor
+    vector_lengths: Tensor
+    weights: Tensor
+    lengths: Tensor
+
+
+def compute_projection(
+    vectors: Tensor, query_weight: Tensor, embedding_weight: Tensor
+) -> Projection:
+    """Products of bfloat16, to which the weights are rounded on their way into them."""
+    compiled = library()
+    assert compiled is not None
+    vectors, query_weight = vectors.detach().contiguous(), query_weight.detach().contiguous()
+    embedding_weight = embedding_weight.detach().contiguous()
+    n_attributes, width = vectors.shape
+    n_features = query_weight.shape[1]
+    unit = torch.empty(n_attributes, width + width % 2, dtype=torch.bfloat16)
+    vector_lengths, lengths = torch.empty(n_attributes), torch.empty(n_attributes)
+    weights = lend((2 * n_attributes, n_features), torch.bfloat16)
+    compiled.call(
+        "project",
+        *(vectors, query_weight, embedding_weight, n_attributes, width, n_features),
+        *(unit, vector_lengths, weights, lengths),
+        _packed(compiled, n_attributes, width),
+    )
+    return Projection(
+        vectors, query_weight, embedding_weight, unit, vector_lengths, weights, lengths
+    )
+
+
+def compute_projection_gradients(
+    projection: Projection, outer: Tensor | None, by_lengths: Tensor | None, *, by_vectors: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Gradients by the vectors, if they are wanted, W_q and W_sv.
+
+    Parameters
+    ----------
+    projection : Projection
+    outer : Tensor of shape (2K, D), bfloat16, or None
+        Gradient by the weights.
+    by_lengths : Tensor of shape (K,) or None
+        Gradient by the lengths.
+    by_vectors : bool
+    """
+    compiled = library()
+    assert compiled is not None
+    vectors, query_weight, embedding_weight, unit, vector_lengths, weights, lengths = projection
+    n_attributes, width = vectors.shape
+    n_features = query_weight.shape[1]
+    outer = torch.zeros_like(weights) if outer is None else outer.contiguous()
+    of_vectors, transposed = None, None
+    if by_vectors:
+        of_vectors = lend((n_attributes, width), torch.float32)
+        n_pairs = compiled.size("transposed_pairs", width, n_features)
+        transposed = scratch("transposed", (n_pairs,), torch.int32, _CPU)
+    of_weights = [lend((width, n_features), torch.float32) for _ in range(2)]
+    compiled.call(
+        "project_gradient",
+        *(vectors, unit, vector_lengths, query_weight, embedding_weight, weights, lengths, outer),
+        None if by_lengths is None else by_lengths.contiguous(),
+        *(n_attributes, width, n_features, of_vectors, *of_weights),
+        scratch("sum", (n_attributes, n_features), torch.bfloat16, _CPU),
+        scratch("turned", (width, n_attributes + n_attributes % 2), torch.bfloat16, _CPU),
+        _packed(compiled, n_attributes, width),
+        transposed,
+    )
+    return of_vectors, of_weights[0], of_weights[1]
 
 
 def _packed(compiled: Library, n_attributes: int, width: int) -> Tensor:

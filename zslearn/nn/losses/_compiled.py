@@ -69,6 +69,8 @@ def compute_terms(output: Sequence[Tensor], constants: Constants) -> Tensor:
     ------
     IndexError
         If an entry of `y` is no class.
+    ValueError, TypeError
+        If shapes do not fit together, or `y` holds no int64.
     """
     terms: Tensor = _Objective.apply(*output, constants)
     return terms
@@ -123,7 +125,9 @@ def evaluate(
     """
     compiled = library()
     assert compiled is not None
-    tensors = [x.contiguous() for x in constants[:4]]
+    _check(output, constants)
+    dtypes = torch.int64, torch.float32, torch.bool, torch.float32
+    tensors = [x.to(d).contiguous() for x, d in zip(constants[:4], dtypes, strict=True)]
     wanted = sum(1 << i for i, name in enumerate(TERMS) if name in constants.wanted)
     sizes = *output[0].shape, output[1].shape[1]
     space = scratch("objective", (compiled.size("objective_floats", *sizes),), torch.float32, _CPU)
@@ -136,3 +140,21 @@ def evaluate(
             f"y holds class indices from {int(y.min())} to {int(y.max())}, there are {sizes[2]} "
             "classes"
         )
+
+
+def _check(output: Sequence[Tensor], constants: Constants) -> None:
+    """Refuse what does not fit together: memory that belongs to others would be read."""
+    y, table, unseen = constants[:3]
+    (n_images, n_attributes), n_classes = output[0].shape, output[1].shape[1]
+    of_output = ((n_images, n_attributes), (n_images, n_classes)) * 2
+    expected = *of_output, (n_images,), (n_classes, n_attributes), (n_classes,)
+    found = tuple(tuple(x.shape) for x in (*output, y, table, unseen))
+    if found != expected:
+        raise ValueError(
+            "semantic vectors, logits, both under the intervention, y, class_attributes and unseen "
+            f"have shapes {found}, which must be {expected} to go with the first two"
+        )
+    if y.dtype != torch.int64:
+        raise TypeError(f"y must hold class indices of dtype torch.int64, found {y.dtype}")
+    if places := {x.device.type for x in (y, table, unseen)} - {"cpu"}:
+        raise ValueError(f"y, class_attributes or unseen is on {places.pop()}, the output on cpu")
