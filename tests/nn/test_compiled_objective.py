@@ -203,8 +203,8 @@ NOT_FINITE = {
     ("logits", NAN): ["loss", "ce", "cal", "tci"],
     ("logits", INF): ["loss", "ce", "cal", "tci"],
     ("logits", -INF): [],  # of another class, whose probability is 0
-    ("other semantics", NAN): ["loss", "sci"],
-    ("other semantics", -INF): ["loss", "sci"],
+    ("other semantics", NAN): ["loss", "cc", "sci"],
+    ("other semantics", -INF): ["loss", "cc", "sci"],
     ("other logits", NAN): ["loss", "tci"],
     ("other logits", INF): [],
     ("other logits", -INF): ["loss", "tci"],

@@ -210,6 +210,7 @@ DECLINED = {
     "regions in pieces": ({}, in_pieces),
     "a network in float64": ({}, lambda problem: problem.network.double()),
     "a forward of its own": ({}, with_own_forward),
+    "a hook of a term": ({}, lambda p: p.criterion.calibration.register_forward_hook(ignore)),
 } | {f"{p}: {k}": ({}, hooked(p, k)) for p in ("network", "criterion") for k in KINDS}
 
 
@@ -231,7 +232,13 @@ def test_declines(name):
 
 
 @pytest.mark.parametrize(
-    "around", [torch.no_grad, torch.inference_mode, lambda: attention_backend("torch")]
+    "around",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: attention_backend("torch"),
+        lambda: torch.autocast("cpu"),
+    ],
 )
 def test_declines_inside(around):
     problem = make()

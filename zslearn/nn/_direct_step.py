@@ -22,7 +22,14 @@ from zslearn.nn._kernels._compiled_projection import (
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn._semantic_attention import project_attributes
 from zslearn.nn.losses import CVsCLoss
-from zslearn.nn.losses._compiled import TERMS, evaluate, serves_terms
+from zslearn.nn.losses._compiled import (
+    TERMS,
+    constants_of,
+    evaluate,
+    name_terms,
+    serves_terms,
+    weights_of,
+)
 
 __all__ = ["take_gradients"]
 
@@ -54,7 +61,9 @@ def take_gradients(
     # Others may compute something else, or watch.
     if type(network) is not CVsCNetwork or type(criterion) is not CVsCLoss:
         return None
-    if _is_watched(network) or _is_watched(criterion) or not torch.is_grad_enabled():
+    if any(map(_is_watched, (network, *criterion.modules()))) or not torch.is_grad_enabled():
+        return None
+    if torch.is_autocast_enabled("cpu"):
         return None
     if network.counterfactual != "normal" or not network.training:
         return None
@@ -81,17 +90,17 @@ def take_gradients(
         s.copy_(semantics)
         torch.mul(deviation * lengths, noise, out=other)
         torch.mm(network.scale * both, unit.T, out=scores)
-        terms, by_weight = torch.empty(len(TERMS)), criterion.weights_of_terms()
+        terms, by_weight = torch.empty(len(TERMS)), weights_of(criterion)
         by_both, by_scores = torch.empty_like(both), torch.empty_like(scores)
         by_s, by_other = by_both.chunk(2)
         results = (by_s, by_scores[:n_images], by_other, by_scores[n_images:])
-        constants = criterion.constants(y)
+        constants = constants_of(criterion, y)
         evaluate(output, constants, terms=terms, weights=by_weight, results=results)  # type: ignore[arg-type]
         by_both.addmm_(by_scores, unit, alpha=network.scale)
         by_lengths = (by_other * noise).sum(0).mul_(deviation)
         by_weights = compute_gradient(regions, semantics, kept, by_s)
         differentiate(by_weights, by_lengths)
-    return output, {"loss": terms @ by_weight, **criterion.named(terms)}
+    return output, {"loss": terms @ by_weight, **name_terms(terms, criterion.term_names)}
 
 
 def _project(

@@ -183,7 +183,7 @@ EXPORT int zs_objective(const float *s, const float *z, const float *s_other, co
     n_above += difference > 0;
     n_below += difference < 0;
     above += difference > 0 ? square : 0;
-    below += difference < 0 ? square : 0;
+    below += difference > 0 ? 0 : square; /* or not a number */
     gaps += fabsf(standard[1][i] - difference);
   }
   double gap = variance(raw_target, n_entries, &mean_target) - variance(s, n_entries, &mean_s);

@@ -7,9 +7,9 @@
 /* exp(x) for x <= 0, to about one unit in the last place: 2^n times a Taylor polynomial of what
    remains, which is at most log(2) / 2. */
 INLINE __m512 exponential(__m512 x) {
-  const int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   x = _mm512_max_ps(_mm512_set1_ps(-110.0f), x); /* zero already; NaN stays NaN */
-  __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(0x1.715476p+0f)), nearest);
+  __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(0x1.715476p+0f)),
+                                  _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   /* log(2) in two parts, the first with so few bits that n times it is exact. */
   __m512 rest = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.62e4p-1f), x);
   rest = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.7f7d1cp-20f), rest);

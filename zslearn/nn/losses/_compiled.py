@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +13,19 @@ from zslearn.nn._kernels import is_allowed
 from zslearn.nn._native import library
 from zslearn.nn._workspace import scratch
 
-__all__ = ["TERMS", "Constants", "compute_terms", "evaluate", "serves_terms"]
+if TYPE_CHECKING:
+    from zslearn.nn.losses._cvsc import CVsCLoss
+
+__all__ = [
+    "TERMS",
+    "Constants",
+    "compute_terms",
+    "constants_of",
+    "evaluate",
+    "name_terms",
+    "serves_terms",
+    "weights_of",
+]
 
 TERMS = ("ce", "cal", "cc", "sci", "tci")
 
@@ -54,6 +66,24 @@ class Constants(NamedTuple):
     unseen: Tensor
     settings: Tensor
     wanted: tuple[str, ...]
+
+
+def constants_of(criterion: CVsCLoss, y: Tensor) -> Constants:
+    """Gather what the objective of a batch of classes y compares with."""
+    settings = torch.tensor((criterion.correlation.alpha, criterion.calibration.bias))
+    table, unseen = criterion.class_attributes, criterion.unseen
+    return Constants(y, table, unseen, settings, criterion.term_names)
+
+
+def weights_of(criterion: CVsCLoss) -> Tensor:
+    """Weights in the order of ``TERMS``, those of terms that are left out included."""
+    return torch.tensor([float(criterion.weights[name]) for name in TERMS])
+
+
+def name_terms(together: Tensor, wanted: tuple[str, ...]) -> dict[str, Tensor]:
+    """Terms that are wanted, out of all in the order of ``TERMS``."""
+    terms = dict(zip(TERMS, together.unbind(), strict=True))
+    return {name: terms[name] for name in wanted}
 
 
 def compute_terms(output: Sequence[Tensor], constants: Constants) -> Tensor:

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zslearn.nn.losses._calibration import CalibrationLoss
-from zslearn.nn.losses._compiled import TERMS, Constants, compute_terms, serves_terms
+from zslearn.nn.losses._compiled import (
+    compute_terms,
+    constants_of,
+    name_terms,
+    serves_terms,
+    weights_of,
+)
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._standardize import standardize, standardize_target
@@ -197,8 +203,8 @@ class CVsCLoss(nn.Module):
             terms = self._compute_each(output, y)
             total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         else:
-            terms = self.named(together)
-            total = together @ self.weights_of_terms()
+            terms = name_terms(together, self.term_names)
+            total = together @ weights_of(self)
         return {"loss": total, **terms}
 
     def terms(
@@ -224,7 +230,11 @@ class CVsCLoss(nn.Module):
             The terms by name.
         """
         together = self._compute_together(output, y)
-        return self._compute_each(output, y) if together is None else self.named(together)
+        return (
+            self._compute_each(output, y)
+            if together is None
+            else name_terms(together, self.term_names)
+        )
 
     def _compute_together(
         self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
@@ -235,26 +245,12 @@ class CVsCLoss(nn.Module):
             return None
         if not serves_terms(s, z, s_other, z_other):
             return None
-        return compute_terms((s, z, s_other, z_other), self.constants(y))
+        return compute_terms((s, z, s_other, z_other), constants_of(self, y))
 
     @property
     def is_released_form(self) -> bool:
         """Whether the terms are those that are computed together, by compiled code."""
         return self._has_released_options and {"cc", "sci"} <= set(self.term_names)
-
-    def constants(self, y: Tensor) -> Constants:
-        """Gather what the compiled code needs to know, for a batch of classes y."""
-        settings = torch.tensor((self.correlation.alpha, self.calibration.bias))
-        return Constants(y, self.class_attributes, self.unseen, settings, self.term_names)
-
-    def weights_of_terms(self) -> Tensor:
-        """Weights in the order of ``TERMS``, those of terms that are left out included."""
-        return torch.tensor([float(self.weights[name]) for name in TERMS])
-
-    def named(self, together: Tensor) -> dict[str, Tensor]:
-        """Terms of non-zero weight out of all, in the order of ``TERMS``."""
-        terms = dict(zip(TERMS, together.unbind(), strict=True))
-        return {name: terms[name] for name in self.term_names}
 
     def _compute_each(
         self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
