@@ -43,14 +43,6 @@ def multiplying(monkeypatch):
     monkeypatch.setattr(library(), "multiplies", True)
 
 
-@pytest.fixture
-def threads():
-    """Sets their number."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def randn(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 

@@ -13,14 +13,6 @@ pytestmark = pytest.mark.skipif(library() is None, reason=why_not() or "there is
 EPS = torch.finfo(torch.bfloat16).eps
 
 
-@pytest.fixture
-def threads():
-    """Sets their number."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def randn(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
