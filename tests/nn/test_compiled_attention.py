@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from zslearn.nn import functional as zf
 from zslearn.nn._kernels import _compiled, choose, normalize_regions
-from zslearn.nn._kernels._compiled_attention import attend
+from zslearn.nn._kernels._compiled_attention import (
+    attend,
+    compute_gradient,
+    compute_semantics,
+    prepare_attend,
+    prepare_gradient,
+    reads_in_place,
+)
 from zslearn.nn._kernels._compiled_projection import project, serves_projection
 from zslearn.nn._native import library, why_not
 
@@ -211,6 +218,61 @@ def test_order_of_regions_and_attributes(generator, r, k):
         shuffled = differentiate(attend, regions, low, slopes[:, order])
         assert torch.equal(shuffled[0], semantics[:, order])
         assert torch.equal(shuffled[1], gradient[both])
+
+
+# n, R, D and K, and images: out of order, repeated, one alone, blocks that begin inside of one.
+IN_PLACE = [
+    ((4, 7, 34, 5), [2, 0, 2]),  # these share tiles where they lie side by side
+    ((5, 29, 70, 17), [3, 1, 1, 0]),
+    ((9, 49, 1280, 33), [8, 3]),
+    ((3, 55, 38, 31), [1, 0, 1]),
+    ((60, 49, 70, 85), [*range(59, 0, -1)]),  # 2,891 rows
+    ((4, 97, 34, 102), [3]),
+    ((30, 197, 70, 29), [*range(0, 30, 2), *range(13), 4, 4]),  # 5,910
+]
+
+
+@pytest.mark.parametrize(("shape", "images"), IN_PLACE, ids=str)
+def test_in_place_as_gathered(shape, images, multiplying, threads):
+    resident, weights, _ = draw(*shape)
+    weights = weights.detach()
+    images = torch.tensor(images)
+    outer = randn(len(images), shape[3], seed=3).float()
+    unused = torch.ones(len(resident), dtype=torch.bool)
+    unused[images] = False
+    resident[unused] = torch.nan
+    assert unused.any()
+    gathered = resident[images]
+    expected, kept = compute_semantics(gathered, weights, keep=True)
+    gradient = compute_gradient(gathered, expected, kept, outer)
+    assert gradient.isfinite().all()
+    for n in (1, 2, 5):
+        threads(n)
+        semantics, found = torch.empty_like(expected), torch.empty_like(kept)
+        prepare_attend(resident, weights, semantics, found, images=images)()
+        assert torch.equal(semantics, expected)
+        assert torch.equal(found, kept)
+        by_weights = torch.empty_like(gradient)
+        prepare_gradient(resident, semantics, found, outer, by_weights, images=images)()
+        assert torch.equal(by_weights, gradient)
+
+
+def test_which_regions_are_read_in_place(monkeypatch):
+    monkeypatch.setattr(library(), "multiplies", True)
+    regions = torch.ones(4, 29, 34, dtype=torch.bfloat16)
+    assert reads_in_place(regions)
+    assert reads_in_place(torch.ones(2, 197, 34, dtype=torch.bfloat16))
+    assert not reads_in_place(regions[:, :28].contiguous())  # two images share a tile
+    assert not reads_in_place(regions[:, :0].contiguous())
+    assert not reads_in_place(torch.ones(4, 34, 29, dtype=torch.bfloat16).mT)
+    assert not reads_in_place(regions.float())
+    assert not reads_in_place(regions.half())
+    assert not reads_in_place(regions.to("meta"))
+    monkeypatch.setattr(library(), "multiplies", False)
+    assert not reads_in_place(regions)
+    monkeypatch.setattr(library(), "multiplies", True)
+    monkeypatch.setenv("ZSLEARN_NATIVE", "0")
+    assert not reads_in_place(regions)
 
 
 def large(dtype=torch.bfloat16, r=16, d=512):

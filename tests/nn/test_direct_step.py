@@ -1,26 +1,21 @@
-"""Gradients of a step without autograd: those of the ordinary way, or nothing at all."""
+"""Gradients of steps without autograd: those of the ordinary way, or nothing at all."""
 
-import copy
-import pickle
-from contextlib import nullcontext
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 
-from zslearn import ClassAttributes, CVsCClassifier
-from zslearn._training import _net
-from zslearn.exceptions import NonFiniteLossError
 from zslearn.nn import CVsCLoss, CVsCNetwork
-from zslearn.nn._direct_step import take_gradients
+from zslearn.nn._direct_step import DirectStep, serves_steps
+from zslearn.nn._kernels._compiled_attention import reads_in_place
 from zslearn.nn._native import library, why_not
 from zslearn.nn.functional import attention_backend, normalize_rows
 
 needs_compiled = pytest.mark.skipif(library() is None, reason=why_not() or "there is compiled code")
 
 B, R, D, K, C = 16, 16, 512, 130, 130  # 2**13 features of an image, just above 2**12 numbers
+
+NAMES = ["attribute_vectors", "query_weight", "embedding_weight"]
 
 # Both ways multiply the same numbers; only float32 sums between them may differ, by 6e-8, which
 # makes a few numbers round to the bfloat16 number on the other side, 2**-8 away. Gradients were
@@ -33,10 +28,15 @@ def multiplies(request, monkeypatch):
     monkeypatch.setattr(library(), "multiplies", request.param)
 
 
-def make(network=CVsCNetwork, criterion=CVsCLoss, b=B, k=K, **options):
+@pytest.fixture
+def multiplying(monkeypatch):
+    monkeypatch.setattr(library(), "multiplies", True)
+
+
+def make(network=CVsCNetwork, criterion=CVsCLoss, b=B, r=R, k=K, **options):
     generator = torch.Generator().manual_seed(0)
     table = torch.rand(C, k, generator=generator)
-    regions = normalize_rows(torch.randn(b, R, D, generator=generator)).bfloat16()
+    regions = normalize_rows(torch.randn(b, r, D, generator=generator)).bfloat16()
     unseen = torch.arange(C) >= 100
     settings = {"attribute_dim": 24, "scale": 1.7, "counterfactual_scale": 0.8}
     names = CVsCNetwork.__init__.__kwdefaults__
@@ -51,15 +51,27 @@ def make(network=CVsCNetwork, criterion=CVsCLoss, b=B, k=K, **options):
     )
 
 
+def is_served(problem):
+    network, criterion, regions = problem.network, problem.criterion, problem.regions
+    return serves_steps(network, criterion, regions, len(regions))
+
+
+def prepare(problem):
+    assert is_served(problem)
+    return DirectStep(problem.network, problem.criterion, problem.regions)
+
+
 def take(problem):
-    return take_gradients(*vars(problem).values())
+    return prepare(problem)(problem.y, problem.noise)
 
 
-def step_as_usual(problem):
-    output = problem.network(problem.regions, generator=problem.noise)
-    terms = problem.criterion(output, problem.y)
+def step_as_usual(problem, n=None):
+    """Gradients of the first n images."""
+    problem.network.zero_grad()
+    output = problem.network(problem.regions[:n], generator=problem.noise)
+    terms = problem.criterion(output, problem.y[:n])
     terms["loss"].backward()
-    return output, terms
+    return terms
 
 
 def gradients(problem):
@@ -67,12 +79,18 @@ def gradients(problem):
 
 
 def check_agrees(found, expected):
-    assert list(found) == list(expected)
+    assert list(found) == list(expected) == NAMES
     for name, gradient in expected.items():
         if gradient is None:
             assert found[name] is None, name
         else:
             assert (found[name] - gradient).norm() <= TOLERANCE * gradient.norm(), name
+
+
+def check_terms(found, expected, rtol=2e-6):
+    assert list(found) == list(expected)
+    for name, term in expected.items():
+        assert found[name] == pytest.approx(term.item(), rel=rtol), name
 
 
 @needs_compiled
@@ -84,18 +102,14 @@ def check_agrees(found, expected):
         {"lambda_ce": 0.0, "alpha": 0.1, "calibration_bias": 0.5},
         {"lambda_cal": 0.0, "lambda_tci": 0.0, "scale": 20.0},
         {"b": 17, "k": 131, "attribute_dim": 65},
+        {"attribute_dim": 2},  # too little to project
     ],
 )
 def test_agrees_with_autograd(multiplies, options):
     ours, usual = make(**options), make(**options)
-    output, terms = take(ours)
-    expected, expected_terms = step_as_usual(usual)
-    assert list(terms) == list(expected_terms)
-    for name, term in expected_terms.items():
-        torch.testing.assert_close(terms[name], term, rtol=1e-6, atol=0)
-    for mine, theirs in zip(output, expected, strict=True):
-        assert not mine.requires_grad
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    terms, expected = take(ours), step_as_usual(usual)
+    check_terms(terms, expected)
+    assert all(type(term) is float for term in terms.values())
     assert torch.equal(ours.noise.get_state(), usual.noise.get_state())
     check_agrees(gradients(ours), gradients(usual))
     is_trained = options.get("train_attribute_vectors", True)
@@ -103,43 +117,162 @@ def test_agrees_with_autograd(multiplies, options):
 
 
 @needs_compiled
-def test_some_parameters_are_frozen(multiplies):
-    for name in ("attribute_vectors", "query_weight", "embedding_weight"):
-        ours, usual = make(), make()
-        for problem in (ours, usual):
-            for parameter in problem.network.parameters():
-                parameter.requires_grad_(False)
-            problem.network.get_parameter(name).requires_grad_(True)
-        take(ours)
-        step_as_usual(usual)
-        assert [n for n, g in gradients(ours).items() if g is not None] == [name]
+@pytest.mark.parametrize("name", NAMES)
+def test_some_parameters_are_frozen(multiplies, name):
+    ours, usual = make(), make()
+    for problem in (ours, usual):
+        for parameter in problem.network.parameters():
+            parameter.requires_grad_(False)
+        problem.network.get_parameter(name).requires_grad_(True)
+    for parameter in ours.network.parameters():
+        parameter.grad = torch.ones_like(parameter)  # of a step before it was frozen
+    take(ours)
+    step_as_usual(usual)
+    assert [n for n, g in gradients(ours).items() if g is not None] == [name]
+    check_agrees(gradients(ours), gradients(usual))
+
+
+@needs_compiled
+def test_gradients_are_written_anew(multiplying):
+    problem = make()
+    problem.network.query_weight.grad = torch.ones_like(problem.network.query_weight)
+    step, state = prepare(problem), problem.noise.get_state()
+    first = step(problem.y, problem.noise)
+    own = gradients(problem)
+    before = {name: gradient.clone() for name, gradient in own.items()}
+    for gradient in own.values():
+        gradient.mul_(0.1)  # as a clip would
+    problem.noise.set_state(state)
+    assert step(problem.y, problem.noise) == first
+    for name, gradient in gradients(problem).items():
+        assert gradient is own[name]
+        assert torch.equal(gradient, before[name])
+    step(problem.y.flip(0), problem.noise)
+    assert gradients(problem)["query_weight"] is own["query_weight"]
+    assert not torch.equal(own["query_weight"], before["query_weight"])
+
+
+@needs_compiled
+def test_gradients_where_torch_projects(monkeypatch):
+    monkeypatch.setattr(library(), "multiplies", False)
+    problem = make()
+    step, state = prepare(problem), problem.noise.get_state()
+    step(problem.y, problem.noise)
+    before = {name: gradient.clone() for name, gradient in gradients(problem).items()}
+    problem.noise.set_state(state)
+    step(problem.y, problem.noise)
+    for name, gradient in gradients(problem).items():
+        assert torch.equal(gradient, before[name]), name
+
+
+@needs_compiled
+def test_batches_of_several_sizes(multiplies):
+    ours, usual = make(b=20), make(b=20)
+    step, regions = prepare(ours), usual.regions.clone()
+    for n, first in [(20, 0), (19, 1), (3, 5), (20, 0), (1, 19), (19, 0)]:
+        ours.regions[:n] = regions[first : first + n]
+        usual.regions[:n] = ours.regions[:n]
+        check_terms(step(ours.y[:n], ours.noise), step_as_usual(usual, n), rtol=1e-5)
         check_agrees(gradients(ours), gradients(usual))
 
 
-@needs_compiled
-def test_gradients_add_up():
-    once, twice = make(), make()
-    take(once)
-    state = twice.noise.get_state()
-    for parameter in twice.network.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    own = [parameter.grad for parameter in twice.network.parameters()]
-    take(twice)
-    twice.noise.set_state(state)
-    take(twice)
-    for a, b, same in zip(once.network.parameters(), twice.network.parameters(), own, strict=True):
-        torch.testing.assert_close(b.grad, 1 + 2 * a.grad, rtol=1e-5, atol=1e-6)
-        assert b.grad is same
+IMAGES = [[*range(16)], [39, 0, 17, 17, *range(20, 31), 3], [5, 4, 38], [*range(24, 40)]]
 
 
 @needs_compiled
-def test_noise_is_that_of_the_generator():
+def test_images_read_in_place(multiplying):
+    gathered, in_place = make(b=40, r=29), make(b=40, r=29)
+    resident = in_place.regions
+    assert reads_in_place(resident)
+    assert serves_steps(in_place.network, in_place.criterion, resident, B)
+    images = torch.empty(B, dtype=torch.int64)
+    step = DirectStep(in_place.network, in_place.criterion, resident, images)
+    space = torch.empty_like(resident[:B])
+    plain = DirectStep(gathered.network, gathered.criterion, space)
+    for numbers in map(torch.tensor, IMAGES):
+        n = len(numbers)
+        images[:n], images[n:] = numbers, 2**40  # which nobody has
+        torch.index_select(resident, 0, numbers, out=space[:n])
+        space[n:] = torch.nan
+        y = gathered.y[numbers]
+        assert step(y, in_place.noise) == plain(y, gathered.noise)
+        for name, gradient in gradients(gathered).items():
+            assert torch.equal(gradients(in_place)[name], gradient), name
+            assert gradient.isfinite().all()
+
+
+@needs_compiled
+def test_follows_the_parameters(multiplies):
+    """A step is that of autograd at the parameters that the steps before led to."""
+    ours, usual = make(), make()
+    step = prepare(ours)
+    optimizer = torch.optim.Adam(ours.network.parameters(), lr=0.05, fused=True)
+    losses = []
+    for _ in range(4):
+        usual.network.load_state_dict(ours.network.state_dict())
+        usual.noise.set_state(ours.noise.get_state())
+        terms = step(ours.y, ours.noise)
+        check_terms(terms, step_as_usual(usual), rtol=1e-5)
+        check_agrees(gradients(ours), gradients(usual))
+        optimizer.step()
+        losses.append(terms["loss"])
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        *(("network", name) for name in [*NAMES, "class_attributes"]),
+        *(("criterion", name) for name in ["class_attributes", "unseen"]),
+    ],
+)
+def test_what_does_not_lie_in_one_piece(multiplies, part, name):
+    ours, usual = make(), make()
+    tensor = getattr(getattr(ours, part), name)
+    tensor.data = tensor.data.repeat_interleave(2, dim=-1)[..., ::2]
+    assert not tensor.is_contiguous()
+    check_terms(take(ours), step_as_usual(usual))
+    check_agrees(gradients(ours), gradients(usual))
+
+
+@needs_compiled
+@pytest.mark.parametrize("in_place", [False, True])
+def test_threads_change_nothing(multiplies, threads, in_place):
+    results = []
+    for n in (1, 2, 5):
+        threads(n)
+        problem = make(r=60, k=150)
+        images = torch.arange(B) if in_place and reads_in_place(problem.regions) else None
+        step = DirectStep(problem.network, problem.criterion, problem.regions, images)
+        results.append((step(problem.y, problem.noise), *gradients(problem).values()))
+    for values, *found in results[1:]:
+        assert values == results[0][0]
+        assert all(map(torch.equal, found, results[0][1:]))
+
+
+@needs_compiled
+def test_two_steps_by_turns(multiplies):
+    """What they use in passing may be the same memory."""
+    small, large = [make(), make(b=20, r=40, k=140)], [make(), make(b=20, r=40, k=140)]
+    alone = [[step(p.y, p.noise) for _ in range(3)] for p in small for step in [prepare(p)]]
+    steps = [prepare(problem) for problem in large]
+    for i in range(3):
+        for step, problem, expected in zip(steps, large, alone, strict=True):
+            assert step(problem.y, problem.noise) == expected[i]
+    for problem, expected in zip(large, small, strict=True):
+        for name, gradient in gradients(expected).items():
+            assert torch.equal(gradients(problem)[name], gradient), name
+
+
+@needs_compiled
+def test_noise_is_that_of_the_generator(multiplying):
     first, same, other = make(), make(), make()
     other.noise.manual_seed(4)
-    found = [take(problem)[0] for problem in (first, same, other)]
-    assert torch.equal(found[0].counterfactual_semantics, found[1].counterfactual_semantics)
-    assert not torch.equal(found[0].counterfactual_semantics, found[2].counterfactual_semantics)
-    assert torch.equal(found[0].semantics, found[2].semantics)
+    found = [take(problem) for problem in (first, same, other)]
+    assert found[0] == found[1]
+    assert found[0]["ce"] == found[2]["ce"]  # which compares with no counterfactual
+    assert found[0]["tci"] != found[2]["tci"]
     for problem in (ours := make(), usual := make()):
         problem.noise = None
     torch.manual_seed(5)
@@ -152,15 +285,16 @@ def test_noise_is_that_of_the_generator():
 
 
 @needs_compiled
-def test_hooks_of_parameters_are_called():
-    problem, seen = make(), []
-    problem.network.query_weight.register_hook(
-        lambda gradient: seen.append(gradient) or 0 * gradient
-    )
-    take(problem)
-    assert len(seen) == 1
-    assert not problem.network.query_weight.grad.any()
-    assert problem.network.embedding_weight.grad.any()
+def test_no_such_class(multiplies):
+    problem = make()
+    step, y = prepare(problem), problem.y.clone()
+    problem.y[2] = C
+    with pytest.raises(IndexError, match=f"to {C}, there are {C} classes"):
+        step(problem.y, problem.noise)
+    usual = make()
+    problem.noise.manual_seed(3)
+    check_terms(step(y, problem.noise), step_as_usual(usual))
+    check_agrees(gradients(problem), gradients(usual))
 
 
 class Subclass(CVsCNetwork):
@@ -194,6 +328,14 @@ def widened(problem):
     problem.regions = problem.regions.float()
 
 
+def parameter_hooked(problem):
+    problem.network.query_weight.register_hook(ignore)
+
+
+def hooked_afterwards(problem):
+    problem.network.embedding_weight.register_post_accumulate_grad_hook(ignore)
+
+
 KINDS = ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"]
 
 DECLINED = {
@@ -205,21 +347,16 @@ DECLINED = {
     "another norm": ({"correlation_norm": "l2"}, None),
     "an effect": ({"effect_weight": 0.1}, None),
     "few numbers": ({"b": 15}, None),
+    "few features": ({"r": 15}, None),
     "evaluation": ({}, lambda problem: problem.network.eval()),
     "float32 regions": ({}, widened),
     "regions in pieces": ({}, in_pieces),
     "a network in float64": ({}, lambda problem: problem.network.double()),
     "a forward of its own": ({}, with_own_forward),
+    "a hook of a parameter": ({}, parameter_hooked),
+    "a later hook of a parameter": ({}, hooked_afterwards),
     "a hook of a term": ({}, lambda p: p.criterion.calibration.register_forward_hook(ignore)),
 } | {f"{p}: {k}": ({}, hooked(p, k)) for p in ("network", "criterion") for k in KINDS}
-
-
-def check_declined(problem):
-    state, overall = problem.noise.get_state(), torch.get_rng_state()
-    assert take(problem) is None
-    assert set(gradients(problem).values()) == {None}
-    assert torch.equal(problem.noise.get_state(), state)
-    assert torch.equal(torch.get_rng_state(), overall)
 
 
 @pytest.mark.parametrize("name", DECLINED)
@@ -228,7 +365,12 @@ def test_declines(name):
     problem = make(**options)
     if change is not None:
         change(problem)
-    check_declined(problem)
+    assert not is_served(problem)
+    assert set(gradients(problem).values()) == {None}
+
+
+def test_what_is_served():
+    assert is_served(make()) is (library() is not None)
 
 
 @pytest.mark.parametrize(
@@ -243,9 +385,8 @@ def test_declines(name):
 def test_declines_inside(around):
     problem = make()
     with around():
-        check_declined(problem)
-    with nullcontext() if library() is None else pytest.raises(AssertionError):
-        check_declined(problem)
+        assert not is_served(problem)
+    assert is_served(problem) is (library() is not None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -253,152 +394,6 @@ def test_declines_with_hooks_of_all_modules(kind):
     register = getattr(torch.nn.modules.module, f"register_module_{kind}")
     handle = register(ignore)
     try:
-        check_declined(make())
+        assert not is_served(make())
     finally:
         handle.remove()
-
-
-@needs_compiled
-def test_no_such_class():
-    problem = make()
-    problem.y[2] = C
-    with pytest.raises(IndexError, match=f"to {C}, there are {C} classes"):
-        take(problem)
-    assert set(gradients(problem).values()) == {None}
-
-
-@pytest.fixture(scope="module")
-def data():
-    rng = np.random.default_rng(0)
-    table = ClassAttributes(rng.uniform(0.1, 1, size=(C, K)))
-    y = np.tile(np.arange(10), 4)
-    return rng.normal(size=(40, R, D)).astype(np.float32), y, table
-
-
-@pytest.fixture
-def taken(monkeypatch):
-    """What came of every attempt to do without autograd."""
-    found = []
-
-    def spy(*arguments):
-        step = take_gradients(*arguments)
-        found.append(step is not None)
-        return step
-
-    monkeypatch.setattr(_net, "take_gradients", spy)
-    return found
-
-
-def fit(data, **options):
-    X, y, table = data
-    settings = {"max_epochs": 2, "batch_size": 20, "random_state": 0, "attribute_dim": 24}
-    settings |= {"learning_rate": 1e-3, "precision": "bfloat16"}
-    return CVsCClassifier(**settings | options).fit(X, y, class_attributes=table)
-
-
-@needs_compiled
-@pytest.mark.parametrize("clip", [None, 0.05])
-def test_fit_is_that_of_the_ordinary_way(data, taken, monkeypatch, clip):
-    direct = fit(data, gradient_clip=clip)
-    assert taken == [True] * 4
-    monkeypatch.setattr(_net, "take_gradients", lambda *arguments: None)
-    usual = fit(data, gradient_clip=clip)
-    for ours, theirs in zip(direct.net_.history, usual.net_.history, strict=True):
-        for name in ("train_loss", "ce", "cal", "cc", "sci", "tci"):
-            assert ours[name] == pytest.approx(theirs[name], rel=1e-4), name
-        assert len(ours["batches"]) == len(theirs["batches"]) == 2
-    trained = [net.net_.module_.state_dict() for net in (direct, usual)]
-    start = CVsCNetwork(trained[0]["class_attributes"], D, attribute_dim=24).state_dict()
-    for name, weight in trained[1].items():
-        # Adam makes the same step of a gradient of any size: rounding of tiny ones shows.
-        assert (trained[0][name] - weight).norm() <= 1e-4 * weight.norm(), name
-        assert name == "class_attributes" or not torch.equal(weight, start[name])
-
-
-class Watch(Callback):
-    """Remember the lengths of gradients, and the steps that were taken."""
-
-    def __init__(self):
-        self.lengths = []
-        self.n_batches = 0
-
-    def on_grad_computed(self, net, named_parameters, **kwargs):
-        named = dict(named_parameters)
-        self.lengths.append([float(parameter.grad.norm()) for parameter in named.values()])
-
-    def on_batch_end(self, net, **kwargs):
-        self.n_batches += 1
-
-
-@needs_compiled
-def test_callbacks_see_gradients(data, taken):
-    watch = dict(fit(data, callbacks=[("watch", Watch())]).net_.callbacks_)["watch"]
-    assert taken == [True] * 4
-    assert watch.n_batches == 4
-    assert len(watch.lengths) == 4
-    assert all(length > 0 for step in watch.lengths for length in step)
-
-
-@needs_compiled
-def test_loss_that_is_not_finite(data, taken):
-    net = fit(data).net_
-    before = [parameter.detach().clone() for parameter in net.module_.parameters()]
-    del taken[:]
-    net.module_.scale = float("nan")
-    regions, y = next(iter(net.get_iterator(make_batches(net, data), training=True)))
-    net.history.new_epoch()
-    net.history.new_batch()
-    with pytest.raises(NonFiniteLossError, match="term ce, cal, tci"):
-        net.train_step((regions, y))
-    assert taken == [True]
-    for parameter, value in zip(net.module_.parameters(), before, strict=True):
-        assert torch.equal(parameter, value)
-
-
-def make_batches(net, data):
-    X, y, _ = data
-    regions = normalize_rows(torch.from_numpy(X[:20])).bfloat16()
-    return [(regions, torch.from_numpy(y[:20]))]
-
-
-def unit(table):
-    return torch.nn.functional.normalize(table, dim=1)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda network: network.class_attributes.mul_(torch.arange(1.0, K + 1)),
-        lambda network: network.class_attributes[3].fill_(2.0),
-        lambda network: setattr(network, "class_attributes", torch.rand(7, K)),
-        lambda network: network.load_state_dict(
-            network.state_dict() | {"class_attributes": torch.rand(C, K)}
-        ),
-        lambda network: network.double(),
-        lambda network: network.bfloat16().float(),
-    ],
-    ids=["times", "a row", "assigned", "loaded", "double", "rounded"],
-)
-def test_unit_attributes_follow(change):
-    network = make().network
-    before = network.unit_attributes()
-    torch.testing.assert_close(before, unit(network.class_attributes))
-    assert network.unit_attributes() is before
-    change(network)
-    after = network.unit_attributes()
-    assert after is not before
-    assert after.dtype == network.class_attributes.dtype
-    torch.testing.assert_close(after, unit(network.class_attributes))
-    scores = network.class_scores(torch.ones(1, K, dtype=after.dtype))
-    torch.testing.assert_close(scores[0], 1.7 * unit(network.class_attributes).sum(1))
-
-
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_unit_attributes_of_copies(make_copy):
-    network = make().network
-    network.unit_attributes()
-    other = make_copy(network)
-    other.class_attributes.mul_(torch.arange(1.0, K + 1))
-    torch.testing.assert_close(other.unit_attributes(), unit(other.class_attributes))
-    torch.testing.assert_close(network.unit_attributes(), unit(network.class_attributes))
-    assert not torch.allclose(network.unit_attributes(), other.unit_attributes())

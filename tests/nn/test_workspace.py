@@ -104,6 +104,7 @@ N = _workspace._LEAST_LENT_BYTES  # bytes of a result whose memory is used again
 def returned(monkeypatch):
     """What came back, at first nothing; with room for three results."""
     kept = {}
+    gc.collect()  # what other tests left would come back in between
     monkeypatch.setattr(_workspace, "_returned", kept)
     monkeypatch.setattr(_workspace, "_MOST_LENT_BYTES", 3 * N)
     return kept

@@ -38,7 +38,7 @@ from zslearn._training._schedule import LearningRate
 if TYPE_CHECKING:
     from zslearn._training._net import ZeroShotNet
 
-__all__ = ["GRAPH_VARIABLE", "ResidentEpochs", "resident_epochs"]
+__all__ = ["GRAPH_VARIABLE", "ResidentEpochs", "resident_epochs", "watches_batches"]
 
 GRAPH_VARIABLE = "ZSLEARN_CUDA_GRAPHS"
 
@@ -79,12 +79,13 @@ def resident_epochs(net: ZeroShotNet, batches: Any) -> ResidentEpochs | None:
         # Fused, these take their rate from the device and keep all they know there.
         and type(optimizer) in OPTIMIZERS.values()
         and all(group.get("fused") for group in optimizer.param_groups)
-        and not any(_watches_batches(callback) for _, callback in net.callbacks_)
+        and not any(watches_batches(callback) for _, callback in net.callbacks_)
     )
     return ResidentEpochs(net, batches) if plain else None
 
 
-def _watches_batches(callback: Any) -> bool:
+def watches_batches(callback: Any) -> bool:
+    """Whether a callback does something at each batch that only ordinary steps provide for."""
     if type(callback) in (LearningRate, EpochBar):
         return False
     return any(
@@ -112,12 +113,12 @@ class ResidentEpochs:
         self.batches = batches
         regions = batches.regions
         device = regions.device
-        n_batches, largest = len(batches), -(-len(batches.targets) // len(batches))
+        n_batches, largest = len(batches), batches.largest
         groups = net.optimizer_.param_groups
         self.noise = torch.Generator(device)
         self._regions: Tensor = regions.resident  # type: ignore[assignment]
         self._targets = torch.from_numpy(np.array(batches.targets)).to(device)
-        self._space = torch.empty((largest, *regions.shape[1:]), dtype=regions.dtype, device=device)
+        self._space = batches.space()
         self._order = torch.zeros((n_batches, largest), dtype=torch.int64, device=device)
         self._position = torch.zeros(1, dtype=torch.int64, device=device)
         # The kernels of optimisers read the rate as float32 on a graphics card.

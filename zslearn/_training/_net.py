@@ -13,8 +13,8 @@ from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
 from zslearn._training._captured_step import ResidentEpochs, resident_epochs
+from zslearn._training._direct_epochs import DirectEpochs, direct_epochs
 from zslearn.exceptions import NonFiniteLossError
-from zslearn.nn._direct_step import take_gradients
 
 __all__ = ["StopTraining", "ZeroShotNet", "attached"]
 
@@ -83,6 +83,13 @@ class ZeroShotNet(NeuralNet):
         self.term_names_: list[str] = []
         self._noise: torch.Generator | None = None
         self._on_device: ResidentEpochs | None = None
+        self._direct: DirectEpochs | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only training needs: it holds the data."""
+        running = {"_noise": None, "_on_device": None, "_direct": None}
+        state: dict[str, Any] = super().__getstate__() | running
+        return state
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -109,6 +116,7 @@ class ZeroShotNet(NeuralNet):
         self.interrupted_ = self.stop_requested_ = False
         if type(self) is ZeroShotNet and not params.keys() - {"_routing_method"}:
             self._on_device = resident_epochs(self, X)
+            self._direct = direct_epochs(self, X)
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
         except StopTraining:
@@ -119,7 +127,7 @@ class ZeroShotNet(NeuralNet):
             self.interrupted_ = True
             raise
         finally:
-            self._noise = self._on_device = None
+            self._noise = self._on_device = self._direct = None
             if len(self.history) and "dur" not in self.history[-1]:
                 self.history.pop()
 
@@ -142,25 +150,13 @@ class ZeroShotNet(NeuralNet):
             self._noise = self._on_device.noise.manual_seed(self._noise.initial_seed())
             self._on_device.run()
             return
+        if self._direct is not None and self._direct.run(self._noise):
+            return
         super().run_single_epoch(iterator, training, prefix, step_fn, **params)
 
     def noise_of(self, epoch: int) -> torch.Generator:
         """Source of randomness of an epoch, counted from zero."""
         return torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
-
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Take the gradients of a batch, record the terms of its loss."""
-        step = None
-        if type(self) is ZeroShotNet and not fit_params:
-            self._set_training(True)
-            regions, y = batch
-            step = take_gradients(self.module_, self.criterion_, regions, y, self._noise)
-        if step is None:
-            found: dict[str, Any] = super().train_step_single(batch, **fit_params)
-            return found
-        output, terms = step
-        self._record_tensors(terms)
-        return {"loss": terms["loss"], "y_pred": output}
 
     def infer(self, x: Tensor, **params: Any) -> Any:
         """Call the module, in training with the epoch's source of noise."""
@@ -173,12 +169,9 @@ class ZeroShotNet(NeuralNet):
     ) -> Tensor:
         """Compute the loss, check it and record its terms."""
         terms: dict[str, Tensor] = self.criterion_(y_pred, y_true)
-        self._record_tensors(terms)
-        return terms["loss"]
-
-    def _record_tensors(self, terms: dict[str, Tensor]) -> None:
         values = torch.stack([term.detach() for term in terms.values()]).tolist()
         self.record_terms(dict(zip(terms, values, strict=True)))
+        return terms["loss"]
 
     def record_terms(self, values: dict[str, float]) -> None:
         """Write the terms of a batch into the history, and raise if one is not finite."""

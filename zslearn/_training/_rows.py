@@ -188,14 +188,30 @@ class TrainingBatches:
         return batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self.rows_of_epoch()
-        space = torch.empty(
-            (len(batches[0]), *self.regions.shape[1:]),
-            dtype=self.regions.dtype,
-            device=self.regions.device,
-        )
-        for rows, regions in self._regions_of(batches, space):
-            yield regions, torch.from_numpy(self.targets[rows]).to(self.regions.device)
+        return self.batches(self.space())
+
+    @property
+    def largest(self) -> int:
+        """Images of the largest batch."""
+        return -(-len(self.targets) // len(self))
+
+    def space(self) -> Tensor:
+        """Memory for the regions of the largest batch."""
+        regions = self.regions
+        shape = (self.largest, *regions.shape[1:])
+        return torch.empty(shape, dtype=regions.dtype, device=regions.device)
+
+    def batches(self, space: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Iterate over the epoch: regions, at the beginning of `space`, and targets."""
+        rows_and_targets = list(self.rows_and_targets())
+        of_epoch = self._regions_of([rows for rows, _ in rows_and_targets], space)
+        for (_, regions), (_, y) in zip(of_epoch, rows_and_targets, strict=True):
+            yield regions, y
+
+    def rows_and_targets(self) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
+        """Iterate over the epoch: row numbers and targets."""
+        for rows in self.rows_of_epoch():
+            yield rows, torch.from_numpy(self.targets[rows]).to(self.regions.device)
 
     def _regions_of(
         self, batches: list[NDArray[np.intp]], space: Tensor

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from zslearn._training._direct_epochs import BatchPlaces
 from zslearn._training._net import StopTraining, ZeroShotNet
 from zslearn._training._rows import TrainingBatches
 from zslearn.exceptions import NonFiniteLossError
@@ -85,21 +87,28 @@ class SideBySide:
             return
         epoch = len(self.nets[self._going[0]].history) - 1
         self.batches.epoch = epoch
+        for net in self._nets_going():
+            net._set_training(True)
+        places = BatchPlaces(self.batches) if self.batches.regions.device.type == "cpu" else None
+        if places is not None and all(map(places.serve, self._nets_going())):
+            self._take_in_turn(places, epoch)
+        else:
+            self._take_together(epoch)
+        for net in self._nets_going():
+            net.history.record("train_batch_count", len(self.batches))
+            net.notify("on_epoch_end", **data)
+
+    def _take_together(self, epoch: int) -> None:
+        """One product for the queries and embeddings of all nets."""
         sources = _sources(self.nets, epoch)
         self._stack()
         for regions, targets in self.batches:
             self._step(regions, targets, sources)
             if not self._going:
                 return
-        for net in self._nets_going():
-            net.history.record("train_batch_count", len(self.batches))
-            net.notify("on_epoch_end", **data)
 
     def _stack(self) -> None:
         nets = self._nets_going()
-        for net in nets:
-            net.module_.train()
-            net.criterion_.train()
         self._network = _NETWORKS[type(nets[0].module_)]([net.module_ for net in nets])
         self._criterion = _CRITERIA[type(nets[0].criterion_)](
             [net.criterion_ for net in nets], self._network.intervened
@@ -131,14 +140,38 @@ class SideBySide:
                 return
         total.sum().backward()
         for net, numbers in zip(nets, values, strict=True):
-            named = list(net.module_.named_parameters())
-            net.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
-            net.optimizer_.step()
-            net.history.record_batch("train_loss", numbers["loss"])
-            net.history.record_batch("train_batch_size", len(targets))
-            net.notify("on_batch_end", batch=batch, training=True)
+            _finish_step(net, batch, numbers)
         if failed:
             self._stack()
+
+    def _take_in_turn(self, places: BatchPlaces, epoch: int) -> None:
+        """Each net takes steps that fill the processor, while it has the batch at hand."""
+        steps = {i: places.prepare(self.nets[i]) for i in self._going}
+        sources = {i: self.nets[i].noise_of(epoch) for i in self._going}
+        for y in places:
+            for i in list(self._going):
+                net = self.nets[i]
+                net.notify("on_batch_begin", batch=None, training=True)
+                values = steps[i](y, sources[i])
+                try:
+                    net.record_terms(values)
+                except NonFiniteLossError as error:
+                    self.errors[i] = error
+                    self._going.remove(i)
+                    continue
+                _finish_step(net, (None, y), values)
+            if not self._going:
+                return
+
+
+def _finish_step(net: ZeroShotNet, batch: Any, values: dict[str, float]) -> None:
+    """Step of the optimiser, with what is called around it."""
+    named = list(net.module_.named_parameters())
+    net.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+    net.optimizer_.step()
+    net.history.record_batch("train_loss", values["loss"])
+    net.history.record_batch("train_batch_size", len(batch[1]))
+    net.notify("on_batch_end", batch=batch, training=True)
 
 
 def _sources(nets: Sequence[ZeroShotNet], epoch: int) -> list[torch.Generator]:

@@ -10,13 +10,17 @@ from torch.autograd.function import once_differentiable
 
 from zslearn.nn._kernels._compiled import is_verified
 from zslearn.nn._kernels._registry import is_allowed
-from zslearn.nn._native import Library, library
+from zslearn.nn._native import Library, Prepared, library
 from zslearn.nn._workspace import lend, scratch
 
 __all__ = [
     "Projection",
     "compute_projection",
     "compute_projection_gradients",
+    "lend_gradients",
+    "lend_projection",
+    "prepare_projection",
+    "prepare_projection_gradients",
     "project",
     "serves_projection",
 ]
@@ -98,23 +102,35 @@ def compute_projection(
     vectors: Tensor, query_weight: Tensor, embedding_weight: Tensor
 ) -> Projection:
     """Products of bfloat16, to which the weights are rounded on their way into them."""
-    compiled = library()
-    assert compiled is not None
-    vectors, query_weight = vectors.detach().contiguous(), query_weight.detach().contiguous()
-    embedding_weight = embedding_weight.detach().contiguous()
+    inputs = (x.detach().contiguous() for x in (vectors, query_weight, embedding_weight))
+    projection = lend_projection(*inputs)
+    prepare_projection(projection)()
+    return projection
+
+
+def lend_projection(vectors: Tensor, query_weight: Tensor, embedding_weight: Tensor) -> Projection:
+    """Memory for the projections of contiguous inputs."""
     n_attributes, width = vectors.shape
-    n_features = query_weight.shape[1]
-    unit = torch.empty(n_attributes, width + width % 2, dtype=torch.bfloat16)
-    vector_lengths, lengths = torch.empty(n_attributes), torch.empty(n_attributes)
-    weights = lend((2 * n_attributes, n_features), torch.bfloat16)
-    compiled.call(
-        "project",
-        *(vectors, query_weight, embedding_weight, n_attributes, width, n_features),
-        *(unit, vector_lengths, weights, lengths),
-        _packed(compiled, n_attributes, width),
-    )
     return Projection(
-        vectors, query_weight, embedding_weight, unit, vector_lengths, weights, lengths
+        vectors,
+        query_weight,
+        embedding_weight,
+        unit=torch.empty(n_attributes, width + width % 2, dtype=torch.bfloat16),
+        vector_lengths=torch.empty(n_attributes),
+        weights=lend((2 * n_attributes, query_weight.shape[1]), torch.bfloat16),
+        lengths=torch.empty(n_attributes),
+    )
+
+
+def prepare_projection(projection: Projection) -> Prepared:
+    """Prepare a call that computes all of a projection from what is projected."""
+    compiled = _library()
+    vectors, query_weight, embedding_weight, *results = projection
+    sizes = *vectors.shape, query_weight.shape[1]
+    return compiled.prepare(
+        "project",
+        *(vectors, query_weight, embedding_weight, *sizes, *results),
+        _packed(compiled, *vectors.shape),
     )
 
 
@@ -132,29 +148,61 @@ def compute_projection_gradients(
         Gradient by the lengths.
     by_vectors : bool
     """
-    compiled = library()
-    assert compiled is not None
+    outer = torch.zeros_like(projection.weights) if outer is None else outer.contiguous()
+    by_lengths = None if by_lengths is None else by_lengths.contiguous()
+    gradients = lend_gradients(projection, by_vectors=by_vectors)
+    prepare_projection_gradients(projection, outer, by_lengths, gradients)()
+    return gradients
+
+
+def lend_gradients(
+    projection: Projection, *, by_vectors: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Memory for the gradients by what was projected."""
+    shapes = [tuple(x.shape) for x in projection[:3]]
+    of_vectors = lend(shapes[0], torch.float32) if by_vectors else None
+    return of_vectors, lend(shapes[1], torch.float32), lend(shapes[2], torch.float32)
+
+
+def prepare_projection_gradients(
+    projection: Projection,
+    outer: Tensor,
+    by_lengths: Tensor | None,
+    gradients: tuple[Tensor | None, Tensor, Tensor],
+) -> Prepared:
+    """Prepare a call that writes the gradients by the vectors, unless ``None``, W_q and W_sv.
+
+    Parameters
+    ----------
+    projection : Projection
+    outer : Tensor of shape (2K, D), bfloat16
+    by_lengths : Tensor of shape (K,) or None
+    gradients : tuple of Tensor
+        As from :func:`lend_gradients`.
+    """
+    compiled = _library()
     vectors, query_weight, embedding_weight, unit, vector_lengths, weights, lengths = projection
     n_attributes, width = vectors.shape
     n_features = query_weight.shape[1]
-    outer = torch.zeros_like(weights) if outer is None else outer.contiguous()
-    of_vectors, transposed = None, None
-    if by_vectors:
-        of_vectors = lend((n_attributes, width), torch.float32)
+    transposed = None
+    if gradients[0] is not None:
         n_pairs = compiled.size("transposed_pairs", width, n_features)
         transposed = scratch("transposed", (n_pairs,), torch.int32, _CPU)
-    of_weights = [lend((width, n_features), torch.float32) for _ in range(2)]
-    compiled.call(
+    return compiled.prepare(
         "project_gradient",
-        *(vectors, unit, vector_lengths, query_weight, embedding_weight, weights, lengths, outer),
-        None if by_lengths is None else by_lengths.contiguous(),
-        *(n_attributes, width, n_features, of_vectors, *of_weights),
+        *(vectors, unit, vector_lengths, query_weight, embedding_weight, weights, lengths),
+        *(outer, by_lengths, n_attributes, width, n_features, *gradients),
         scratch("sum", (n_attributes, n_features), torch.bfloat16, _CPU),
         scratch("turned", (width, n_attributes + n_attributes % 2), torch.bfloat16, _CPU),
         _packed(compiled, n_attributes, width),
         transposed,
     )
-    return of_vectors, of_weights[0], of_weights[1]
+
+
+def _library() -> Library:
+    compiled = library()
+    assert compiled is not None
+    return compiled
 
 
 def _packed(compiled: Library, n_attributes: int, width: int) -> Tensor:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from torch import Tensor
 
 from zslearn.nn._native._build import BuildError, build, find_compiler
 
-__all__ = ["VARIABLE", "Library", "is_allowed", "library", "why_not"]
+__all__ = ["VARIABLE", "Argument", "Library", "Prepared", "is_allowed", "library", "why_not"]
+
+Argument = Tensor | int | tuple[float, ...] | None
 
 VARIABLE = "ZSLEARN_NATIVE"
 
@@ -31,14 +34,15 @@ _SIZES = (
     "sums",
     "projection_pairs",
     "transposed_pairs",
-    "objective_floats",
+    "objective_bytes",
 )
 
 
 class Library:
-    """Functions of the compiled code; arguments are tensors, numbers of things, or ``None``.
+    """Functions of the compiled code.
 
-    Nothing is checked: dtypes, shapes and contiguity are the caller's concern.
+    Arguments are tensors, numbers of things, tuples of numbers, passed as a row of float32, or
+    ``None``. Nothing is checked: dtypes, shapes and contiguity are the caller's concern.
 
     Parameters
     ----------
@@ -66,11 +70,34 @@ class Library:
         found: int = getattr(self._functions, f"zs_{name}")(*map(ctypes.c_ssize_t, counts))
         return found
 
-    def call(self, name: str, *arguments: Tensor | int | None) -> int:
+    def call(self, name: str, *arguments: Argument) -> int:
         """Run a function of the library on as many threads as torch uses."""
-        function = getattr(self._functions, f"zs_{name}")
-        status: int = function(*map(_as_argument, arguments), ctypes.c_int(torch.get_num_threads()))
-        return status
+        return self.prepare(name, *arguments)()
+
+    def prepare(self, name: str, *arguments: Argument) -> Prepared:
+        """Bind a function to its arguments and to as many threads as torch uses now."""
+        return Prepared(getattr(self._functions, f"zs_{name}"), arguments)
+
+
+class Prepared:
+    """A call of the compiled code that is made again and again, on what tensors hold by then.
+
+    Parameters
+    ----------
+    function : callable
+        Of the library.
+    arguments : tuple
+        Tensors among them are kept alive, and must keep their memory.
+    """
+
+    def __init__(self, function: Callable[..., int], arguments: tuple[Argument, ...]) -> None:
+        self._function = function
+        self._alive = arguments
+        threads = ctypes.c_int(torch.get_num_threads())
+        self._arguments = (*map(_as_argument, arguments), threads)
+
+    def __call__(self) -> int:
+        return self._function(*self._arguments)
 
 
 def library() -> Library | None:
@@ -129,9 +156,11 @@ def _processor_flags() -> frozenset[str]:
     return frozenset()
 
 
-def _as_argument(value: Tensor | int | None) -> Any:
+def _as_argument(value: Argument) -> Any:
     if value is None:
         return ctypes.c_void_p(None)
     if isinstance(value, Tensor):
         return ctypes.c_void_p(value.data_ptr())
+    if isinstance(value, tuple):
+        return (ctypes.c_float * len(value))(*value)
     return ctypes.c_ssize_t(value)

@@ -50,17 +50,21 @@ static void finish_panel(float *tile, ptrdiff_t n_regions, ptrdiff_t n_valid,
   }
 }
 
-EXPORT void zs_attend(const low *regions, const pair *panels, ptrdiff_t n_images,
-                      ptrdiff_t n_regions, ptrdiff_t n_features, ptrdiff_t n_attributes,
-                      float *semantics, low *kept, float *scratch, int n_threads) {
+/* Image i of the batch is image i of `regions`, or image `images[i]` where that is not NULL. */
+EXPORT void zs_attend(const low *regions, const int64_t *images, const pair *panels,
+                      ptrdiff_t n_images, ptrdiff_t n_regions, ptrdiff_t n_features,
+                      ptrdiff_t n_attributes, float *semantics, low *kept, float *scratch,
+                      int n_threads) {
   ptrdiff_t n_pairs = n_features / 2, n_panels = zs_n_panels(n_attributes);
-  /* Images with few regions share tiles; small tasks make up for a thread that is held up. */
-  ptrdiff_t together = most(1, zs_tile_rows(n_regions) / n_regions);
+  /* Images with few regions, side by side, share tiles; small tasks make up for a thread that is
+     held up. */
+  ptrdiff_t together = images ? 1 : most(1, zs_tile_rows(n_regions) / n_regions);
   ptrdiff_t n_tasks = divide_up(n_images, together);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
   for (ptrdiff_t task = 0; task < n_tasks; task++) {
     ptrdiff_t image = task * together, n = least(together, n_images - image);
-    left_factor left = {(const pair *)regions + image * n_regions * n_pairs, n_pairs, 1};
+    ptrdiff_t first_row = (images ? images[image] : image) * n_regions;
+    left_factor left = {(const pair *)regions + first_row * n_pairs, n_pairs, 1};
     float *tile = scratch + omp_get_thread_num() * zs_tile_rows(n_regions) * WIDTH;
     for (ptrdiff_t panel = 0; panel < n_panels; panel++) {
       ptrdiff_t n_valid = least(HALF, n_attributes - panel * HALF);

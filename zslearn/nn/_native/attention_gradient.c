@@ -9,6 +9,9 @@ enum { BLOCK_ROWS = 2560 };
 /* Rows whose slopes are computed at once, from and to the second cache. */
 enum { ROWS_AT_ONCE = 96 };
 
+/* Rows that are fetched ahead where images do not lie side by side. */
+enum { ROWS_AHEAD = 16 };
+
 /* Attributes whose slopes lie side by side, in a group of 16 lanes: two tiles. */
 enum { SIDE_BY_SIDE = 2 * TILE_ROWS };
 
@@ -59,6 +62,52 @@ static void pack_slopes(const low *kept, const float *outer, sizes n, ptrdiff_t 
   }
 }
 
+/* A row of a batch whose images lie anywhere. */
+typedef struct {
+  const low *at;
+  ptrdiff_t n_left;  /* of its image, from this one on */
+  const int64_t *next, *stop;
+} place;
+
+INLINE place place_of(const low *regions, const int64_t *images, sizes n, ptrdiff_t row) {
+  const int64_t *image = images + row / n.n_regions;
+  ptrdiff_t region = row % n.n_regions;
+  return (place){regions + (*image * n.n_regions + region) * n.n_features,
+                 n.n_regions - region, image + 1, images + n.n_images};
+}
+
+/* Return the row and go on to the next, of which the last row is its own. */
+INLINE const low *take(place *row, const low *regions, sizes n) {
+  const low *taken = row->at;
+  if (row->n_left > 1) {
+    row->n_left--;
+    row->at += n.n_features;
+  } else if (row->next < row->stop) {
+    row->n_left = n.n_regions;
+    row->at = regions + *row->next++ * n.n_regions * n.n_features;
+  }
+  return taken;
+}
+
+/* As zs_pack_rows, which knows nothing of images: rows fetched ahead may be those of the next. */
+static void pack_places(const low *regions, const int64_t *images, sizes n, ptrdiff_t first_row,
+                        ptrdiff_t n_rows, ptrdiff_t column, int groups, pair *to) {
+  place row = place_of(regions, images, n, first_row), ahead = row;
+  for (int i = 0; i < ROWS_AHEAD; i++) take(&ahead, regions, n);
+  for (ptrdiff_t i = 0; i < n_rows; i += 2) {
+    const low *one = take(&row, regions, n), *other = take(&row, regions, n);
+    const low *one_ahead = take(&ahead, regions, n), *other_ahead = take(&ahead, regions, n);
+    for (ptrdiff_t at = column; at < column + groups * LANES; at += LANES, to += LANES) {
+      __mmask16 mask = lanes_below(n.n_features - at);
+      _mm_prefetch(one_ahead + at, _MM_HINT_T0);
+      _mm_prefetch(other_ahead + at, _MM_HINT_T0);
+      __m256i first = _mm256_maskz_loadu_epi16(mask, one + at);
+      __m256i second = _mm256_maskz_loadu_epi16(i + 1 < n_rows ? mask : 0, other + at);
+      _mm512_storeu_si512(to, interleave(first, second));
+    }
+  }
+}
+
 typedef struct {
   ptrdiff_t n_pairs;
   int is_first, is_last;
@@ -102,10 +151,11 @@ EXPORT ptrdiff_t zs_sums(ptrdiff_t n_rows, ptrdiff_t n_attributes, ptrdiff_t n_f
   return n_rows > BLOCK_ROWS ? 2 * n_attributes * n_features : 0;
 }
 
-EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float *outer,
-                               ptrdiff_t n_images, ptrdiff_t n_regions, ptrdiff_t n_features,
-                               ptrdiff_t n_attributes, low *gradient, float *sums, pair *slopes,
-                               pair *packed, int n_threads) {
+/* `images` as in zs_attend. */
+EXPORT void zs_attend_gradient(const low *regions, const int64_t *images, const low *kept,
+                               const float *outer, ptrdiff_t n_images, ptrdiff_t n_regions,
+                               ptrdiff_t n_features, ptrdiff_t n_attributes, low *gradient,
+                               float *sums, pair *slopes, pair *packed, int n_threads) {
   sizes n = {n_images, n_regions, n_features, n_attributes};
   ptrdiff_t n_rows = n_images * n_regions, n_groups = divide_up(n_features, LANES);
   ptrdiff_t n_tasks = divide_up(divide_up(n_groups, GROUPS), n_threads) * n_threads;
@@ -124,8 +174,11 @@ EXPORT void zs_attend_gradient(const low *regions, const low *kept, const float 
       ptrdiff_t first = share(n_groups, task, n_tasks), column = first * LANES;
       int groups = (int)(share(n_groups, task + 1, n_tasks) - first);
       if (groups == 0) continue;
-      zs_pack_rows(regions + row * n_features + column, n_features, in_block, n_features - column,
-                   groups, mine);
+      if (images)
+        pack_places(regions, images, n, row, in_block, column, groups, mine);
+      else
+        zs_pack_rows(regions + row * n_features + column, n_features, in_block,
+                     n_features - column, groups, mine);
       add_columns(n, block, slopes, mine, groups, column, sums, gradient, tile);
     }
   }

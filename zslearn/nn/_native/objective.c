@@ -1,229 +1,136 @@
-/* The terms of the objective (Eqs. 5-11, in the released form) and their gradients, for a batch. */
+/* The objective by compiled code: of what a network puts out, or right from its semantic vectors. */
 #include <math.h>
-#include <string.h>
 
-#include "softmax.h"
+#include "class_scores.h"
+#include "objective.h"
 
-static const float EPSILON = 1e-5f;
+/* Scratch in one piece, wherever it begins; returns its bytes. */
+static ptrdiff_t divide_scratch(objective *o, ptrdiff_t n_threads, char *scratch) {
+  ptrdiff_t n_groups = divide_up(o->n_attributes, LANES), n = n_groups * LANES * o->n_images;
+  char *at = scratch;
+#define TAKE(member, type, count) o->member = (type *)at, at += (count) * (ptrdiff_t)sizeof(type)
+  TAKE(of_groups, attribute_sums, n_groups);
+  TAKE(of_images, image_sums, o->n_images);
+  TAKE(standard[0], float, n);
+  TAKE(standard[1], float, n);
+  TAKE(target, float, n);
+  TAKE(scale, float, n_groups * LANES);
+  TAKE(rows, float, n_threads * 3 * o->n_classes);
+#undef TAKE
+  return at - scratch;
+}
 
-enum { CE, CAL, CC, SCI, TCI, N_TERMS };
-
-typedef struct {
-  ptrdiff_t n_images, n_attributes, n_classes;
-} sizes;
-
-/* Logarithm of sum_c exp(x_c) over classes whose mark is not `left_out`; `p` gets exp(x_c) over
-   the sum of all that are not. */
-static float log_sum(const float *x, const uint8_t *marks, int left_out, ptrdiff_t n, float *p) {
-  float highest = -INFINITY, total = 0;
-  for (ptrdiff_t c = 0; c < n; c++)
-    if (!marks || marks[c] != left_out) highest = fmaxf(highest, x[c]);
-  __m512 sums = _mm512_setzero_ps();
-  for (ptrdiff_t c = 0; c < n; c += LANES) {
-    __mmask16 mask = lanes_below(n - c);
-    __m512 difference = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + c), _mm512_set1_ps(highest));
-    if (marks) {
-      __m512i mark = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, marks + c));
-      mask &= _mm512_cmpneq_epi32_mask(mark, _mm512_set1_epi32(left_out));
-    }
-    __m512 power = _mm512_maskz_mov_ps(mask, exponential(difference));
-    sums = _mm512_add_ps(sums, power);
-    _mm512_mask_storeu_ps(p + c, lanes_below(n - c), power);
+/* Terms, and the gradients if they are wanted, by a team. */
+static void evaluate(const objective *o, float *terms) {
+  zs_compare_attributes(o);
+  zs_compare_classes(o);
+#pragma omp barrier
+  attribute_sums total = zs_sum_groups(o);
+  double log_total = o->wanted >> CAL & 1 ? zs_log_total(o) : 0;
+  if (o->weights) {
+    zs_differentiate_attributes(o, &total);
+    if (o->wanted >> CAL & 1) zs_differentiate_calibration(o, log_total);
   }
-  total = _mm512_reduce_add_ps(sums);
-  for (ptrdiff_t c = 0; c < n; c++) p[c] /= total;
-  return highest + logf(total);
-}
-
-/* Cross entropy of x, and its gradient with a weight added to `by_x` and `by_minus_x`. */
-static double cross_entropy(const float *x, ptrdiff_t y, ptrdiff_t n, float weight, float *p,
-                            float *by_x, float *by_minus_x) {
-  float loss = log_sum(x, NULL, 0, n, p) - x[y];
-  if (!by_x) return loss;
-  p[y] -= 1;
-  for (ptrdiff_t c = 0; c < n; c++) by_x[c] += weight * p[c];
-  for (ptrdiff_t c = 0; by_minus_x && c < n; c++) by_minus_x[c] -= weight * p[c];
-  return loss;
-}
-
-/* -log of the mean probability of the classes marked as unseen, whose logits get a bias. `shares`
-   gets the logarithm of each image's probability of them. */
-static double calibration(const float *z, const uint8_t *unseen, float bias, sizes n, float weight,
-                          float *shares, float *row, float *p, float *by_z) {
-  float highest = -INFINITY;
-  double total = 0;
-  for (int pass = 0; pass < (by_z ? 2 : 1); pass++) {
-    for (ptrdiff_t b = 0; b < n.n_images; b++) {
-      for (ptrdiff_t c = 0; c < n.n_classes; c++)
-        row[c] = z[b * n.n_classes + c] + (unseen[c] ? bias : 0);
-      float *of_unseen = p + n.n_classes;
-      float share_of_unseen = log_sum(row, unseen, 0, n.n_classes, of_unseen);
-      share_of_unseen -= log_sum(row, NULL, 0, n.n_classes, p);
-      if (pass == 0) {
-        shares[b] = share_of_unseen;
-        highest = fmaxf(highest, share_of_unseen);
-        continue;
-      }
-      float scale = weight * expf(share_of_unseen - highest) / (float)total;
-      for (ptrdiff_t c = 0; c < n.n_classes; c++)
-        by_z[b * n.n_classes + c] += scale * (p[c] - of_unseen[c]);
-    }
-    for (ptrdiff_t b = 0; pass == 0 && b < n.n_images; b++) total += exp(shares[b] - highest);
+#pragma omp master
+  if (terms) {
+    double ce = 0, tci = 0, n = (double)o->n_images;
+    for (ptrdiff_t b = 0; b < o->n_images; b++)
+      ce += o->of_images[b].ce, tci += o->of_images[b].tci;
+    terms[CE] = (float)(ce / n);
+    terms[TCI] = (float)(tci / n);
+    terms[CAL] = o->wanted >> CAL & 1 ? (float)(log(n) - log_total) : 0;
+    terms[CC] = (float)(total.above / (double)total.n_above +
+                        o->alpha * total.below / (double)total.n_below +
+                        fabs(zs_spread_gap(o, &total)));
+    terms[SCI] = (float)(total.gaps / (n * (double)o->n_attributes));
   }
-  return log((double)n.n_images) - highest - log(total);
 }
 
-/* Standardise each attribute over the rows of one or two matrices; `scale` gets 1 / deviation. */
-static void standardize(const float *const x[2], int n_matrices, sizes n, float *const to[2],
-                        float *mean, float *scale) {
-  ptrdiff_t k_end = n.n_attributes;
-  float share = 1.0f / (float)(n_matrices * n.n_images);
-  memset(mean, 0, (size_t)k_end * sizeof(float));
-  /* The mean of what is left corrects the mean: what is constant becomes zero. */
-  for (int pass = 0; pass < 2; pass++) {
-    memset(scale, 0, (size_t)k_end * sizeof(float));
-    for (int m = 0; m < n_matrices; m++)
-      for (ptrdiff_t b = 0; b < n.n_images; b++)
-        for (ptrdiff_t k = 0; k < k_end; k++) scale[k] += x[m][b * k_end + k] - mean[k];
-    for (ptrdiff_t k = 0; k < k_end; k++) mean[k] += scale[k] * share;
-  }
-  memset(scale, 0, (size_t)k_end * sizeof(float));
-  for (int m = 0; m < n_matrices; m++)
-    for (ptrdiff_t b = 0; b < n.n_images; b++)
-      for (ptrdiff_t k = 0; k < k_end; k++) {
-        float centred = x[m][b * k_end + k] - mean[k];
-        to[m][b * k_end + k] = centred;
-        scale[k] += centred * centred;
-      }
-  for (ptrdiff_t k = 0; k < k_end; k++) scale[k] = 1 / sqrtf(scale[k] * share + EPSILON);
-  for (int m = 0; m < n_matrices; m++)
-    for (ptrdiff_t b = 0; b < n.n_images; b++)
-      for (ptrdiff_t k = 0; k < k_end; k++) to[m][b * k_end + k] *= scale[k];
+static int has_other_classes(const int64_t *y, ptrdiff_t n_images, ptrdiff_t n_classes) {
+  for (ptrdiff_t b = 0; b < n_images; b++)
+    if (y[b] < 0 || y[b] >= n_classes) return 1;
+  return 0;
 }
 
-/* The gradients by what was standardised from those by the result, in their place. */
-static void standardize_gradient(float *const gradients[2], float *const results[2], sizes n,
-                                 const float *scale, float *sum, float *product) {
-  ptrdiff_t k_end = n.n_attributes;
-  float share = 1.0f / (float)(2 * n.n_images);
-  memset(sum, 0, (size_t)k_end * sizeof(float));
-  memset(product, 0, (size_t)k_end * sizeof(float));
-  for (int m = 0; m < 2; m++)
-    for (ptrdiff_t b = 0; b < n.n_images; b++)
-      for (ptrdiff_t k = 0; k < k_end; k++) {
-        float gradient = gradients[m][b * k_end + k];
-        sum[k] += gradient;
-        product[k] += gradient * results[m][b * k_end + k];
-      }
-  for (int m = 0; m < 2; m++)
-    for (ptrdiff_t b = 0; b < n.n_images; b++)
-      for (ptrdiff_t k = 0; k < k_end; k++) {
-        ptrdiff_t i = b * k_end + k;
-        float rest = gradients[m][i] - sum[k] * share - results[m][i] * product[k] * share;
-        gradients[m][i] = scale[k] * rest;
-      }
-}
-
-/* Mean and unbiased variance of all entries. */
-static double variance(const float *x, ptrdiff_t n, double *mean) {
-  double sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-  for (ptrdiff_t i = 0; i < n; i++) sum += x[i];
-  *mean = sum / (double)n;
-  double centre = *mean;
-#pragma omp simd reduction(+ : squares)
-  for (ptrdiff_t i = 0; i < n; i++) squares += (x[i] - centre) * (x[i] - centre);
-  return squares / (double)(n > 1 ? n - 1 : 1);
-}
-
-/* Floats of scratch. */
-EXPORT ptrdiff_t zs_objective_floats(ptrdiff_t n_images, ptrdiff_t n_attributes,
-                                     ptrdiff_t n_classes) {
-  return (4 * n_images + 4) * n_attributes + 4 * n_classes + n_images;
+/* Bytes of scratch of either function below. */
+EXPORT ptrdiff_t zs_objective_bytes(ptrdiff_t n_images, ptrdiff_t n_attributes,
+                                    ptrdiff_t n_classes, ptrdiff_t n_threads) {
+  objective o = {.n_images = n_images, .n_attributes = n_attributes, .n_classes = n_classes};
+  ptrdiff_t of_gradients = n_images * (2 * n_classes + n_attributes) * (ptrdiff_t)sizeof(float);
+  return divide_scratch(&o, n_threads, NULL) + of_gradients;
 }
 
 /* Terms of the objective unless `terms` is NULL, and the gradients of their weighted sum unless
-   `weights` is.
+   `weights` is. `settings` are alpha and the calibration bias.
    Bit i of `wanted` asks for term i. Returns whether a class index is none. */
 EXPORT int zs_objective(const float *s, const float *z, const float *s_other, const float *z_other,
                         const int64_t *y, const float *table, const uint8_t *unseen,
                         const float *settings, ptrdiff_t n_images, ptrdiff_t n_attributes,
-                        ptrdiff_t n_classes, ptrdiff_t wanted, float *scratch, float *terms,
+                        ptrdiff_t n_classes, ptrdiff_t wanted, char *scratch, float *terms,
                         const float *weights, float *by_s, float *by_z, float *by_s_other,
                         float *by_z_other, int n_threads) {
-  (void)n_threads;
-  sizes n = {n_images, n_attributes, n_classes};
-  ptrdiff_t n_entries = n_images * n_attributes, n_scores = n_images * n_classes;
-  float alpha = settings[0], bias = settings[1];
-  double found[N_TERMS] = {0};
-  for (ptrdiff_t b = 0; b < n_images; b++)
-    if (y[b] < 0 || y[b] >= n_classes) return 1;
+  objective o = {.n_images = n_images, .n_attributes = n_attributes, .n_classes = n_classes,
+                 .s = s, .z = z, .s_other = s_other, .z_other = z_other, .y = y, .table = table,
+                 .unseen = unseen, .alpha = settings[0], .bias = settings[1],
+                 .wanted = (unsigned)wanted, .weights = weights, .by_s = by_s, .by_z = by_z,
+                 .by_s_other = by_s_other, .by_z_other = by_z_other};
+  if (has_other_classes(y, n_images, n_classes)) return 1;
+  divide_scratch(&o, n_threads, scratch);
+#pragma omp parallel num_threads(n_threads)
+  evaluate(&o, terms);
+  return 0;
+}
 
-  float *standard[2] = {scratch, scratch + n_entries}, *target = scratch + 2 * n_entries;
-  float *raw_target = target + n_entries, *mean = raw_target + n_entries;
-  float *scale = mean + n_attributes, *sum = scale + n_attributes, *product = sum + n_attributes;
-  float *row = product + n_attributes, *p = row + 2 * n_classes, *shares = p + 2 * n_classes;
-  const float *both[2] = {s, s_other}, *raw[2] = {raw_target, NULL};
-  float *targets[2] = {target, NULL};
-  for (ptrdiff_t b = 0; b < n_images; b++)
-    memcpy(raw_target + b * n_attributes, table + y[b] * n_attributes,
-           (size_t)n_attributes * sizeof(float));
-  if (n_images > 1)
-    standardize(raw, 1, n, targets, mean, scale);
-  else
-    memcpy(target, raw_target, (size_t)n_entries * sizeof(float));
-  standardize(both, 2, n, standard, mean, scale);
-
-  double above = 0, below = 0, gaps = 0, mean_s, mean_target;
-  ptrdiff_t n_above = 1, n_below = 1;
-#pragma omp simd reduction(+ : above, below, gaps, n_above, n_below)
-  for (ptrdiff_t i = 0; i < n_entries; i++) {
-    float difference = standard[0][i] - target[i];
-    float square = difference * difference;
-    n_above += difference > 0;
-    n_below += difference < 0;
-    above += difference > 0 ? square : 0;
-    below += difference > 0 ? 0 : square; /* or not a number */
-    gaps += fabsf(standard[1][i] - difference);
-  }
-  double gap = variance(raw_target, n_entries, &mean_target) - variance(s, n_entries, &mean_s);
-  found[CC] = above / (double)n_above + alpha * below / (double)n_below + fabs(gap);
-  found[SCI] = gaps / (double)n_entries;
-
-  if (weights) {
-    memset(by_z, 0, (size_t)n_scores * sizeof(float));
-    memset(by_z_other, 0, (size_t)n_scores * sizeof(float));
-    float over = 2 * weights[CC] / (float)n_above, under = 2 * alpha * weights[CC] / (float)n_below;
-    float effect = weights[SCI] / (float)n_entries;
-    for (ptrdiff_t i = 0; i < n_entries; i++) {
-      float difference = standard[0][i] - target[i], left = standard[1][i] - difference;
-      float by_effect = left > 0 ? effect : left < 0 ? -effect : 0;
-      by_s[i] = (difference > 0 ? over : under) * difference - by_effect;
-      by_s_other[i] = by_effect;
+/* The same from semantic vectors on: counterfactual vectors are `noise` times the lengths of the
+   embeddings, class scores the products with unit-length `classes`; both are written too. The
+   gradients are those by semantic vectors and lengths. `settings` are alpha, the calibration bias,
+   the scale of scores and the deviation of counterfactual features. */
+EXPORT int zs_objective_of_semantics(
+    const float *s, const float *noise, const float *lengths, const float *classes,
+    const int64_t *y, const float *table, const uint8_t *unseen, const float *settings,
+    ptrdiff_t n_images, ptrdiff_t n_attributes, ptrdiff_t n_classes, ptrdiff_t wanted,
+    char *scratch, float *z, float *s_other, float *z_other, float *terms, const float *weights,
+    float *by_s, float *by_lengths, int n_threads) {
+  if (has_other_classes(y, n_images, n_classes)) return 1;
+  objective o = {.n_images = n_images, .n_attributes = n_attributes, .n_classes = n_classes,
+                 .s = s, .z = z, .s_other = s_other, .z_other = z_other, .y = y, .table = table,
+                 .unseen = unseen, .alpha = settings[0], .bias = settings[1],
+                 .wanted = (unsigned)wanted, .weights = weights, .by_s = by_s};
+  class_scores scores = {n_images, n_attributes, n_classes, classes, settings[2]};
+  float deviation = settings[3];
+  char *rest = scratch + divide_scratch(&o, n_threads, scratch);
+  o.by_z = (float *)rest, o.by_z_other = o.by_z + n_images * n_classes;
+  o.by_s_other = o.by_z_other + n_images * n_classes;
+  ptrdiff_t n_blocks = divide_up(n_images, 4), n_panels = divide_up(n_attributes, WIDTH);
+#pragma omp parallel num_threads(n_threads)
+  {
+#pragma omp for schedule(dynamic, 1)
+    for (ptrdiff_t task = 0; task < 2 * n_blocks; task++) {
+      ptrdiff_t image = task / 2 * 4, n = least(4, n_images - image);
+      if (task % 2 == 0) {
+        zs_score_images(&scores, s, image, n, z);
+        continue;
+      }
+      for (ptrdiff_t b = image; b < image + n; b++)
+        for (ptrdiff_t k = 0; k < n_attributes; k++)
+          s_other[b * n_attributes + k] = deviation * lengths[k] * noise[b * n_attributes + k];
+      zs_score_images(&scores, s_other, image, n, z_other);
     }
-    float *const gradients[2] = {by_s, by_s_other};
-    standardize_gradient(gradients, standard, n, scale, sum, product);
-    float slope = (gap > 0 ? -2.0f : gap < 0 ? 2.0f : 0.0f) * weights[CC];
-    slope /= (float)(n_entries > 1 ? n_entries - 1 : 1);
-    for (ptrdiff_t i = 0; i < n_entries; i++) by_s[i] += slope * (s[i] - (float)mean_s);
+    evaluate(&o, terms);
+#pragma omp barrier
+#pragma omp for schedule(dynamic, 1)
+    for (ptrdiff_t task = 0; task < 2 * n_panels; task++) {
+      ptrdiff_t first = task / 2 * WIDTH, stop = least(n_attributes, first + WIDTH);
+      if (task % 2 == 0) {
+        zs_differentiate_scores(&scores, o.by_z, first, by_s);
+        continue;
+      }
+      zs_differentiate_scores(&scores, o.by_z_other, first, o.by_s_other);
+      for (ptrdiff_t k = first; k < stop; k++) by_lengths[k] = 0;
+      for (ptrdiff_t b = 0; b < n_images; b++)
+        for (ptrdiff_t k = first; k < stop; k++)
+          by_lengths[k] += deviation * o.by_s_other[b * n_attributes + k] * noise[b * n_attributes + k];
+    }
   }
-  for (ptrdiff_t b = 0; b < n_images; b++) {
-    const float *of_image = z + b * n_classes, *other = z_other + b * n_classes;
-    float *by_image = weights ? by_z + b * n_classes : NULL;
-    float *by_other = weights ? by_z_other + b * n_classes : NULL, share = 1.0f / (float)n_images;
-    if (wanted >> CE & 1)
-      found[CE] += cross_entropy(of_image, y[b], n_classes, weights ? weights[CE] * share : 0, p,
-                                 by_image, NULL);
-    for (ptrdiff_t c = 0; c < n_classes; c++) row[c] = of_image[c] - other[c];
-    if (wanted >> TCI & 1)
-      found[TCI] += cross_entropy(row, y[b], n_classes, weights ? weights[TCI] * share : 0, p,
-                                  by_image, by_other);
-  }
-  found[CE] /= (double)n_images;
-  found[TCI] /= (double)n_images;
-  if (wanted >> CAL & 1)
-    found[CAL] = calibration(z, unseen, bias, n, weights ? weights[CAL] : 0, shares, row, p,
-                             weights ? by_z : NULL);
-  for (int i = 0; terms && i < N_TERMS; i++) terms[i] = (float)found[i];
   return 0;
 }

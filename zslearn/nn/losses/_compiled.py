@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from zslearn.nn._kernels import is_allowed
-from zslearn.nn._native import library
+from zslearn.nn._native import Argument, library
 from zslearn.nn._workspace import scratch
 
 if TYPE_CHECKING:
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 __all__ = [
     "TERMS",
     "Constants",
+    "Evaluation",
     "compute_terms",
     "constants_of",
     "evaluate",
     "name_terms",
+    "prepare_evaluation",
+    "serves_objective",
     "serves_terms",
     "weights_of",
 ]
@@ -35,16 +38,24 @@ _WORTH_NUMBERS = 2**12
 _CPU = torch.device("cpu")
 
 
+def serves_objective(n_images: int, n_attributes: int, n_classes: int) -> bool:
+    """Whether there is compiled code for a batch of this size, and worth calling."""
+    if n_images * (n_attributes + n_classes) < _WORTH_NUMBERS:
+        return False
+    return is_allowed("native") and library() is not None
+
+
 def serves_terms(*matrices: Tensor) -> bool:
     """Whether :func:`compute_terms` takes these matrices, of a row for each image."""
-    if torch.compiler.is_compiling() or sum(x.numel() for x in matrices[:2]) < _WORTH_NUMBERS:
+    if torch.compiler.is_compiling():
         return False
     if any(x.dtype != torch.float32 or x.device.type != "cpu" or x.ndim != 2 for x in matrices):
         return False
     # The values of torch.func's transforms have no memory to point at.
     if any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in matrices):
         return False
-    return is_allowed("native") and library() is not None
+    (n_images, n_attributes), n_classes = matrices[0].shape, matrices[1].shape[1]
+    return serves_objective(n_images, n_attributes, n_classes)
 
 
 class Constants(NamedTuple):
@@ -55,7 +66,7 @@ class Constants(NamedTuple):
     y : Tensor of shape (B,), int64
     table : Tensor of shape (C, K)
     unseen : Tensor of shape (C,), bool
-    settings : Tensor of shape (2,)
+    settings : tuple of two floats
         alpha and the calibration bias.
     wanted : tuple of str
         Names of terms.
@@ -64,20 +75,20 @@ class Constants(NamedTuple):
     y: Tensor
     table: Tensor
     unseen: Tensor
-    settings: Tensor
+    settings: tuple[float, float]
     wanted: tuple[str, ...]
 
 
 def constants_of(criterion: CVsCLoss, y: Tensor) -> Constants:
     """Gather what the objective of a batch of classes y compares with."""
-    settings = torch.tensor((criterion.correlation.alpha, criterion.calibration.bias))
+    settings = float(criterion.correlation.alpha), float(criterion.calibration.bias)
     table, unseen = criterion.class_attributes, criterion.unseen
     return Constants(y, table, unseen, settings, criterion.term_names)
 
 
-def weights_of(criterion: CVsCLoss) -> Tensor:
+def weights_of(criterion: CVsCLoss) -> tuple[float, ...]:
     """Weights in the order of ``TERMS``, those of terms that are left out included."""
-    return torch.tensor([float(criterion.weights[name]) for name in TERMS])
+    return tuple(float(criterion.weights[name]) for name in TERMS)
 
 
 def name_terms(together: Tensor, wanted: tuple[str, ...]) -> dict[str, Tensor]:
@@ -116,8 +127,8 @@ class _Objective(torch.autograd.Function):
         output = tuple(x.contiguous() for x in (s, z, s_other, z_other))
         terms = torch.empty(len(TERMS))
         evaluate(output, constants, terms=terms)
-        ctx.save_for_backward(*output, *constants[:4])
-        ctx.wanted = constants.wanted
+        ctx.save_for_backward(*output, *constants[:3])
+        ctx.others = constants[3:]
         return terms
 
     @staticmethod
@@ -125,8 +136,7 @@ class _Objective(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         results = tuple(torch.empty_like(x) for x in saved[:4])
-        y, table, unseen, settings = saved[4:]
-        constants = Constants(y, table, unseen, settings, ctx.wanted)
+        constants = Constants(*saved[4:], *ctx.others)
         evaluate(saved[:4], constants, weights=gradients[0].contiguous(), results=results)
         return *results, None
 
@@ -153,23 +163,122 @@ def evaluate(
     results : sequence of four Tensors
         Get the gradients by the output, if there are weights.
     """
+    _prepare("objective", output, constants, output, (), (terms, weights, *results))()
+
+
+class Evaluation(NamedTuple):
+    """The objective of semantic vectors, and what is computed on the way.
+
+    Attributes
+    ----------
+    terms : Tensor of shape (5,)
+        In the order of ``TERMS``; zero what is not wanted.
+    logits, counterfactual_logits : Tensor of shape (B, C)
+    counterfactual_semantics : Tensor of shape (B, K)
+    by_semantics : Tensor of shape (B, K)
+        Gradient of the weighted sum of the terms by the semantic vectors.
+    """
+
+    terms: Tensor
+    logits: Tensor
+    counterfactual_logits: Tensor
+    counterfactual_semantics: Tensor
+    by_semantics: Tensor
+
+
+def prepare_evaluation(
+    semantics: Tensor,
+    noise: Tensor,
+    lengths: Tensor,
+    classes: Tensor,
+    constants: Constants,
+    *,
+    scale: float,
+    deviation: float,
+    weights: tuple[float, ...],
+    by_lengths: Tensor,
+) -> tuple[Evaluation, Callable[[], None]]:
+    """Prepare a call from semantic vectors to the gradients by them.
+
+    It computes counterfactuals and class scores, the terms of the objective, and the gradients of
+    their weighted sum.
+
+    Parameters
+    ----------
+    semantics : Tensor of shape (B, K), float32, contiguous
+    noise : Tensor of shape (B, K), float32, contiguous
+        Standard normal: the counterfactual is the product of noise, lengths and deviation.
+    lengths : Tensor of shape (K,), float32, contiguous
+        Of the embeddings.
+    classes : Tensor of shape (C, K), float32
+        Class attributes of unit length.
+    constants : Constants
+        Of these, a call reads y anew.
+    scale : float
+        Of the class scores.
+    deviation : float
+        Standard deviation of the counterfactual features.
+    weights : tuple of five floats
+        Of the terms.
+    by_lengths : Tensor of shape (K,), float32, contiguous
+        Gets the gradient by the lengths.
+
+    Returns
+    -------
+    Evaluation
+        What each call writes anew.
+    callable
+        Raises as :func:`compute_terms` does.
+    """
+    scores = len(semantics), len(classes)
+    found = Evaluation(
+        terms=torch.empty(len(TERMS)),
+        logits=torch.empty(scores),
+        counterfactual_logits=torch.empty(scores),
+        counterfactual_semantics=torch.empty_like(semantics),
+        by_semantics=torch.empty_like(semantics),
+    )
+    z, z_other, s_other = found[1:4]
+    call = _prepare(
+        "objective_of_semantics",
+        (semantics, z, s_other, z_other),
+        constants,
+        (semantics, noise, lengths, classes.contiguous()),
+        (scale, deviation),
+        (z, s_other, z_other, found.terms, weights, found.by_semantics, by_lengths),
+    )
+    return found, call
+
+
+def _prepare(
+    name: str,
+    output: Sequence[Tensor],
+    constants: Constants,
+    inputs: Sequence[Tensor],
+    settings: tuple[float, ...],
+    results: Sequence[Argument],
+) -> Callable[[], None]:
     compiled = library()
     assert compiled is not None
     _check(output, constants)
-    dtypes = torch.int64, torch.float32, torch.bool, torch.float32
-    tensors = [x.to(d).contiguous() for x, d in zip(constants[:4], dtypes, strict=True)]
+    dtypes = torch.int64, torch.float32, torch.bool
+    tensors = [x.to(d).contiguous() for x, d in zip(constants[:3], dtypes, strict=True)]
     wanted = sum(1 << i for i, name in enumerate(TERMS) if name in constants.wanted)
     sizes = *output[0].shape, output[1].shape[1]
-    space = scratch("objective", (compiled.size("objective_floats", *sizes),), torch.float32, _CPU)
-    failed = compiled.call(
-        "objective", *output, *tensors, *sizes, wanted, space, terms, weights, *results
-    )
-    if failed:
-        y = constants.y
-        raise IndexError(
-            f"y holds class indices from {int(y.min())} to {int(y.max())}, there are {sizes[2]} "
-            "classes"
-        )
+    n_bytes = compiled.size("objective_bytes", *sizes, torch.get_num_threads())
+    space = scratch("objective", (n_bytes,), torch.uint8, _CPU)
+    settings = *constants.settings, *settings
+    call = compiled.prepare(name, *inputs, *tensors, settings, *sizes, wanted, space, *results)
+
+    def call_and_check() -> None:
+        if call():
+            y = constants.y
+            raise IndexError(
+                f"y holds class indices from {int(y.min())} to {int(y.max())}, there are "
+                f"{sizes[2]} classes"
+            )
+
+    return call_and_check
 
 
 def _check(output: Sequence[Tensor], constants: Constants) -> None:

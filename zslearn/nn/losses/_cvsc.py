@@ -204,7 +204,7 @@ class CVsCLoss(nn.Module):
             total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         else:
             terms = name_terms(together, self.term_names)
-            total = together @ weights_of(self)
+            total = together @ torch.tensor(weights_of(self))
         return {"loss": total, **terms}
 
     def terms(

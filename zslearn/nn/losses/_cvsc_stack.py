@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zslearn.nn.losses._compiled import serves_terms
 from zslearn.nn.losses._cvsc import CVsCLoss
 
 __all__ = ["CVsCLossStack"]
@@ -17,7 +18,7 @@ class CVsCLossStack:
     """Evaluate m objectives on the outputs of m networks.
 
     Objectives that differ in nothing but the size of their weights are evaluated as one, by
-    ``torch.vmap``.
+    ``torch.vmap``, unless there is compiled code for them, which takes each in turn.
 
     Parameters
     ----------
@@ -99,9 +100,10 @@ class CVsCLossStack:
             ) -> dict[str, Tensor]:
                 return criterion.terms((s, z, s_other, z_other), y)
 
-            if len(rows) == 1:
-                found = evaluate(*(part[0] for part in inputs))
-                values = {name: term.unsqueeze(0) for name, term in found.items()}
+            compiled = has_other and criterion.is_released_form
+            if len(rows) == 1 or (compiled and serves_terms(*(part[0] for part in inputs))):
+                each = [evaluate(*parts) for parts in zip(*inputs, strict=True)]
+                values = {name: torch.stack([found[name] for found in each]) for name in each[0]}
             else:
                 values = torch.vmap(evaluate)(*inputs)
             totals = (weights * torch.stack(list(values.values()), dim=1)).sum(dim=1)
