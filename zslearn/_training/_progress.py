@@ -45,6 +45,10 @@ class FitTask:
             self.context = estimator._init_callback_context(max_subtasks=n_epochs)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the data: a net that is saved while it trains holds its tasks."""
+        return self.__dict__ | {"data": {}, "context": None}
+
     @property
     def in_search(self) -> bool:
         """Whether the fit belongs to a search, which an interrupt is meant to end as a whole."""
@@ -74,6 +78,10 @@ class EpochTasks(Callback):
     def __init__(self, task: FitTask) -> None:
         self.task = task
         self.context: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the subtask, which ends with the epoch."""
+        return self.__dict__ | {"context": None}
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Open a subtask."""
