@@ -92,7 +92,7 @@ class LiteralCVsC:
         loss = self.loss(normalize(X[rows], dim=2), y[rows])
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return loss.item()
 
     def predict(self, X: Tensor, batch_size: int) -> Tensor:
         """Class logits of float32 regions (n, R, D), a batch at a time."""
