@@ -8,7 +8,7 @@ import torch
 from zslearn.nn import CVsCLoss
 from zslearn.nn._native import library, why_not
 from zslearn.nn.functional import attention_backend
-from zslearn.nn.losses import _compiled, _cvsc
+from zslearn.nn.losses import ConditionalCorrelationLoss, _compiled, _cvsc
 from zslearn.nn.losses._cvsc_stack import CVsCLossStack
 
 needs_compiled = pytest.mark.skipif(library() is None, reason=why_not() or "there is compiled code")
@@ -249,6 +249,30 @@ def test_other_objectives_are_not_served(calls, name):
     compute(problem, **options)
     assert calls == []
     compute(problem)
+    assert len(calls) == 1
+
+
+class Doubled(ConditionalCorrelationLoss):
+    """A term of somebody's own."""
+
+    def forward(self, *arguments):
+        return 2 * super().forward(*arguments)
+
+
+@needs_compiled
+def test_changed_criteria_are_not_served(calls):
+    problem = draw()
+    output = tuple(problem.output)
+    criterion = CVsCLoss(problem.table, problem.unseen)
+    terms = criterion(output, problem.y)
+    assert len(calls) == 1
+    criterion.semantic_intervention.norm = "squared"
+    changed = criterion(output, problem.y)
+    assert changed["sci"] != pytest.approx(terms["sci"].item(), rel=1e-2)
+    criterion.semantic_intervention.norm = "mean_absolute"
+    criterion.correlation = Doubled()
+    doubled = criterion(output, problem.y)
+    assert doubled["cc"] == pytest.approx(2 * terms["cc"].item(), rel=1e-5)
     assert len(calls) == 1
 
 

@@ -313,3 +313,29 @@ def test_finite_at_extremes(form, counterfactual, extreme):
     assert all(torch.isfinite(term) for term in terms.values()), terms
     for parameter in network.parameters():
         assert torch.isfinite(parameter.grad).all()
+
+
+PARTS = {
+    "cal": "calibration",
+    "cc": "correlation",
+    "sci": "semantic_intervention",
+    "tci": "target_intervention",
+}
+
+
+@pytest.mark.parametrize("term", PARTS)
+@pytest.mark.parametrize("n_attributes", [5, 200])  # the latter for compiled code
+def test_hooks_of_terms_are_called(n_attributes, term):
+    table = torch.rand(56, n_attributes)
+    criterion = CVsCLoss(table, torch.arange(56) >= 40)
+    output = [torch.randn(16, n) for n in (n_attributes, 56, n_attributes, 56)]
+    y = torch.randint(40, (16,))
+    expected, seen = criterion(tuple(output), y), []
+    part = getattr(criterion, PARTS[term])
+    handle = part.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    terms = criterion(tuple(output), y)
+    assert [found.item() for found in seen] == [terms[term].item()]
+    torch.testing.assert_close(terms[term], expected[term], rtol=1e-5, atol=1e-6)
+    handle.remove()
+    criterion(tuple(output), y)
+    assert len(seen) == 1

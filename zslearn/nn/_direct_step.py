@@ -24,6 +24,7 @@ from zslearn.nn._kernels._compiled_projection import (
 )
 from zslearn.nn._network import CVsCNetwork
 from zslearn.nn._semantic_attention import project_attributes
+from zslearn.nn._watched import is_watched
 from zslearn.nn._workspace import scratch
 from zslearn.nn.losses import CVsCLoss
 from zslearn.nn.losses._compiled import (
@@ -51,7 +52,7 @@ def serves_steps(network: nn.Module, criterion: nn.Module, regions: Tensor, larg
     # Others may compute something else, or watch.
     if type(network) is not CVsCNetwork or type(criterion) is not CVsCLoss:
         return False
-    if any(map(_is_watched, (network, *criterion.modules()))) or not torch.is_grad_enabled():
+    if any(map(is_watched, (network, *criterion.modules()))) or not torch.is_grad_enabled():
         return False
     if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in network.parameters()):
         return False
@@ -215,20 +216,3 @@ class _Calls(NamedTuple):
 def _scratch(use: str, shape: tuple[int, ...]) -> Tensor:
     """Memory that means nothing between steps: those of other nets share it."""
     return scratch(use, shape, torch.bfloat16, torch.device("cpu"))
-
-
-def _is_watched(module: nn.Module) -> bool:
-    """Whether somebody is called when a module is, or when any is, or in its place."""
-    general = torch.nn.modules.module
-    return bool(
-        "forward" in vars(module)
-        or module._compiled_call_impl is not None
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or general._global_forward_hooks
-        or general._global_forward_pre_hooks
-        or general._global_backward_hooks
-        or general._global_backward_pre_hooks
-    )

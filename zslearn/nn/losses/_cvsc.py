@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from zslearn.nn._watched import is_watched
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._compiled import (
     compute_terms,
@@ -22,6 +23,16 @@ from zslearn.nn.losses._standardize import standardize, standardize_target
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = ["CVsCLoss"]
+
+_PARTS = {
+    CalibrationLoss,
+    ConditionalCorrelationLoss,
+    SemanticInterventionLoss,
+    TargetInterventionLoss,
+}
+
+# The options of correlation and semantic intervention in the released form.
+_RELEASED = (True, "mean_squared", "variance", "absolute", "batch", True, "mean_absolute", 0)
 
 
 class CVsCLoss(nn.Module):
@@ -132,15 +143,6 @@ class CVsCLoss(nn.Module):
             standardize=standardize, norm=intervention_norm, effect_weight=effect_weight
         )
         self.target_intervention = TargetInterventionLoss()
-        self._has_released_options = (
-            standardize
-            and (correlation_norm, spread, spread_norm) == ("mean_squared", "variance", "absolute")
-            and (spread_over, intervention_norm, effect_weight) == ("batch", "mean_absolute", 0)
-        )
-        self.options = (
-            *(alpha, calibration_bias, standardize, correlation_norm, spread, spread_norm),
-            *(spread_over, intervention_norm, effect_weight),
-        )
 
     def set_unseen(self, unseen: Tensor) -> None:
         """Replace the mark of unseen classes, as when pictures of further classes arrive.
@@ -248,9 +250,19 @@ class CVsCLoss(nn.Module):
         return compute_terms((s, z, s_other, z_other), constants_of(self, y))
 
     @property
+    def options(self) -> tuple[Any, ...]:
+        """What the terms are, but for their weights."""
+        cc, sci = self.correlation, self.semantic_intervention
+        of_cc = cc.standardize, cc.norm, cc.spread, cc.spread_norm, cc.spread_over
+        of_sci = sci.standardize, sci.norm, sci.effect_weight
+        return cc.alpha, self.calibration.bias, *of_cc, *of_sci
+
+    @property
     def is_released_form(self) -> bool:
         """Whether the terms are those that are computed together, by compiled code."""
-        return self._has_released_options and {"cc", "sci"} <= set(self.term_names)
+        if not {"cc", "sci"} <= set(self.term_names):
+            return False
+        return _are_plain(*self.children()) and self.options[2:] == _RELEASED
 
     def _compute_each(
         self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
@@ -268,8 +280,9 @@ class CVsCLoss(nn.Module):
             terms["ce"] = cross_entropy(z, y)
         if "cal" in names:
             terms["cal"] = self.calibration(z, self.unseen)
-        shares = {"cc", "sci"} <= set(names) and self.correlation.standardize
-        if shares and s_other is not None:
+        pair = self.correlation, self.semantic_intervention
+        shares = {"cc", "sci"} <= set(names) and _are_plain(*pair)
+        if shares and s_other is not None and all(part.standardize for part in pair):
             # Both compare the same standardised values.
             s_std, other_std = standardize(torch.cat([s, s_other])).chunk(2)
             t_std = standardize_target(target)
@@ -283,3 +296,8 @@ class CVsCLoss(nn.Module):
         if "tci" in names:
             terms["tci"] = self.target_intervention(z, z_other, y)
         return terms
+
+
+def _are_plain(*parts: nn.Module) -> bool:
+    """Whether nobody would see a difference if they were not called."""
+    return all(type(part) in _PARTS and not is_watched(part) for part in parts)
