@@ -78,12 +78,13 @@ def fit_many(
     **What is shared.** All settings that agree in ``batch_size``, ``max_epochs``, ``precision``,
     ``device``, ``attribute_dim`` and the batches are one stack: a batch is gathered once and
     multiplied once with the queries and embeddings of all, and objectives that differ in nothing
-    but non-zero weights are evaluated as one. Where a step of one setting keeps all cores of a CPU
-    busy by itself (compiled code multiplies bfloat16), the settings take their steps on a batch in
-    turn instead. Where settings differ in these, each group of equals is a stack. Fitted one by one
-    are settings with ``early_stopping``, ``callbacks``, ``precision="float16"`` or an optimiser
-    class of one's own. A stack is divided so that the product of a batch takes at most 256 MiB;
-    beside it, memory holds the weights, gradients and optimiser states of all settings.
+    but non-zero weights are evaluated as one. Where settings differ in these, each group of equals
+    is a stack. Where a step of one setting keeps all cores of a CPU busy by itself (compiled code
+    multiplies bfloat16), the settings of a stack take their steps on a batch in turn instead.
+    Fitted one by one are settings with ``early_stopping``, ``callbacks``, ``precision="float16"``
+    or an optimiser class of one's own. A stack is divided so that the product of a batch takes at
+    most 256 MiB; beside it, memory holds the weights, gradients and optimiser states of all
+    settings.
 
     **Equality.** A stack computes what separate fits compute, sum by sum. How a product adds up
     depends on the library below and may depend on its shape, so results are equal to float32
