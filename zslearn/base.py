@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import (
     check_class_attributes,
     check_labels_of,
@@ -28,10 +29,10 @@ __all__ = ["ZeroShotClassifierMixin", "check_class_attributes", "is_row_source"]
 class ZeroShotClassifierMixin(ClassifierMixin):
     """Mixin of zero-shot classifiers: prediction over any candidates from class scores.
 
-    A subclass implements ``fit``, which sets `classes_`, `seen_classes_`, `unseen_classes_`,
-    `class_attributes_` and `n_features_in_`, and ``_class_scores(X, table)``, the uncalibrated
-    scores of the classes of any table with the fitted attributes. A subclass with a parameter
-    ``delta`` is calibrated by it, on the scale its parameter ``delta_scale`` names.
+    A subclass implements ``fit``, which checks its input by ``_check_fit`` and ends with
+    ``_set_classes``, and ``_class_scores(X, table)``, the uncalibrated scores of the classes of
+    any table with the fitted attributes. A subclass with a parameter ``delta`` is calibrated by
+    it, on the scale its parameter ``delta_scale`` names.
 
     See Also
     --------
@@ -44,14 +45,11 @@ class ZeroShotClassifierMixin(ClassifierMixin):
 
     >>> import numpy as np
     >>> from sklearn.base import BaseEstimator
-    >>> from zslearn.base import ZeroShotClassifierMixin, check_class_attributes
+    >>> from zslearn.base import ZeroShotClassifierMixin
     >>> class BestAgreement(ZeroShotClassifierMixin, BaseEstimator):
     ...     def fit(self, X, y, class_attributes=None):
-    ...         X, y = self._check_X_y(X, y, reset=True)
-    ...         self.class_attributes_ = check_class_attributes(class_attributes, y)
-    ...         self.classes_ = np.array(self.class_attributes_.labels)
-    ...         self.seen_classes_ = np.unique(y)
-    ...         self.unseen_classes_ = np.setdiff1d(self.classes_, self.seen_classes_)
+    ...         X, y, classes = self._check_fit(X, y, class_attributes)
+    ...         self._set_classes(classes)
     ...         return self
     ...
     ...     def _class_scores(self, X, table):
@@ -129,6 +127,20 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         X = self._check_X(X, reset=reset)
         return X, check_labels_of(name, X, y)
+
+    def _check_fit(
+        self, X: Any, y: Any, class_attributes: Any
+    ) -> tuple[Any, NDArray[Any], DescribedClasses]:
+        """Check what `fit` was given; the samples, their labels, and the classes."""
+        X, y = self._check_X_y(X, y, reset=True)
+        return X, y, DescribedClasses.of(class_attributes, y)
+
+    def _set_classes(self, classes: DescribedClasses) -> None:
+        """Become fitted on these classes: the one place where these attributes are set."""
+        self.class_attributes_ = classes.table
+        self.classes_ = classes.labels
+        self.seen_classes_ = classes.seen_labels
+        self.unseen_classes_ = classes.unseen_labels
 
     # -- prediction ----------------------------------------------------------------------------
 
