@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["compute_dtype", "has_fast_bfloat16", "resolve_device"]
+__all__ = ["WORTH_HALF", "WORTH_THREADS", "compute_dtype", "has_fast_bfloat16", "resolve_device"]
 
 # Below this many multiply-adds in one product with a batch, converting to half precision and
 # back costs more than the product saves.
-_WORTH_HALF = 2**26
+WORTH_HALF = 2**26
+
+# Below this many, threads wait for each other longer than they compute.
+WORTH_THREADS = 2**26
 
 _DTYPES = {
     "float32": torch.float32,
@@ -76,7 +79,7 @@ def compute_dtype(precision: str, device: torch.device, work: int) -> torch.dtyp
     """
     if precision != "auto":
         return _DTYPES[precision]
-    return torch.bfloat16 if work >= _WORTH_HALF and has_fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if work >= WORTH_HALF and has_fast_bfloat16(device) else torch.float32
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch.callbacks import Callback
+from torch import Tensor
 
-from zslearn._training._rows import RegionRows
+from zslearn._data._rows import RegionRows
+from zslearn._described_classes import DescribedClasses
+from zslearn._training._callbacks import TrainingCallback
 from zslearn.metrics import ausuc_score
 
 __all__ = ["HeldOutMonitor", "hold_out_classes"]
@@ -65,7 +67,7 @@ def hold_out_classes(
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-class HeldOutMonitor(Callback):
+class HeldOutMonitor(TrainingCallback):
     """Record the area under the seen-unseen curve of held-out samples, and stop when it rests.
 
     Parameters
@@ -74,8 +76,10 @@ class HeldOutMonitor(Callback):
         The held-out samples.
     y : ndarray of shape (n_held_out,)
         Their labels.
-    classes, seen_classes : ndarray
-        All classes of the fold in the order of the network's logits, and those trained on.
+    classes : DescribedClasses
+        Those of the fold.
+    table : Tensor of shape (n_classes, n_attributes)
+        Their values, on the device.
     patience : int
         Epochs without a new best after which training stops.
     keep_weights : bool
@@ -93,14 +97,15 @@ class HeldOutMonitor(Callback):
         self,
         regions: RegionRows,
         y: NDArray[Any],
-        classes: NDArray[Any],
-        seen_classes: NDArray[Any],
+        classes: DescribedClasses,
+        table: Tensor,
         patience: int,
         keep_weights: bool,
     ) -> None:
         self.regions = regions
         self.y = y
-        self.known = {"classes": classes, "seen_classes": seen_classes}
+        self.known = {"classes": classes.labels, "seen_classes": classes.seen_labels}
+        self.table = table
         self.patience = patience
         self.keep_weights = keep_weights
         self.scores: list[float] = []
@@ -111,11 +116,11 @@ class HeldOutMonitor(Callback):
         """Score the held-out samples."""
         module = net.module_.eval()
         logits = []
-        with torch.inference_mode():
-            n_values = self.regions.shape[1] * module.n_attributes
+        with torch.inference_mode(), net.autocast(self.regions.dtype):
+            score_of = module.scorer(self.table, self.regions.dtype)
+            n_values = self.regions.shape[1] * self.table.shape[1]
             for _, regions in self.regions.take_chunks(8 * n_values):
-                semantics = module.semantics(regions)
-                logits.append(module.class_scores(semantics).float().cpu().numpy())
+                logits.append(score_of(regions).float().cpu().numpy())
         score = ausuc_score(self.y, np.concatenate(logits), **self.known)
         net.history.record("valid_ausuc", score)
         self.scores.append(score)

@@ -5,99 +5,66 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from contextlib import ExitStack
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from skorch.callbacks import Callback, GradientNormClipping
-from torch import nn
+from skorch.callbacks import Callback
 
-from zslearn._training._device import resolve_device
+from zslearn._data._rows import TrainingBatches
+from zslearn._described_classes import DescribedClasses
+from zslearn._training._contract import check_learner
+from zslearn._training._device import WORTH_THREADS, resolve_device
 from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
-from zslearn._training._inference import BatchedInference, device_of
-from zslearn._training._net import ZeroShotNet, attached
-from zslearn._training._optimizers import OPTIMIZERS, optimizer_options
+from zslearn._training._learner import Learner, learned_state, take_over
+from zslearn._training._net import LearnerNet, attached
+from zslearn._training._optimizers import LearningRate, optimizer_options
+from zslearn._training._parameters import TrainingParameters
+from zslearn._training._prediction import BatchedPrediction, device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
-from zslearn._training._rows import TrainingBatches
-from zslearn._training._schedule import LearningRate
+from zslearn._training._randomness import seeded
 from zslearn._training._sharing import ThreadShare, take_turn
-from zslearn.attributes import ClassAttributes
+from zslearn._training._stopping import HeldOutStopping
 from zslearn.base import check_class_attributes
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 
-__all__ = ["DeepZeroShotClassifier", "check_weights"]
+__all__ = ["DeepZeroShotClassifier"]
 
 
-class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimator):
-    """Base of estimators that train a torch module on region features by batches.
+class DeepZeroShotClassifier(BatchedPrediction, CallbackSupportMixin, TrainingParameters):
+    """Base of estimators that train a learner on features by batches.
 
-    A subclass names its parameters in ``__init__`` (those used here among them) and implements
-    ``_network(table)`` and ``_criterion(table, unseen)``, each a class and its keyword arguments.
-
-    The network is called as ``network(regions, generator=...)`` in training; its constructor also
-    takes ``n_features`` and ``seed``; it has ``n_attributes`` and the methods
-    ``attribute_weights(dtype)``, ``semantics(regions, weights=None)`` and
-    ``class_scores(semantics, class_attributes=None)``, linear in the semantics. The criterion is
-    called with the network's output and class indices, and returns a dict of the terms of the
-    loss, among them "loss", their sum.
+    A subclass names its own parameters in ``__init__``, its `Learner` in ``_learner_type``, and
+    implements ``_learner_params(classes)``, the learner's keyword arguments besides ``n_features``.
 
     Attributes
     ----------
-    net_ : ZeroShotNet
+    net_ : LearnerNet
         The skorch net; ``net_.history`` holds the loss terms of every epoch and batch.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "betas": [tuple, list],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
-        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "refit": ["boolean"],
-        "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
-        "device": [str, torch.device],
-        "keep_regions": ["boolean", StrOptions({"auto"})],
-        "callbacks": [list, None],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-        "batch_random_state": ["random_state"],
-        "delta": [Interval(Real, None, None, closed="neither")],
-        "delta_scale": [StrOptions({"probability", "logit"})],
-    }
+    # Options of the optimiser that a method usually has, where the optimiser knows them.
+    _optimizer_options: ClassVar[dict[str, Any]] = {}
 
-    net_: ZeroShotNet
+    net_: LearnerNet
     validation_scores_: list[float]
     validation_history_: Any
     best_epoch_: int
 
     @abstractmethod
-    def _network(self, table: ClassAttributes) -> tuple[type[nn.Module], dict[str, Any]]:
-        """Class and arguments of the network, without its width and seed."""
-
-    @abstractmethod
-    def _criterion(
-        self, table: ClassAttributes, unseen: NDArray[np.bool_]
-    ) -> tuple[type[nn.Module], dict[str, Any]]:
-        """Class and arguments of the criterion."""
+    def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
+        """Keyword arguments of the learner for these classes, without its width."""
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
         """Train on samples of the seen classes.
 
         Parameters
@@ -123,7 +90,8 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
         ValueError
             If labels are not described, features are NaN or infinite, or shapes disagree.
         NonFiniteLossError
-            If the loss becomes NaN or infinite. The estimator is then not fitted.
+            If the loss becomes NaN or infinite. The estimator is then not fitted; with
+            `warm_start`, it is as it was before.
         """
         warm = self.warm_start and hasattr(self, "net_")
         if warm and self.early_stopping:
@@ -131,38 +99,50 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
                 "warm_start=True continues with all samples, early_stopping=True starts anew "
                 "without some of them: set one of the two to False."
             )
-        if not warm:
-            self.__dict__.pop("net_", None)  # should this fit fail, none before it stands in
-        X, y = self._check_X_y(X, y, reset=not warm)
-        table = check_class_attributes(class_attributes, y)
-        if warm and table != self.class_attributes_:
+        if warm:
+            self._fit_on(X, y, class_attributes)
+            return self
+        self._forget()  # should this fit fail, none before it stands in
+        try:
+            self._fit_anew(X, y, class_attributes)
+        except BaseException:
+            self._forget()
+            raise
+        return self
+
+    def _fit_on(self, X: Any, y: Any, class_attributes: Any) -> None:
+        """Continue with the weights of the last fit."""
+        X, y = self._check_X_y(X, y, reset=False)
+        classes = DescribedClasses.of(class_attributes, y)
+        if classes.table != self.class_attributes_:
             raise ValueError(
                 "warm_start=True continues the last training, so class_attributes must be equal "
                 "to those of the last fit. Set warm_start=False to start anew."
             )
-        epochs = self.max_epochs
-        searching = self.early_stopping
-        task = FitTask(self, epochs * (1 + (searching and self.refit)), X, y)
-        if searching:
-            stopped = self._train_held_out(X, y, table, task)
-            if self.refit and not stopped.interrupted_:
-                net = self._new_net(table, y)
-                self._train(net, X, y, table, self.best_epoch_, task)
-        else:
-            for name in ("validation_scores_", "validation_history_", "best_epoch_"):
-                self.__dict__.pop(name, None)
-            net = self.net_ if warm else self._new_net(table, y)
-            self._train(net, X, y, table, epochs, task)
+        task = FitTask(self, self.max_epochs, X, y)
+        self._continue(X, y, classes, self.max_epochs, task, self.learning_rate_schedule)
         task.end()
-        return self
+
+    def _fit_anew(self, X: Any, y: Any, class_attributes: Any) -> None:
+        X, y, classes = self._check_fit(X, y, class_attributes)
+        stopping = self._stopping()
+        task = FitTask(self, self.max_epochs * (1 + bool(stopping and stopping.refit)), X, y)
+        if stopping is None:
+            self._train(self._new_net(classes), X, y, classes, self.max_epochs, task)
+        else:
+            stopped = self._train_held_out(X, y, classes, task, stopping)
+            if stopping.refit and not stopped.interrupted_:
+                self._train(self._new_net(classes), X, y, classes, self.best_epoch_, task)
+        task.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, *, classes: Any = None, class_attributes: Any = None
-    ) -> Any:
+    ) -> Self:
         """Train for one pass over some samples, continuing from the weights reached.
 
-        The learning rate is constant and the optimiser's state is kept between calls.
+        The learning rate is constant and the optimiser's state is kept between calls. A call that
+        is refused leaves the estimator as it was.
 
         Parameters
         ----------
@@ -187,11 +167,6 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
             table = check_class_attributes(class_attributes, y, may_be_cut=False)
         elif not first:
             table = self.class_attributes_
-        elif hasattr(self, "class_attributes_"):
-            raise ValueError(
-                "The last training failed and left no model to continue: pass class_attributes "
-                "(or classes) to partial_fit again, or call fit."
-            )
         else:
             table = check_class_attributes(None, y if classes is None else np.asarray(classes))
         if classes is not None and (extra := np.setdiff1d(classes, table.labels)).size:
@@ -204,45 +179,79 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
                 "class_attributes differs from that of the first call to partial_fit; call fit to "
                 "start anew."
             )
-        net = self._new_net(table, y) if first else self.net_
+        described = DescribedClasses(table, np.isin(table.labels, y))
+        described.targets(y)  # an error if one is not described
         task = FitTask(self, 1, X, y)
-        self._train(net, X, y, table, 1, task, schedule="constant")
+        if first:
+            try:
+                self._train(self._new_net(described), X, y, described, 1, task, schedule="constant")
+            except BaseException:
+                self._forget()
+                raise
+        else:
+            self._continue(X, y, described, 1, task, "constant")
         task.end()
         return self
 
     # -- the parts of a fit --------------------------------------------------------------------
 
-    def _train(
+    def _forget(self) -> None:
+        """Be as before any fit."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+
+    def _stopping(self) -> HeldOutStopping | None:
+        if isinstance(self.early_stopping, HeldOutStopping):
+            self.early_stopping._validate_params()
+            return self.early_stopping
+        return HeldOutStopping() if self.early_stopping else None
+
+    def _continue(
         self,
-        net: ZeroShotNet,
         X: Any,
         y: NDArray[Any],
-        table: ClassAttributes,
+        classes: DescribedClasses,
         epochs: int,
         task: FitTask,
+        schedule: str,
+    ) -> None:
+        """Go on with the net there is, or leave all as it was."""
+        seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
+        with _unchanged_if_refused(self):
+            net = self._rebuild(DescribedClasses(classes.table, seen))
+            self._train(net, X, y, classes, epochs, task, schedule=schedule, seen=seen)
+
+    def _train(
+        self,
+        net: LearnerNet,
+        X: Any,
+        y: NDArray[Any],
+        classes: DescribedClasses,
+        epochs: int,
+        task: FitTask,
+        *,
         rows: NDArray[np.intp] | None = None,
         schedule: str | None = None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> None:
         """Train a net and become fitted with it; `rows` picks those of X that belong to `y`."""
-        targets = table.index_of(y).astype(np.int64)
-        seen = np.zeros(table.n_classes, dtype=bool)
-        seen[targets] = True
-        if hasattr(self, "net_"):
-            seen |= np.isin(table.labels, self.seen_classes_)
-            self._update(net, table, ~seen)
         net.max_epochs = epochs
         before = len(net.history)
-        with take_turn(device_of(net)):  # also for the copy of the regions
-            regions = self._regions(
-                X, table, device_of(net), rows=rows, keep=epochs > 1 and self.keep_regions
-            )
-            batches = TrainingBatches(regions, targets, self.batch_size, net.batch_seed)
-            try:
-                self._run(net, batches, epochs, schedule or self.learning_rate_schedule, task)
-                check_weights(net)
-            except NonFiniteLossError:
-                self.__dict__.pop("net_", None)
-                raise
+        with take_turn(device_of(net)):  # also for the copy of the rows
+            regions = self._rows(X, classes.table, device_of(net), rows=rows, keep=epochs > 1)
+            batches = TrainingBatches(regions, classes.targets(y), self.batch_size, net.seed)
+            net.precision = regions.dtype
+            if net.module_.autocast and regions.dtype == torch.float16:
+                raise ValueError(
+                    f"precision='float16' needs gradients to be scaled, which "
+                    f"{type(self).__name__} does not do: use 'bfloat16' or 'float32'"
+                )
+            if not before:
+                self._check_contract(net, batches, classes)
+            schedule = schedule or self.learning_rate_schedule
+            small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
+            self._run(net, batches, epochs, schedule, task, small and net.device == "cpu")
+            _check_weights(net)
             del regions, batches
         if net.interrupted_ and task.in_search:
             raise KeyboardInterrupt
@@ -253,23 +262,31 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
                 TrainingInterruptedWarning,
                 stacklevel=4,
             )
-        self._become_fitted(net, table, seen)
-
-    def _become_fitted(
-        self, net: ZeroShotNet, table: ClassAttributes, seen: NDArray[np.bool_]
-    ) -> None:
-        self.class_attributes_ = table
-        self.classes_ = np.array(table.labels)
-        self.seen_classes_ = self.classes_[seen]
-        self.unseen_classes_ = self.classes_[~seen]
+        self._set_classes(classes if seen is None else DescribedClasses(classes.table, seen))
         self.net_ = net
 
+    def _check_contract(
+        self, net: LearnerNet, batches: TrainingBatches, classes: DescribedClasses
+    ) -> None:
+        """Refuse a learner that does not keep its word, before the first epoch."""
+        few = np.arange(min(len(batches.targets), 8))
+        X = batches.regions.take(few)
+        y = torch.from_numpy(batches.targets[few]).to(X.device)
+        with seeded(0, X.device):
+            check_learner(net, X, y, self._table_values(classes.table, X.device))
+
     def _run(
-        self, net: ZeroShotNet, batches: TrainingBatches, epochs: int, schedule: str, task: FitTask
+        self,
+        net: LearnerNet,
+        batches: TrainingBatches,
+        epochs: int,
+        schedule: str,
+        task: FitTask,
+        small: bool,
     ) -> None:
         """Train a net with the callbacks of this run alone."""
-        threads = ThreadShare()
-        rate = LearningRate(schedule, self.learning_rate, epochs * len(batches))
+        threads = ThreadShare(small)
+        rate = LearningRate(schedule, epochs * len(batches), self.learning_rate / net.lr)
         callbacks = {"learning_rate": rate, "epoch_tasks": task.epochs(), "threads": threads}
         if self.verbose > 1:
             callbacks["bar"] = EpochBar(epochs, type(self).__name__)
@@ -280,96 +297,157 @@ class DeepZeroShotClassifier(BatchedInference, CallbackSupportMixin, BaseEstimat
             net.partial_fit(batches)
 
     def _train_held_out(
-        self, X: Any, y: NDArray[Any], table: ClassAttributes, task: FitTask
-    ) -> ZeroShotNet:
+        self,
+        X: Any,
+        y: NDArray[Any],
+        classes: DescribedClasses,
+        task: FitTask,
+        stopping: HeldOutStopping,
+    ) -> LearnerNet:
         """Train without some seen classes and samples, for as long as these gain from it."""
+        seed = self._draw_seed()
+        train, held_out = hold_out_classes(y, stopping.validation_fraction, seed)
         # The classes without samples have no part in choosing the epochs.
-        described = table.subset(np.unique(y))
-        train, held_out = hold_out_classes(y, self.validation_fraction, self._draw_seed())
-        net = self._new_net(described, y[train])
+        described = DescribedClasses.of(classes.table.subset(np.unique(y)), y[train])
+        net = self._new_net(described)
         device = device_of(net)
         with take_turn(device):
             monitor = HeldOutMonitor(
-                self._regions(X, described, device, rows=held_out, keep=self.keep_regions),
+                self._rows(X, described.table, device, rows=held_out, keep=True),
                 y[held_out],
-                classes=described.labels,
-                seen_classes=np.unique(y[train]),
-                patience=self.n_iter_no_change,
-                keep_weights=not self.refit,
+                classes=described,
+                table=self._table_values(described.table, device),
+                patience=stopping.n_iter_no_change,
+                keep_weights=not stopping.refit,
             )
             with attached(net, "held_out", monitor):
                 self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
         self.best_epoch_ = max(1, monitor.best_epoch)
-        if self.refit and not net.interrupted_:
+        if stopping.refit and not net.interrupted_:
             del self.net_
-        else:
-            if monitor.best_weights is not None:
-                net.module_.load_state_dict(monitor.best_weights)
-            self._describe_anew(table)
+            return net
+        if monitor.best_weights is not None:
+            net.module_.load_state_dict(monitor.best_weights)
+        # The whole table takes the place of the one the epochs were chosen with.
+        whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
+        self._rebuild(whole)
+        self._set_classes(whole)
         return net
 
-    def _describe_anew(self, table: ClassAttributes) -> None:
-        """Put the whole table in the place of the one the epochs were chosen with."""
-        values = self._network(table)[1]["class_attributes"]
-        self.net_.module_.class_attributes = values.to(device_of(self.net_))
-        self.class_attributes_ = table
-        self.classes_ = np.array(table.labels)
-        self.unseen_classes_ = np.setdiff1d(self.classes_, self.seen_classes_)
-        unseen = np.isin(self.classes_, self.unseen_classes_)
-        kind, params = self._criterion(table, unseen)
-        self.net_.criterion_ = kind(**params).to(device_of(self.net_))
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _draw_seed(self, of: str = "random_state") -> int:
-        return int(check_random_state(getattr(self, of)).randint(np.iinfo(np.int32).max))
+    def _new_net(self, classes: DescribedClasses) -> LearnerNet:
+        """Build a net for these classes."""
+        return self._make_net(classes, self._draw_seed(), resolve_device(self.device))
 
-    def _new_net(self, table: ClassAttributes, y: NDArray[Any]) -> ZeroShotNet:
-        """Build a net for a table of which the classes in y are seen."""
-        device = resolve_device(self.device)
-        seed = batch_seed = self._draw_seed()
-        if self.batch_random_state is not None:
-            batch_seed = self._draw_seed("batch_random_state")
-        network, network_params = self._network(table)
-        criterion, criterion_params = self._criterion(table, ~np.isin(table.labels, y))
-        optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
+    def _make_net(self, classes: DescribedClasses, seed: int, device: torch.device) -> LearnerNet:
         # Copies: a callback keeps notes while it watches, and parameters must stay as they are.
         callbacks = copy.deepcopy(_check_callbacks(self.callbacks))
-        if self.gradient_clip is not None:
-            callbacks.append(("gradient_clip", GradientNormClipping(self.gradient_clip)))
-        net = ZeroShotNet(
-            network,
-            criterion=criterion,
-            optimizer=optimizer,
+        net = LearnerNet(
+            self._learner_type,
+            optimizer=self.optimizer,
+            optimizer_params=optimizer_options(
+                self.optimizer, self._optimizer_options, self.optimizer_params
+            ),
             lr=self.learning_rate,
             batch_size=self.batch_size,
             device=str(device),
             verbose=int(self.verbose == 1),
             callbacks=callbacks,
             seed=seed,
-            batch_seed=batch_seed,
-            module__n_features=self.n_features_in_,
-            module__seed=seed,
-            **{f"module__{name}": value for name, value in network_params.items()},
-            **{f"criterion__{name}": value for name, value in criterion_params.items()},
-            **{
-                f"optimizer__{name}": value
-                for name, value in optimizer_options(
-                    optimizer, device, betas=self.betas, weight_decay=self.weight_decay
-                ).items()
-            },
+            gradient_clip=self.gradient_clip,
+            **self._module_params(classes),
         )
-        return net.initialize()
+        return net.initialize()  # type: ignore[no-any-return]
 
-    def _update(self, net: ZeroShotNet, table: ClassAttributes, unseen: NDArray[np.bool_]) -> None:
-        """Give a net that goes on training the parameters as they are now."""
-        kind, params = self._criterion(table, unseen)
+    def _module_params(self, classes: DescribedClasses) -> dict[str, Any]:
+        params = {"n_features": self.n_features_in_, **self._learner_params(classes)}
+        return {f"module__{name}": value for name, value in params.items()}
+
+    def _rebuild(self, classes: DescribedClasses) -> LearnerNet:
+        """Give the net a learner for other classes, or other parameters, with what it learned."""
+        net = self.net_
         device = device_of(net)
-        net.criterion_ = kind(**params).to(device)
-        for name, value in self._network(table)[1].items():
-            if name in net.module_.__dict__:
-                setattr(net.module_, name, value)
+        params = self._learner_params(classes)
+        with seeded(net.seed, device):
+            new: Learner = self._learner_type(n_features=self.n_features_in_, **params)
+        net.module_ = take_over(new.to(device), net.module_)
         net.device, net.verbose = str(device), int(self.verbose == 1)
+        net.gradient_clip = self.gradient_clip
+        return net
+
+    # -- saved without pickle ------------------------------------------------------------------
+
+    def _get_saved_state(self) -> dict[str, Any]:
+        """Return all that was fitted, in plain values and tensors."""
+        own = self.get_params(deep=False)
+        state = {k: v for k, v in vars(self).items() if k not in own and k != "net_"}
+        history = state.pop("validation_history_", None)
+        net = self.net_
+        return state | {
+            "validation_history_": None if history is None else list(history),
+            "net_": {
+                "seed": net.seed,
+                "steps": net.steps_,
+                "term_names": net.term_names_,
+                "precision": str(net.precision).removeprefix("torch."),
+                "history": list(net.history),
+                "weights": {k: v.cpu() for k, v in learned_state(net.module_).items()},
+            },
+        }
+
+    def _set_saved_state(self, state: dict[str, Any], device: torch.device | None = None) -> None:
+        """Become fitted with what `_get_saved_state` returned."""
+        state = dict(state)
+        saved, history = state.pop("net_"), state.pop("validation_history_", None)
+        vars(self).update(state)
+        if device is None:
+            try:
+                device = resolve_device(self.device)
+            except ValueError:  # saved where there was one
+                device = torch.device("cpu")
+        classes = DescribedClasses(
+            self.class_attributes_, np.isin(self.class_attributes_.labels, self.seen_classes_)
+        )
+        net = self._make_net(classes, saved["seed"], device)
+        weights = saved["weights"]
+        expected = learned_state(net.module_)
+        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in expected.items()}:
+            raise ValueError("the saved weights do not fit the parameters of the estimator")
+        net.module_.load_state_dict(weights, strict=False)
+        net.steps_, net.term_names_ = saved["steps"], list(saved["term_names"])
+        net.precision = getattr(torch, saved["precision"])
+        net.history.extend(saved["history"])
+        if history is not None:
+            self.validation_history_ = type(net.history)(history)
+        self.net_ = net
+
+
+@contextmanager
+def _unchanged_if_refused(estimator: DeepZeroShotClassifier) -> Iterator[None]:
+    """Put a fitted estimator back where it was if what is done to it fails."""
+    net = estimator.net_
+    kept = {name: value for name, value in vars(estimator).items() if name != "net_"}
+    learner, length, steps = net.module_, len(net.history), net.steps_
+    weights = {name: value.clone() for name, value in learner.state_dict().items()}
+    moments = {phase: copy.deepcopy(one.state_dict()) for phase, one in net.optimizers_.items()}
+    options = net.device, net.verbose, net.gradient_clip, net.max_epochs, net.term_names_
+    try:
+        yield
+    except BaseException:
+        for name in vars(estimator).keys() - kept.keys() - {"net_"}:
+            delattr(estimator, name)
+        vars(estimator).update(kept)
+        learner.load_state_dict(weights)
+        for phase, one in net.optimizers_.items():
+            one.load_state_dict(moments[phase])
+        del net.history[length:]
+        net.device, net.verbose, net.gradient_clip, net.max_epochs, net.term_names_ = options
+        net.module_, net.steps_, estimator.net_ = learner, steps, net
+        raise
 
 
 def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
@@ -383,7 +461,7 @@ def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
     return list(callbacks or [])
 
 
-def check_weights(net: ZeroShotNet) -> None:
+def _check_weights(net: LearnerNet) -> None:
     """Raise if a weight is not finite."""
     for name, parameter in net.module_.named_parameters():
         if not bool(torch.isfinite(parameter).all()):

@@ -1,22 +1,25 @@
-"""The skorch net behind every deep zero-shot estimator."""
+"""The skorch net behind every deep zero-shot estimator: one loop, one step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
-from torch import Tensor
+from torch import Tensor, nn
 
-from zslearn._training._captured_step import ResidentEpochs, resident_epochs
-from zslearn._training._direct_epochs import DirectEpochs, direct_epochs
+from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._engines import Engine, choose_engine
+from zslearn._training._learner import Batch, Learner, parameters_of
+from zslearn._training._optimizers import optimizer_factory
+from zslearn._training._randomness import seeded
 from zslearn.exceptions import NonFiniteLossError
 
-__all__ = ["StopTraining", "ZeroShotNet", "attached"]
+__all__ = ["LearnerNet", "StopTraining", "attached"]
 
 
 class StopTraining(Exception):
@@ -24,7 +27,7 @@ class StopTraining(Exception):
 
 
 @contextmanager
-def attached(net: ZeroShotNet, name: str, callback: Callback) -> Iterator[None]:
+def attached(net: LearnerNet, name: str, callback: Callback) -> Iterator[None]:
     """Give a net a callback for a while, called before its others."""
     net.callbacks_.insert(0, (name, callback))
     try:
@@ -33,62 +36,82 @@ def attached(net: ZeroShotNet, name: str, callback: Callback) -> Iterator[None]:
         net.callbacks_.remove((name, callback))
 
 
-class AverageTerms(Callback):
+class AverageTerms(TrainingCallback):
     """Write the mean over the batches of each loss term into the epoch's history."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Average what the batches recorded, weighted by their size."""
-        batches = net.history[-1]["batches"]
-        sizes = [batch["train_batch_size"] for batch in batches]
         for name in net.term_names_:
-            values = [batch[name] for batch in batches]
-            mean = sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
-            net.history.record(name, mean)
+            batches = [batch for batch in net.history[-1]["batches"] if name in batch]
+            sizes = [batch["train_batch_size"] for batch in batches]
+            if sizes:
+                total = sum(b[name] * n for b, n in zip(batches, sizes, strict=True))
+                net.history.record(name, total / sum(sizes))
 
 
-class ZeroShotNet(NeuralNet):
-    """A net whose data are batches of rows and whose loss is a dict of named terms.
-
-    Its data set is a `TrainingBatches`; its criterion is called with the module's output and the
-    targets and returns a dict with the entry "loss", to be minimised, and a scalar for each term.
+class LearnerNet(NeuralNet):
+    """A net whose module is a `Learner` and whose data are batches of rows.
 
     Parameters
     ----------
+    module : type
+        A subclass of `Learner`.
+    optimizer_params : mapping, default=None
+        Options of the optimizer besides its rate.
     seed : int, default=0
-        With the number of an epoch in the history, it determines that epoch's batches and noise;
-        so a continued training sees the same as an uninterrupted one.
-    batch_seed : int, default=None
-        The seed of the batches alone, if it is another one.
+        Of the initial weights; with the number of an epoch in the history, it determines that
+        epoch's batches and noise, so a continued training sees the same as an uninterrupted one.
+    precision : torch.dtype, default=torch.float32
+        Of the products, for learners that compute under autocast.
+    gradient_clip : float, default=None
+        Largest norm of the gradient.
+    accumulate : int, default=1
+        Batches whose gradients are averaged before a step.
     **kwargs
         Parameters of ``skorch.NeuralNet``.
 
     Attributes
     ----------
+    optimizers_ : dict of str to torch.optim.Optimizer
+        By phase. The first is also ``optimizer_``, the others ``optimizer_<phase>_``.
     interrupted_ : bool
         Whether the last training was ended from the keyboard.
     stop_requested_ : bool
         Set by a callback to end training after the epoch.
     term_names_ : list of str
         Names of the loss terms in the history.
+    steps_ : int
+        Batches trained on so far.
     """
 
+    module_: Learner
+
     def __init__(
-        self, *args: Any, seed: int = 0, batch_seed: int | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        optimizer_params: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        precision: torch.dtype = torch.float32,
+        gradient_clip: float | None = None,
+        accumulate: int = 1,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, train_split=None, **kwargs)
+        super().__init__(*args, criterion=nn.Identity, train_split=None, **kwargs)
+        self.optimizer_params = optimizer_params
         self.seed = seed
-        self.batch_seed = seed if batch_seed is None else batch_seed
-        self.interrupted_ = False
-        self.stop_requested_ = False
+        self.precision = precision
+        self.gradient_clip = gradient_clip
+        self.accumulate = accumulate
+        self.interrupted_ = self.stop_requested_ = False
         self.term_names_: list[str] = []
+        self.phases_: list[str] = []
+        self.steps_ = 0
         self._noise: torch.Generator | None = None
-        self._on_device: ResidentEpochs | None = None
-        self._direct: DirectEpochs | None = None
+        self._engine: Engine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only training needs: it holds the data."""
-        running = {"_noise": None, "_on_device": None, "_direct": None}
-        state: dict[str, Any] = super().__getstate__() | running
+        state: dict[str, Any] = super().__getstate__() | {"_noise": None, "_engine": None}
         return state
 
     @property
@@ -103,6 +126,31 @@ class ZeroShotNet(NeuralNet):
             ("print_log", PrintLog()),
         ]
 
+    # -- what it is made of --------------------------------------------------------------------
+
+    def initialize_module(self) -> Any:
+        """Build the learner from a seeded generator."""
+        with seeded(self.seed, torch.device("cpu")):
+            return super().initialize_module()
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
+        """Make the learner's optimisers."""
+        device = torch.device(self.device)
+        make = optimizer_factory(self.optimizer, self.lr, self.optimizer_params, device)
+        made = self.module_.configure_optimizers(make)
+        self.phases_ = list(made)
+        for number, (phase, optimizer) in enumerate(made.items()):
+            setattr(self, f"optimizer_{phase}_" if number else "optimizer_", optimizer)
+        return self
+
+    @property
+    def optimizers_(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers by phase."""
+        return {
+            phase: getattr(self, f"optimizer_{phase}_" if number else "optimizer_")
+            for number, phase in enumerate(self.phases_)
+        }
+
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Return the batches as they are."""
         return X
@@ -111,25 +159,36 @@ class ZeroShotNet(NeuralNet):
         """Return the batches as they are: they iterate over themselves, an epoch at a time."""
         return dataset
 
+    # -- the loop ------------------------------------------------------------------------------
+
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
         """Train; an epoch that does not end leaves no half-filled line in the history."""
         self.interrupted_ = self.stop_requested_ = False
-        if type(self) is ZeroShotNet and not params.keys() - {"_routing_method"}:
-            self._on_device = resident_epochs(self, X)
-            self._direct = direct_epochs(self, X)
+        self._engine = choose_engine(self, X)
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
         except StopTraining:
             return self
-        except KeyboardInterrupt as error:
-            if _raised_by_callback(error):
-                return self
+        except KeyboardInterrupt:
             self.interrupted_ = True
             raise
         finally:
-            self._noise = self._on_device = self._direct = None
+            self._noise = self._engine = None
+            for optimizer in self.optimizers_.values():
+                optimizer.zero_grad()
             if len(self.history) and "dur" not in self.history[-1]:
                 self.history.pop()
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; an interrupt that one of skorch raises, as to stop early, stops."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                if getattr(callback, "may_be_interrupted", False):
+                    raise
+                raise StopTraining from None
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Begin an epoch, unless a callback has asked to stop."""
@@ -145,43 +204,78 @@ class ZeroShotNet(NeuralNet):
             return
         epoch = len(self.history) - 1
         iterator.epoch = epoch
-        self._noise = self.noise_of(epoch)
-        if self._on_device is not None:
-            self._noise = self._on_device.noise.manual_seed(self._noise.initial_seed())
-            self._on_device.run()
+        engine = self._engine
+        assert engine is not None
+        self._noise = engine.noise(self.noise_seed(epoch))
+        self._set_training(True)
+        with self._randomness(epoch):
+            engine.run_epoch(iterator)
+
+    def noise_seed(self, epoch: int) -> int:
+        """Seed of the noise of an epoch, counted from zero."""
+        return (self.seed << 20) + epoch + 1
+
+    def _randomness(self, epoch: int) -> AbstractContextManager[None]:
+        if not self.module_.global_randomness:
+            return nullcontext()
+        return seeded(self.noise_seed(epoch), torch.device(self.device))
+
+    # -- the step ------------------------------------------------------------------------------
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one step of the optimisers whose turn it is, and check and record the terms."""
+        X, y = batch
+        values: dict[str, float] = {}
+        for phase in self.module_.phases(self.steps_):
+            terms = self.compute_terms(X, y, phase)
+            numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
+            values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
+            self.check_terms(values)
+            self.move(phase, terms["loss"], batch)
+        self.record_terms(values)
+        self.steps_ += 1
+        return {"loss": terms["loss"].detach(), "y_pred": None}
+
+    def compute_terms(self, X: Tensor, y: Tensor, phase: str) -> dict[str, Tensor]:
+        """Compute the terms of the loss of a phase on a batch."""
+        assert self._noise is not None
+        with self.autocast():
+            return self.module_.training_step(Batch(X, y, self._noise, self.steps_, phase))
+
+    def move(self, phase: str, loss: Tensor, batch: Any) -> None:
+        """Take the gradient, and a step when enough of them are gathered."""
+        optimizer = self.optimizers_[phase]
+        gathered = self.steps_ % self.accumulate
+        if gathered == 0:
+            optimizer.zero_grad()
+        (loss / self.accumulate if self.accumulate > 1 else loss).backward()
+        if gathered + 1 < self.accumulate:
             return
-        if self._direct is not None and self._direct.run(self._noise):
+        named = list(self.module_.named_parameters())
+        self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        if self.gradient_clip is not None:
+            parameters = parameters_of(optimizer.param_groups)
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
+        optimizer.step()
+
+    def autocast(self, dtype: torch.dtype | None = None) -> AbstractContextManager[Any]:
+        """Compute in a precision, that of training by default, unless the learner sees to it."""
+        dtype = dtype or self.precision
+        if not self.module_.autocast or dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype)
+
+    def named_terms(self, phase: str, values: dict[str, float]) -> dict[str, float]:
+        """Terms by the names they are recorded under: with several phases, these say which."""
+        if len(self.phases_) == 1:
+            return values
+        named = {name: value for name, value in values.items() if name != "loss"}
+        return {f"{phase}_loss": values["loss"], **named}
+
+    def check_terms(self, values: Mapping[str, float]) -> None:
+        """Raise if a term of the loss is not finite."""
+        if all(map(math.isfinite, values.values())):
             return
-        super().run_single_epoch(iterator, training, prefix, step_fn, **params)
-
-    def noise_of(self, epoch: int) -> torch.Generator:
-        """Source of randomness of an epoch, counted from zero."""
-        return torch.Generator(self.device).manual_seed((self.seed << 20) + epoch + 1)
-
-    def infer(self, x: Tensor, **params: Any) -> Any:
-        """Call the module, in training with the epoch's source of noise."""
-        if self.module_.training:
-            params["generator"] = self._noise
-        return self.module_(x, **params)
-
-    def get_loss(
-        self, y_pred: Any, y_true: Tensor, X: Any = None, training: bool = False
-    ) -> Tensor:
-        """Compute the loss, check it and record its terms."""
-        terms: dict[str, Tensor] = self.criterion_(y_pred, y_true)
-        values = torch.stack([term.detach() for term in terms.values()]).tolist()
-        self.record_terms(dict(zip(terms, values, strict=True)))
-        return terms["loss"]
-
-    def record_terms(self, values: dict[str, float]) -> None:
-        """Write the terms of a batch into the history, and raise if one is not finite."""
-        if not all(math.isfinite(value) for value in values.values()):
-            self._refuse(values)
-        self.term_names_ = [name for name in values if name != "loss"]
-        for name in self.term_names_:
-            self.history.record_batch(name, values[name])
-
-    def _refuse(self, values: dict[str, float]) -> None:
         bad = [name for name in values if name != "loss" and not math.isfinite(values[name])]
         shown = ", ".join(f"{name}={value:.4g}" for name, value in values.items())
         raise NonFiniteLossError(
@@ -191,11 +285,15 @@ class ZeroShotNet(NeuralNet):
             "use precision='float32'."
         )
 
+    def record_terms(self, values: Mapping[str, float]) -> None:
+        """Write the terms of a batch into the history."""
+        for name, value in values.items():
+            if name == "loss":
+                continue
+            if name not in self.term_names_:
+                self.term_names_ = [*self.term_names_, name]
+            self.history.record_batch(name, value)
+        self.history.record_batch("train_loss", values.get("loss", self._last_loss(values)))
 
-def _raised_by_callback(error: BaseException) -> bool:
-    """Whether an interrupt is a callback of skorch that stops training, such as EarlyStopping."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return where.startswith("skorch.callbacks")
+    def _last_loss(self, values: Mapping[str, float]) -> float:
+        return next((values[n] for n in reversed(values) if n.endswith("_loss")), math.nan)

@@ -1,62 +1,135 @@
-"""Optimisers by name, and those of an estimator's options that one knows."""
+"""Optimisers by name or as given, and their learning rates over a training run."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["OPTIMIZERS", "optimizer_options"]
+from zslearn._training._callbacks import TrainingCallback
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
+__all__ = ["LearningRate", "find_optimizer", "optimizer_factory", "optimizer_options"]
+
+
+def find_optimizer(optimizer: Any) -> Callable[..., torch.optim.Optimizer]:
+    """Turn a name such as "adam", whatever its case, or a callable into what makes an optimiser."""
+    if not isinstance(optimizer, str):
+        if callable(optimizer):
+            return optimizer  # type: ignore[no-any-return]
+        raise TypeError(
+            "optimizer must be the name of a torch optimiser, such as 'adam', or a callable that "
+            f"makes one from parameters, found {optimizer!r}"
+        )
+    known = {
+        name.lower(): kind
+        for name, kind in vars(torch.optim).items()
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)
+    }
+    known.pop("optimizer", None)
+    if optimizer.lower() not in known:
+        raise ValueError(
+            f"optimizer must be the name of a torch optimiser, one of {sorted(known)}, or a "
+            f"callable that makes one; found {optimizer!r}"
+        )
+    return known[optimizer.lower()]
 
 
 def optimizer_options(
-    optimizer: type[torch.optim.Optimizer],
-    device: torch.device,
-    *,
-    betas: Sequence[float],
-    weight_decay: float,
+    optimizer: Any, usual: Mapping[str, Any], params: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Those of the options that an optimiser knows.
+    """Options asked for, and a method's usual ones where the optimiser knows them."""
+    kind = find_optimizer(optimizer)
+    known = {name: value for name, value in usual.items() if _takes(kind, name)}
+    return known | dict(params or {})
+
+
+def optimizer_factory(
+    optimizer: Any, learning_rate: float, params: Mapping[str, Any] | None, device: torch.device
+) -> Callable[..., torch.optim.Optimizer]:
+    """Return ``make(parameters, **options)``, which makes the optimiser that was asked for."""
+    kind = find_optimizer(optimizer)
+    given = dict(params or {})
+    if "lr" in given:
+        raise ValueError("optimizer_params holds 'lr': set learning_rate instead")
+    fused = device.type in ("cpu", "cuda") and _takes(kind, "fused") and "fused" not in given
+
+    def make(parameters: Iterable[Any], **options: Any) -> torch.optim.Optimizer:
+        options = {"lr": learning_rate, **given, **options}
+        parameters = list(parameters)
+        plain = not options.keys() & {"foreach", "differentiable", "capturable"}
+        try:
+            if fused and plain:
+                try:
+                    made = kind(parameters, fused=True, **options)
+                except (RuntimeError, TypeError):  # not for these dtypes, devices or versions
+                    made = kind(parameters, **options)
+            else:
+                made = kind(parameters, **options)
+        except TypeError as error:
+            raise ValueError(f"optimizer_params do not suit the optimizer: {error}") from None
+        if not isinstance(made, torch.optim.Optimizer):
+            raise TypeError(
+                f"optimizer must make a torch optimiser, but made a {type(made).__name__}"
+            )
+        for group in made.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        return made
+
+    return make
+
+
+def _takes(kind: Callable[..., Any], name: str) -> bool:
+    try:
+        return name in inspect.signature(kind).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+class LearningRate(TrainingCallback):
+    """Set the learning rates of every step, and record that of the first group as ``lr``.
+
+    Each group's rate is its initial one times a factor, so that groups keep their ratios. skorch's
+    own scheduler counts from the beginning of the history; a training that is continued needs a
+    schedule of its own.
 
     Parameters
     ----------
-    optimizer : type
-    device : torch.device
-        Where the weights are.
-    betas : sequence of two floats
-    weight_decay : float
-
-    Returns
-    -------
-    dict of str to object
-
-    Raises
-    ------
-    ValueError
-        If `optimizer` is no optimiser, the betas are not two numbers in [0, 1), or the optimiser
-        has no weight decay and some is wanted.
+    schedule : {"constant", "cosine", "linear"}
+        "cosine" and "linear" fall from the initial rate to zero over `n_steps`.
+    n_steps : int
+        Optimiser steps in this run.
+    ratio : float, default=1.0
+        Of the learning rate of this run to the one the optimisers were made with.
     """
-    if not issubclass(optimizer, torch.optim.Optimizer):
-        raise ValueError(
-            "optimizer must be 'adam', 'adamw', 'sgd' or a subclass of torch.optim.Optimizer, "
-            f"found {optimizer.__name__}"
-        )
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise ValueError(f"betas must be two numbers in [0, 1), found {betas!r}")
-    options: dict[str, Any] = {"weight_decay": weight_decay, "betas": tuple(betas)}
-    if optimizer in OPTIMIZERS.values() and device.type in ("cpu", "cuda"):
-        options["fused"] = True
-    known = inspect.signature(optimizer).parameters
-    if weight_decay and "weight_decay" not in known:
-        raise ValueError(
-            f"weight_decay={weight_decay}, but {optimizer.__name__} has none: set it to 0"
-        )
-    return {name: value for name, value in options.items() if name in known}
+
+    def __init__(self, schedule: str, n_steps: int, ratio: float = 1.0) -> None:
+        self.schedule = schedule
+        self.n_steps = n_steps
+        self.ratio = ratio
+        self.step = 0
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Set the rates of the step that begins."""
+        if not training:
+            return
+        factor = self.ratio * self.factor(self.step / self.n_steps)
+        for optimizer in net.optimizers_.values():
+            for group in optimizer.param_groups:
+                rate = group["initial_lr"] * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+        first = next(iter(net.optimizers_.values())).param_groups[0]
+        net.history.record_batch("lr", first["initial_lr"] * factor)
+        self.step += 1
+
+    def factor(self, done: float) -> float:
+        """Share of the initial rate when a share `done` of the steps has been made."""
+        if self.schedule == "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * done))
+        return 1.0 - done if self.schedule == "linear" else 1.0

@@ -13,6 +13,8 @@ from typing import Any
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
+from zslearn._training._callbacks import TrainingCallback
+
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn < 1.9
@@ -72,7 +74,7 @@ class FitTask:
             )
 
 
-class EpochTasks(Callback):
+class EpochTasks(TrainingCallback):
     """Report each epoch of a net to scikit-learn's callbacks."""
 
     def __init__(self, task: FitTask) -> None:
@@ -99,7 +101,7 @@ class EpochTasks(Callback):
             net.stop_requested_ = True
 
 
-class EpochBar(Callback):
+class EpochBar(TrainingCallback):
     """A progress bar over the epochs of a training run, with the loss and its terms."""
 
     def __init__(self, n_epochs: int, description: str) -> None:
@@ -114,8 +116,12 @@ class EpochBar(Callback):
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Show the terms of the last batch."""
         batch = net.history[-1]["batches"][-1]
-        terms = {name: f"{batch[name]:.3g}" for name in net.term_names_}
+        terms = {name: f"{batch[name]:.3g}" for name in net.term_names_ if name in batch}
         self.bar.set_postfix(terms, refresh=False)
+
+    def after_epoch_of_graphs(self, net: Any) -> None:
+        """Show the terms of the last batch of an epoch that nobody watched."""
+        self.on_batch_end(net, training=True)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Move on."""

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 from joblib.parallel import get_active_backend
-from skorch.callbacks import Callback
+
+from zslearn._training._callbacks import TrainingCallback
 
 try:
     import fcntl
@@ -28,6 +29,10 @@ except ImportError:  # Windows: the fits of one process still take turns
 __all__ = ["SHARE_VARIABLE", "ThreadShare", "take_turn"]
 
 SHARE_VARIABLE = "ZSLEARN_SHARE_GPU"
+
+# The threads of a parent are not there in a forked child, which would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 _turns: defaultdict[torch.device, threading.Lock] = defaultdict(threading.Lock)
 _mine = threading.local()
@@ -81,15 +86,24 @@ def _card(device: torch.device) -> str:
     return f"{device.type}{device.index or 0}"
 
 
-class ThreadShare(Callback):
-    """Divide torch's threads among the fits that joblib runs in threads of this process."""
+class ThreadShare(TrainingCallback):
+    """Divide torch's threads among the fits that joblib runs in threads of this process.
+
+    Parameters
+    ----------
+    small : bool, default=False
+        Whether a step is so small that one thread is enough: more would wait for each other longer
+        than they compute, most of all on a machine with other work to do.
+    """
 
     _lock = threading.Lock()
     _active = 0
     _all_threads = 0
 
-    def __init__(self) -> None:
+    def __init__(self, small: bool = False) -> None:
+        self.small = small
         self.sharing = False
+        self.before: int | None = None
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Join the fits that share."""
@@ -101,11 +115,14 @@ class ThreadShare(Callback):
                 if ThreadShare._active == 0:
                     ThreadShare._all_threads = torch.get_num_threads()
                 ThreadShare._active += 1
+        elif self.small and torch.get_num_threads() > 1:
+            self.before = torch.get_num_threads()
+            torch.set_num_threads(1)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Take this fit's share, of as many fits as there are now."""
         if self.sharing:
-            torch.set_num_threads(self.share())
+            torch.set_num_threads(1 if self.small else self.share())
 
     @classmethod
     def share(cls) -> int:
@@ -114,6 +131,9 @@ class ThreadShare(Callback):
 
     def leave(self) -> None:
         """Leave; the last one restores the number of threads."""
+        if self.before is not None:
+            torch.set_num_threads(self.before)
+            self.before = None
         if self.sharing:
             self.sharing = False
             with ThreadShare._lock:

@@ -1,5 +1,6 @@
-"""Attention over regions guided by attributes: CVsC and its relatives."""
+"""Methods that attend to the regions of a picture."""
 
 from zslearn.attention._cvsc import CVsCClassifier
+from zslearn.attention._cvsc_objective import CVsCObjective
 
-__all__ = ["CVsCClassifier"]
+__all__ = ["CVsCClassifier", "CVsCObjective"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.model_selection import fit_many
@@ -35,8 +36,8 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
     r"""Average of a zero-shot classifier trained from several seeds.
 
     What one network learns depends on where it starts; the average of a few [1]_ depends on it
-    less, and is mostly better than the single ones. The members are trained together, in one pass
-    over the data: see :func:`zslearn.model_selection.fit_many`.
+    less, and is mostly better than the single ones. The members share one copy of the data: see
+    :func:`zslearn.model_selection.fit_many`.
 
     Parameters
     ----------
@@ -51,10 +52,8 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         they differ in nothing but their seeds; and the score of a class does not depend on which
         other classes are described. "probability": the softmax of the scores over all described
         classes, as in [1]_; the logarithm of its average is then the ensemble's score.
-    shared_batches : bool, default=True
-        Whether all members see the samples in the same order, as training in one pass needs.
-        Otherwise each has an order of its own, and is trained on its own. No effect on an estimator
-        without a parameter ``batch_random_state``.
+    n_jobs : int, default=None
+        Number of members trained at a time, as in :func:`~zslearn.model_selection.fit_many`.
     random_state : int, RandomState instance or None, default=None
         Determines the seeds of the members, which take the place of the estimator's own.
 
@@ -103,7 +102,7 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "decision_function"])],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "average": [StrOptions({"score", "probability"})],
-        "shared_batches": ["boolean"],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -115,13 +114,13 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         *,
         n_estimators: int = 5,
         average: str = "score",
-        shared_batches: bool = True,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.average = average
-        self.shared_batches = shared_batches
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @property
@@ -138,7 +137,7 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         return hasattr(self, "estimators_")
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
         """Train the members on samples of the seen classes.
 
         Parameters
@@ -167,15 +166,12 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         largest = np.iinfo(np.int32).max
         seeds = [int(seed) for seed in draw(largest, size=self.n_estimators)]
         settings: list[dict[str, Any]] = [{"random_state": seed} for seed in seeds]
-        if not self.shared_batches and hasattr(self.estimator, "batch_random_state"):
-            for setting in settings:
-                setting["batch_random_state"] = setting["random_state"]
         self.estimators_ = fit_many(
-            self.estimator, settings, X, y, class_attributes=class_attributes
+            self.estimator, settings, X, y, class_attributes=class_attributes, n_jobs=self.n_jobs
         )
         first = self.estimators_[0]
-        for name in ("class_attributes_", "classes_", "seen_classes_", "unseen_classes_"):
-            setattr(self, name, getattr(first, name))
+        seen = np.isin(first.classes_, first.seen_classes_)
+        self._set_classes(DescribedClasses(first.class_attributes_, seen))
         return self
 
     def _check_estimator(self) -> None:

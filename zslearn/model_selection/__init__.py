@@ -1,20 +1,20 @@
-"""Splitters that hold out whole classes, views of large arrays, and many settings in one pass."""
+"""Splitters that hold out whole classes, views of large arrays, and many settings at once."""
 
+from zslearn._training._stopping import HeldOutStopping
 from zslearn.model_selection._fit_many import fit_many
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit, gzsl_train_test_split
 from zslearn.model_selection._predefined import PredefinedSeenUnseenSplit
 from zslearn.model_selection._row_view import RowView
 from zslearn.model_selection._score_log import ScoreLog
 from zslearn.model_selection._seen_unseen_kfold import SeenUnseenKFold
-from zslearn.model_selection._stacked_search import StackedGridSearchCV
 
 __all__ = [
     "GZSLSplit",
+    "HeldOutStopping",
     "PredefinedSeenUnseenSplit",
     "RowView",
     "ScoreLog",
     "SeenUnseenKFold",
-    "StackedGridSearchCV",
     "fit_many",
     "gzsl_train_test_split",
 ]

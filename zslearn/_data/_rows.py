@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.nn._kernels import gather_regions, normalize_regions
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import normalize_rows
 
-__all__ = ["RegionRows", "TrainingBatches"]
+__all__ = ["RegionRows", "SharedRows", "TrainingBatches", "in_memory"]
 
 _CHUNK_BYTES = 2**24
 _CACHED_NUMBERS = 2**19
@@ -25,8 +25,29 @@ _RESIDENT_SHARE = 0.25
 _WIDE = (torch.float32, torch.float64)
 
 
+class SharedRows:
+    """A lazy source of the rows of X that keeps what it made of them for the next fit.
+
+    Parameters
+    ----------
+    X : ndarray, Tensor or lazy store of shape (n, R, D) or (n, D)
+    """
+
+    def __init__(self, X: Any) -> None:
+        self.X, self.shape, self.dtype = X, tuple(X.shape), X.dtype
+        self.ndim = len(self.shape)
+        self.kept: dict[Any, Tensor] = {}
+        self.lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.X[rows]
+
+
 class RegionRows:
-    """Rows of X as unit-length region features on the device, checked as they are read.
+    """Rows of X as region features on the device, checked as they are read.
 
     Parameters
     ----------
@@ -37,10 +58,11 @@ class RegionRows:
         Of the regions returned.
     rows : ndarray of int, default=None
         The rows of X meant, in ascending order; all by default. Row numbers below count these.
-    keep : bool or "auto", default=False
-        Keep one normalised copy on the device. "auto" does if it fits in a quarter of the memory
-        free there; on a CPU only for half precision and for X in memory: a float32 copy would
-        save little, and what is on disk may be there because it is large.
+    keep : bool, default=False
+        Keep one prepared copy on the device, if it fits in a quarter of the memory free there and,
+        on a CPU, X is in memory: what is on disk may be there because it is large.
+    unit_length : bool, default=True
+        Whether each region is scaled to unit length.
     """
 
     def __init__(
@@ -50,9 +72,11 @@ class RegionRows:
         dtype: torch.dtype,
         *,
         rows: NDArray[np.intp] | None = None,
-        keep: bool | str = False,
+        keep: bool = False,
+        unit_length: bool = True,
     ) -> None:
         self.X = X
+        self.unit_length = unit_length
         self.rows = rows
         self.device = device
         self.dtype = dtype
@@ -60,11 +84,22 @@ class RegionRows:
         shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
-        if self._should_keep() if keep == "auto" else keep:
-            resident = torch.empty(self.shape, dtype=dtype, device=device)
-            for chunk in self.chunks():
-                self.prepare(self.read(chunk), chunk, out=resident[chunk])
-            self._resident = resident
+        if keep and self._should_keep():
+            self._resident = self._shared_copy() if isinstance(X, SharedRows) else self._copy()
+
+    def _shared_copy(self) -> Tensor:
+        key = self.device, self.dtype, self.unit_length, self.rows is None or self.rows.tobytes()
+        with self.X.lock:
+            if key not in self.X.kept:
+                self.X.kept[key] = self._copy()
+            kept: Tensor = self.X.kept[key]
+        return kept
+
+    def _copy(self) -> Tensor:
+        resident = torch.empty(self.shape, dtype=self.dtype, device=self.device)
+        for chunk in self.chunks():
+            self.prepare(self.read(chunk), chunk, out=resident[chunk])
+        return resident
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -101,7 +136,9 @@ class RegionRows:
         if isinstance(rows, slice):
             return self._resident[rows]
         index = torch.from_numpy(rows).to(self.device)
-        return gather_regions(self._resident, index, out)
+        if out is None:
+            return self._resident.index_select(0, index)
+        return torch.index_select(self._resident, 0, index, out=out)
 
     def read(self, rows: slice | NDArray[np.intp]) -> Tensor:
         """Rows as X has them, of shape (B, R, D)."""
@@ -118,6 +155,9 @@ class RegionRows:
             raw = raw.to(self.device)
         if out is None:
             out = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
+        if not self.unit_length:
+            self._check_finite(raw, rows if self.rows is None else self.rows[rows])
+            return out.copy_(raw)
         for part, odd in _normalize(raw, out):
             if bool(odd.any()):
                 self._check_finite(raw, rows if self.rows is None else self.rows[rows])
@@ -144,7 +184,7 @@ class RegionRows:
         size = int(np.prod(self.shape)) * torch.empty(0, dtype=self.dtype).element_size()
         if self.device.type == "cuda":
             return size <= _RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
-        if self.device.type != "cpu" or self.dtype == torch.float32 or not _in_memory(self.X):
+        if self.device.type != "cpu" or not in_memory(self.X):
             return False
         return size <= _RESIDENT_SHARE * _free_memory()
 
@@ -218,7 +258,7 @@ class TrainingBatches:
     ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
         """Regions of each batch; what is not in memory is read while the batch before is used."""
         regions = self.regions
-        if regions.resident is not None or _in_memory(regions.X):
+        if regions.resident is not None or in_memory(regions.X):
             for rows in batches:
                 yield rows, regions.take(rows, out=space[: len(rows)])
             return
@@ -234,10 +274,6 @@ class TrainingBatches:
 
 def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Write regions of unit length into out; tell the images with tiny, huge, not finite ones."""
-    odd = normalize_regions(raw, out)
-    if odd is not None:
-        yield slice(None), odd
-        return
     step = max(1, len(raw))
     if raw.device.type == "cpu":  # in portions that its cache holds
         step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
@@ -293,7 +329,9 @@ def _as_tensor(rows: Any) -> Tensor:
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
-def _in_memory(X: Any) -> bool:
+def in_memory(X: Any) -> bool:
+    """Whether X is an array or a tensor that is not a view of a file."""
+    X = X.X if isinstance(X, SharedRows) else X
     base = X
     while base is not None:
         if isinstance(base, np.memmap) or type(base).__name__ == "mmap":

@@ -1,0 +1,1 @@
+"""What X is, below training: rows of features, from memory, disk or a device."""

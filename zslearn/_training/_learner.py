@@ -1,0 +1,114 @@
+"""What a method is to training: steps, optimisers, and the scores of classes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Batch", "Learner", "OptimizerFactory"]
+
+OptimizerFactory = Callable[..., torch.optim.Optimizer]
+
+
+class Batch(NamedTuple):
+    """What a step is taken on.
+
+    Attributes
+    ----------
+    X : Tensor of shape (B, R, D)
+        Features in the precision of the products.
+    y : Tensor of shape (B,), int64
+        Rows of the class table.
+    generator : torch.Generator
+        Source of noise of the epoch, on the device of X.
+    step : int
+        Batches since training began.
+    phase : str
+        Which optimiser is about to move, of those that `configure_optimizers` named.
+    """
+
+    X: Tensor
+    y: Tensor
+    generator: torch.Generator
+    step: int = 0
+    phase: str = "main"
+
+
+class Learner(nn.Module, ABC):
+    """A network, or several, with what it minimises: the part of an estimator that is its method.
+
+    The constructor takes ``n_features`` and what the estimator's ``_learner_params`` returns, and
+    draws its initial weights from torch's global generator, which is seeded by then. How steps are
+    run (devices, precision, learning rates, batches, checks, history) is no concern of a learner.
+
+    A learner may have further methods, which the estimator's public ones then stand for:
+    ``attribute_scores(X)`` of shape (B, K) for ``predict_attributes``; with it
+    ``class_embeddings(table)`` of shape (C, K), if class scores are
+    ``attribute_scores(X) @ class_embeddings(table).T``; ``attention_maps(X, attributes)`` of shape
+    (B, k, R). All are called in evaluation mode, without gradients.
+    """
+
+    # Whether X is multiplied under autocast; False for networks that heed the dtype of X.
+    autocast: ClassVar[bool] = True
+    # Whether steps draw from torch's global generator, as dropout does, besides the batch's.
+    global_randomness: ClassVar[bool] = True
+    # Names of buffers that describe the classes of training rather than hold what was learned.
+    table_buffers: ClassVar[tuple[str, ...]] = ("class_attributes", "unseen")
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Compute the terms of the loss: "loss", to be minimised, and others to be recorded."""
+
+    @abstractmethod
+    def class_scores(self, X: Tensor, table: Tensor) -> Tensor:
+        """Scores (B, C) of the classes of a table (C, K) for features X (B, R, D)."""
+
+    def phases(self, step: int) -> Sequence[str]:
+        """Names of the optimisers that move on a step, in their order."""
+        return ("main",)
+
+    def configure_optimizers(self, make: OptimizerFactory) -> Mapping[str, torch.optim.Optimizer]:
+        """Optimisers by name.
+
+        ``make(parameters, **options)`` makes the one the estimator's parameters ask for, of
+        parameters or of groups of them; a group with an ``lr`` of its own keeps the ratio to the
+        others under every schedule.
+        """
+        return {"main": make(p for p in self.parameters() if p.requires_grad)}
+
+    def scorer(self, table: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """Class scores for many batches of some dtype: what does not depend on X is done once."""
+        return lambda X: self.class_scores(X, table)
+
+
+def learned_state(learner: nn.Module) -> dict[str, Tensor]:
+    """Weights and learned buffers by name, without what describes the classes of training."""
+    described = getattr(learner, "table_buffers", ())
+    return {
+        name: value
+        for name, value in learner.state_dict().items()
+        if name.rpartition(".")[2] not in described
+    }
+
+
+def take_over(new: Learner, old: Learner) -> Learner:
+    """Give a learner for other classes or weights of the loss what another one has learned.
+
+    Parameters are the same objects afterwards, so that optimisers go on.
+    """
+    for name, parameter in list(new.named_parameters()):
+        path, _, last = name.rpartition(".")
+        new.get_submodule(path)._parameters[last] = old.get_parameter(name)
+        assert old.get_parameter(name).shape == parameter.shape
+    kept = {n: v for n, v in learned_state(old).items() if n not in dict(old.named_parameters())}
+    new.load_state_dict(kept, strict=False)
+    return new.train(old.training)
+
+
+def parameters_of(groups: Iterable[Any]) -> list[Tensor]:
+    """Parameters of optimisers' groups."""
+    return [p for group in groups for p in group["params"]]

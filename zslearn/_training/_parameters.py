@@ -1,0 +1,216 @@
+"""The parameters that all trained estimators share: written, documented and checked once."""
+
+from __future__ import annotations
+
+import inspect
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from zslearn._training._stopping import HeldOutStopping
+
+__all__ = ["TrainingOptions", "TrainingParameters"]
+
+Schedule = Literal["constant", "cosine", "linear"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Names and types of the shared parameters, for the constructors of subclasses."""
+
+    max_epochs: int
+    batch_size: int
+    optimizer: Any
+    optimizer_params: dict[str, Any] | None
+    learning_rate: float
+    learning_rate_schedule: Schedule
+    gradient_clip: float | None
+    early_stopping: bool | HeldOutStopping
+    precision: Precision
+    device: str | torch.device
+    callbacks: list[Any] | None
+    warm_start: bool
+    verbose: int
+    random_state: int | np.random.RandomState | None
+
+
+_DEFAULTS: TrainingOptions = {
+    "max_epochs": 20,
+    "batch_size": 50,
+    "optimizer": "adam",
+    "optimizer_params": None,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "gradient_clip": None,
+    "early_stopping": False,
+    "precision": "auto",
+    "device": "auto",
+    "callbacks": None,
+    "warm_start": False,
+    "verbose": 0,
+    "random_state": None,
+}
+
+_DOC = """
+max_epochs : int, default={max_epochs!r}
+    Passes over the training samples. With few samples, try more.
+batch_size : int, default={batch_size!r}
+    The most samples in a batch; batches are of equal size up to one.
+optimizer : str or callable, default={optimizer!r}
+    Name of a torch optimiser, such as "adam", "adamw", "sgd" or "rmsprop", or a callable that makes
+    one from parameters and options.
+optimizer_params : dict, default={optimizer_params!r}
+    Its options besides the learning rate, such as ``{{"weight_decay": 1e-4}}``.
+    Options that it does not name are torch's{usual}.
+learning_rate : float, default={learning_rate!r}
+    Initial learning rate.
+learning_rate_schedule : {{"constant", "cosine", "linear"}}, default={learning_rate_schedule!r}
+    How the learning rate falls to zero over `max_epochs`, if it does.
+gradient_clip : float, default={gradient_clip!r}
+    Largest norm of the gradient.
+early_stopping : bool or HeldOutStopping, default={early_stopping!r}
+    Whether to find the number of epochs on held-out seen classes, and how:
+    :class:`~zslearn.model_selection.HeldOutStopping` has the settings, ``True`` takes its defaults.
+precision : {{"auto", "float32", "bfloat16", "float16"}}, default={precision!r}
+    Precision of the products with the features; weights are float32. "auto" takes bfloat16 where
+    the hardware multiplies it faster than float32 and the problem is not tiny.
+device : {{"auto", "cpu", "cuda", "cuda:i", "mps"}} or torch.device, default={device!r}
+    "auto" takes an accelerator if there is one.
+callbacks : list of skorch callbacks, default={callbacks!r}
+    Passed to the net.
+warm_start : bool, default={warm_start!r}
+    Whether `fit` continues from the weights of the last one.
+verbose : int, default={verbose!r}
+    1 prints a line an epoch, with every loss term; 2 shows a progress bar. For a bar over a
+    whole search, with the epochs inside, set scikit-learn's on the search (version 1.9 or
+    later): ``search.set_callbacks(sklearn.callback.ProgressBar())``.
+random_state : int, RandomState instance or None, default={random_state!r}
+    Determines initial weights, batches and noise. An int makes refits on one CPU equal to the bit.
+"""
+
+_ATTRIBUTES = """
+classes_ : ndarray of shape (n_classes,)
+    Labels of all described classes, sorted.
+seen_classes_, unseen_classes_ : ndarray
+    Those with and without samples at fit.
+class_attributes_ : ClassAttributes
+    The table, its rows in the order of `classes_`.
+n_features_in_ : int
+    Width of a feature.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features, if X was a DataFrame with string column names.
+validation_scores_ : list of float
+    With `early_stopping`, the area under the seen-unseen curve after each epoch.
+validation_history_ : skorch History
+    With `early_stopping`, the history of the training that was watched, with that area as
+    ``valid_ausuc``. After a refit, ``net_.history`` is that of the refit.
+best_epoch_ : int
+    With `early_stopping`, the epoch of the best one, counted from 1.
+net_ : skorch net
+    ``net_.history`` holds the loss terms, ``net_.module_`` is the network in training's terms.
+"""
+
+
+class TrainingParameters(BaseEstimator):
+    """Base that holds the shared parameters.
+
+    A subclass names its own in ``__init__``, ends it with ``**training`` and hands these to
+    ``super().__init__``. Its signature, constraints and docstring (where ``{training}`` and
+    ``{attributes}`` stand) are completed here, with the defaults its ``_training_defaults`` name.
+    """
+
+    _training_defaults: ClassVar[TrainingOptions] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [str, callable],
+        "optimizer_params": [dict, None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
+        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean", HeldOutStopping],
+        "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
+        "device": [str, torch.device],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "delta": [Interval(Real, None, None, closed="neither")],
+    }
+
+    max_epochs: int
+    batch_size: int
+    optimizer: Any
+    optimizer_params: dict[str, Any] | None
+    learning_rate: float
+    learning_rate_schedule: Schedule
+    gradient_clip: float | None
+    early_stopping: bool | HeldOutStopping
+    precision: Precision
+    device: str | torch.device
+    callbacks: list[Any] | None
+    warm_start: bool
+    verbose: int
+    random_state: int | np.random.RandomState | None
+
+    def __init__(self, **training: Unpack[TrainingOptions]) -> None:
+        values = {**self._defaults(), **training}
+        unknown = training.keys() - _DEFAULTS.keys()
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"{sorted(unknown)[0]!r}"
+            )
+        for name in _DEFAULTS:
+            setattr(self, name, values[name])
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        return {**_DEFAULTS, **cls._training_defaults}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        inherited: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            inherited |= vars(base).get("_parameter_constraints", {})
+        cls._parameter_constraints = inherited
+        if "__init__" in vars(cls):
+            cls.__init__.__signature__ = _complete(cls)  # type: ignore[attr-defined]
+        if cls.__doc__ and "{training}" in cls.__doc__:
+            cls.__doc__ = _document(
+                cls.__doc__, cls._defaults(), getattr(cls, "_optimizer_options", {})
+            )
+
+
+def _complete(cls: type[TrainingParameters]) -> inspect.Signature:
+    """Signature of a constructor with the shared parameters in the place of ``**training``."""
+    signature = inspect.signature(cls.__init__)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    if len(own) == len(signature.parameters):
+        return signature
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in cls._defaults().items()
+        if name not in signature.parameters
+    ]
+    return signature.replace(parameters=[*own, *shared])
+
+
+def _document(doc: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
+    named = ", ".join(f"{name} {value!r}" for name, value in usual.items())
+    note = f"; where the optimiser has them, {named}" if named else ""
+    training = _DOC.format(usual=note, **defaults).strip()
+    parts = {"{training}": training, "{attributes}": _ATTRIBUTES.strip()}
+    lines = []
+    for line in doc.splitlines():
+        part = parts.get(line.strip())
+        indent = line[: len(line) - len(line.lstrip())]
+        if part is None:
+            lines.append(line)
+        else:
+            lines += [(indent + text) if text else "" for text in part.splitlines()]
+    return "\n".join(lines)

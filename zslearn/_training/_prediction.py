@@ -1,0 +1,165 @@
+"""What a trained learner says of new samples, a chunk of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from zslearn._data._rows import RegionRows
+from zslearn._input_checks import check_attribute_indices
+from zslearn._training._device import compute_dtype
+from zslearn._training._learner import Learner
+from zslearn._training._net import LearnerNet
+from zslearn.attributes import ClassAttributes
+from zslearn.base import ZeroShotClassifierMixin
+
+__all__ = ["BatchedPrediction", "device_of"]
+
+
+def _learner_has(method: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(self._learner_type, method)
+
+
+class BatchedPrediction(ZeroShotClassifierMixin):
+    """Prediction of deep estimators, from the learner's ``class_scores`` and its capabilities.
+
+    Whatever the length of X, memory is that of a chunk of rows and of the result.
+    """
+
+    _learner_type: ClassVar[type[Learner]]
+    # Whether each region is scaled to unit length as it is read.
+    _unit_length: ClassVar[bool] = True
+
+    net_: LearnerNet
+    batch_size: int
+    precision: str
+
+    def _rows(
+        self, X: Any, table: ClassAttributes, device: torch.device, **options: Any
+    ) -> RegionRows:
+        """Rows of X in the precision of this estimator."""
+        n_regions = X.shape[1] if len(X.shape) == 3 else 1
+        # It does not depend on the number of rows, but on what the net was trained in.
+        dtype = compute_dtype(
+            self.precision, device, self._work(table, n_regions, int(X.shape[-1]))
+        )
+        return RegionRows(X, device, dtype, unit_length=self._unit_length, **options)
+
+    def _work(self, table: ClassAttributes, n_regions: int, n_features: int) -> int:
+        """Multiply-adds of a product of a batch with queries and embeddings."""
+        return 2 * self.batch_size * n_regions * n_features * table.n_attributes
+
+    def _table_values(self, table: ClassAttributes, device: torch.device) -> Tensor:
+        values = torch.from_numpy(np.array(table.values))
+        return values.to(device, torch.float32 if device.type == "mps" else None)
+
+    def _infer(
+        self, X: Any, n_values: int, method: Callable[[Learner, torch.dtype], Any]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Results of what `method` makes of the learner and a dtype, a chunk of rows at a time."""
+        rows = self._rows(X, self.class_attributes_, device_of(self.net_))
+        learner = self.net_.module_.eval()
+        with torch.inference_mode(), self.net_.autocast(rows.dtype):
+            result_of = method(learner, rows.dtype)
+            for chunk, regions in rows.take_chunks(8 * rows.shape[1] * n_values):
+                yield chunk, result_of(regions).float().cpu().numpy()
+
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
+        X = self._check_X(X, reset=False)
+        values = self._table_values(table, device_of(self.net_))
+        result = np.empty((X.shape[0], table.n_classes), dtype=np.float32)
+        n_values = max(table.n_attributes, table.n_classes)
+        for rows, scores in self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype)):
+            result[rows] = scores
+        return result
+
+    @available_if(_learner_has("attribute_scores"))
+    def predict_attributes(self, X: Any) -> NDArray[np.float32]:
+        """Semantic vectors of the samples (Eq. 3).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+
+        Returns
+        -------
+        semantics : ndarray of shape (n_samples, n_attributes), float32
+            Columns in the order of ``class_attributes_.attribute_names``. Comparable between
+            samples; not on the scale of the class attribute table.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        n_attributes = self.class_attributes_.n_attributes
+        result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
+        for rows, part in self._infer(X, n_attributes, lambda one, _: one.attribute_scores):
+            result[rows] = part
+        return result
+
+    @available_if(_learner_has("class_embeddings"))
+    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.float32]:
+        """Class descriptions as the scores use them (Eq. 4): scaled, of equal length.
+
+        Parameters
+        ----------
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to embed instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_classes, n_attributes), float32
+            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`). The
+            class scores are ``predict_attributes(X) @ class_embeddings().T``, so that each
+            attribute's part in a score can be told.
+        """
+        check_is_fitted(self)
+        table = self._described(class_attributes)
+        values = self._table_values(table, device_of(self.net_))
+        learner: Any = self.net_.module_.eval()
+        with torch.inference_mode():
+            embeddings: NDArray[np.float32] = learner.class_embeddings(values).float().cpu().numpy()
+        return embeddings
+
+    @available_if(_learner_has("attention_maps"))
+    def attention_maps(self, X: Any, attributes: ArrayLike | None = None) -> NDArray[np.float32]:
+        """Where each attribute looks (Eq. 2).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+        attributes : sequence of attribute names or indices, default=None
+            The attributes wanted; all of them by default. The maps of all attributes take K / D
+            times the memory of X in float32.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, n_attributes, n_regions), float32
+            Non-negative, each map summing to one over the regions.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        index = check_attribute_indices(attributes, self.class_attributes_.attribute_names)
+        n_regions = X.shape[1] if len(X.shape) == 3 else 1
+        maps = np.empty((X.shape[0], len(index), n_regions), dtype=np.float32)
+        chosen = torch.from_numpy(index).to(device_of(self.net_))
+
+        def maps_of(learner: Any, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+            return lambda regions: learner.attention_maps(regions, chosen)
+
+        for rows, part in self._infer(X, len(index), maps_of):
+            maps[rows] = part
+        return maps
+
+
+def device_of(net: LearnerNet) -> torch.device:
+    """Where the weights are: not where they were trained, once unpickled on another machine."""
+    device: torch.device = next(net.module_.parameters()).device
+    return device

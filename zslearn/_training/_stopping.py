@@ -1,0 +1,59 @@
+"""How early stopping goes about it, as one object among an estimator's parameters."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+__all__ = ["HeldOutStopping"]
+
+
+class HeldOutStopping(BaseEstimator):
+    """Early stopping on held-out seen classes: its settings.
+
+    A share of the seen classes plays the unseen, a share of the other classes' samples is held out
+    too, and training stops when the area under their seen-unseen curve rests. Classes without
+    samples have no part.
+
+    Parameters
+    ----------
+    validation_fraction : float, default=0.2
+        That share, of the classes and of each other class's samples.
+    n_iter_no_change : int, default=5
+        Epochs without a better area after which training stops.
+    refit : bool, default=True
+        Whether to train anew on all samples for the epochs found. Otherwise the best weights
+        stand, and the held-out classes count as unseen.
+
+    See Also
+    --------
+    zslearn.CVsCClassifier : Takes it as ``early_stopping``.
+
+    Examples
+    --------
+    >>> from zslearn import CVsCClassifier
+    >>> from zslearn.model_selection import HeldOutStopping
+    >>> clf = CVsCClassifier(early_stopping=HeldOutStopping(n_iter_no_change=3))
+    >>> clf.set_params(early_stopping__refit=False).early_stopping
+    HeldOutStopping(n_iter_no_change=3, refit=False)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 5,
+        refit: bool = True,
+    ) -> None:
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.refit = refit
