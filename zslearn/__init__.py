@@ -12,11 +12,14 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier
     from zslearn.attributes import ClassAttributes
+    from zslearn.persistence import load, save
 
 # Imported on first use: `import zslearn` must not load torch.
 _HOMES = {
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
+    "load": "zslearn.persistence",
+    "save": "zslearn.persistence",
 }
 _SUBPACKAGES = (
     "attention",
@@ -31,9 +34,10 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "nn",
+    "persistence",
 )
 
-__all__ = ["CVsCClassifier", "ClassAttributes", "__version__"]
+__all__ = ["CVsCClassifier", "ClassAttributes", "__version__", "load", "save"]
 
 
 def __getattr__(name: str) -> Any:

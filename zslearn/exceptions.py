@@ -2,7 +2,37 @@
 
 from typing import Any
 
-__all__ = ["NonFiniteLossError", "TrainingInterruptedWarning", "UnreadableImagesError"]
+__all__ = [
+    "ModelFileError",
+    "NonFiniteLossError",
+    "TrainingInterruptedWarning",
+    "UnreadableImagesError",
+]
+
+
+class ModelFileError(ValueError):
+    """A file is no model that `zslearn.save` has written, or no longer is.
+
+    The message names the file, what was found, and what to do.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    found, remedy : str
+        What was found in it, and what to do.
+    """
+
+    path: str
+    found: str
+    remedy: str
+
+    def __init__(self, path: Any, found: str, remedy: str) -> None:
+        super().__init__(f"{str(path)!r} {found}. {remedy}")
+        self.path, self.found, self.remedy = str(path), found, remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.found, self.remedy)
 
 
 class NonFiniteLossError(FloatingPointError):

@@ -1,0 +1,135 @@
+"""The classes that files may name: a fixed table, nothing is imported because a file says so."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+__all__ = ["class_of", "name_of", "parameter_names", "register_saved_type"]
+
+# Name in files, and the module that has it under the last part of that name.
+_HOMES = {
+    "CVsCClassifier": "zslearn.attention",
+    "CVsCObjective": "zslearn.attention",
+    "FixedCalibrationClassifier": "zslearn.calibration",
+    "FittedBackbone": "zslearn.feature_extraction._fitted_backbone",
+    "HeldOutStopping": "zslearn._training._stopping",
+    "Layout": "zslearn.feature_extraction._timm_backbone",
+    "NetworkRecipe": "zslearn.feature_extraction._timm_models",
+    "PatchDictionaryExtractor": "zslearn.feature_extraction",
+    "PredefinedSeenUnseenSplit": "zslearn.model_selection",
+    "SeedEnsembleClassifier": "zslearn.ensemble",
+    "SeenUnseenKFold": "zslearn.model_selection",
+    "SkippedImage": "zslearn.feature_extraction",
+    "TimmRegionExtractor": "zslearn.feature_extraction",
+    "TunedCalibrationClassifierCV": "zslearn.calibration",
+    "WordVectors": "zslearn.feature_extraction",
+    "sklearn.decomposition.PCA": "sklearn.decomposition",
+    "sklearn.frozen.FrozenEstimator": "sklearn.frozen",
+    "sklearn.linear_model.LogisticRegression": "sklearn.linear_model",
+    "sklearn.linear_model.Ridge": "sklearn.linear_model",
+    "sklearn.pipeline.Pipeline": "sklearn.pipeline",
+    "sklearn.preprocessing.MaxAbsScaler": "sklearn.preprocessing",
+    "sklearn.preprocessing.MinMaxScaler": "sklearn.preprocessing",
+    "sklearn.preprocessing.Normalizer": "sklearn.preprocessing",
+    "sklearn.preprocessing.RobustScaler": "sklearn.preprocessing",
+    "sklearn.preprocessing.StandardScaler": "sklearn.preprocessing",
+}
+_registered: dict[str, type] = {}
+
+
+def register_saved_type(name: str, cls: type) -> type:
+    """Let `save` and `load` handle a class of your own.
+
+    An object of the class is saved as the parameters of its constructor, read from attributes of
+    the same names, and all its other attributes; if it has the methods ``_get_saved_state()`` and
+    ``_set_saved_state(state)``, as what the first returns, a dict, in place of the other
+    attributes. It is loaded by calling the class with the parameters. Frozen dataclasses and named
+    tuples need no more than their fields; fields of dataclasses with ``compare=False`` are left
+    out.
+
+    Parameters
+    ----------
+    name : str
+        What files call it. With your package's name and a dot in front, it stays clear of others.
+    cls : type
+        The class; it must be registered before `load` as before `save`.
+
+    Returns
+    -------
+    cls : type
+        The same class.
+
+    Raises
+    ------
+    ValueError
+        If the name belongs to another class.
+    TypeError
+        If `name` is no string or `cls` no class.
+
+    See Also
+    --------
+    save : Writes a file.
+    load : Reads it.
+
+    Notes
+    -----
+    Registering a class means that a file may have it called with any values. Register none whose
+    constructor does more than keep them.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from zslearn.persistence import register_saved_type
+    >>> @dataclass(frozen=True)
+    ... class Schedule:
+    ...     warm_up: int
+    ...     peak: float
+    >>> register_saved_type("mypackage.Schedule", Schedule).__name__
+    'Schedule'
+    """
+    if not isinstance(name, str) or not isinstance(cls, type):
+        raise TypeError(f"register_saved_type takes a name and a class, found {name!r} and {cls!r}")
+    if name in _HOMES or _registered.get(name, cls) is not cls:
+        raise ValueError(f"{name!r} is the name of another class; give {cls.__name__} its own.")
+    _registered[name] = cls
+    return cls
+
+
+def class_of(name: str) -> type | None:
+    """Return the class that files call by a name, or None."""
+    if name in _registered:
+        return _registered[name]
+    home = _HOMES.get(name)
+    if home is not None:
+        return getattr(import_module(home), name.rpartition(".")[2], None)
+    return _methods().get(name)
+
+
+def name_of(cls: type) -> str | None:
+    """Return what files call a class, or None."""
+    for name, registered in _registered.items():
+        if registered is cls:
+            return name
+    for name in _HOMES:
+        if name.rpartition(".")[2] == cls.__name__ and class_of(name) is cls:
+            return name
+    return next((name for name, method in _methods().items() if method is cls), None)
+
+
+def _methods() -> dict[str, type]:
+    """Return registered zero-shot methods by the names of their classes."""
+    return {}
+
+
+def parameter_names(cls: type) -> list[str]:
+    """Return the parameters of the constructor that are saved."""
+    caches = {f.name for f in fields(cls) if not f.compare} if is_dataclass(cls) else set()
+    parameters: Any = inspect.signature(cls).parameters.values()
+    return [
+        p.name
+        for p in parameters
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in caches
+    ]
