@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._data._rows import RegionRows
 from zslearn._training import _captured_step
-from zslearn._training._rows import RegionRows
 from zslearn.nn import functional as zf
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -25,7 +25,7 @@ def data():
 
 
 def make(**params):
-    options = {"max_epochs": 5, "random_state": 0, "attribute_dim": 30, "device": "cuda"}
+    options = {"max_epochs": 5, "random_state": 0, "device": "cuda"}
     return CVsCClassifier(**options | params)
 
 

@@ -9,6 +9,7 @@ from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._training._early_stopping import hold_out_classes
 from zslearn.exceptions import TrainingInterruptedWarning
 from zslearn.metrics import ausuc_score
+from zslearn.model_selection import HeldOutStopping
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,10 @@ def data():
 
 
 def make(**params):
-    options = {"random_state": 0, "attribute_dim": 12, "max_epochs": 25, "batch_size": 20}
-    return CVsCClassifier(**options | {"early_stopping": True, "n_iter_no_change": 4} | params)
+    options = {"random_state": 0, "max_epochs": 25, "batch_size": 20}
+    names = {"n_iter_no_change": 4, "refit": True}
+    stopping = HeldOutStopping(**{k: params.pop(k, v) for k, v in names.items()})
+    return CVsCClassifier(**options | {"early_stopping": stopping} | params)
 
 
 @given(
@@ -78,7 +81,7 @@ def test_without_refit_the_best_weights_stand(data):
     assert set(clf.unseen_classes_) == {*held_out, 12, 13}
     assert clf.classes_.tolist() == list(range(14))
     assert clf.decision_function(X).shape == (120, 14)
-    assert clf.net_.criterion_.unseen.sum() == len(clf.unseen_classes_)
+    assert clf.net_.module_.criterion.unseen.sum() == len(clf.unseen_classes_)
     # The monitored figure, from the weights that stand.
     rng_seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
     _, rows = hold_out_classes(y, 0.2, int(rng_seed))

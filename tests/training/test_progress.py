@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 from zslearn import CVsCClassifier
 from zslearn._training import _progress
 from zslearn.exceptions import TrainingInterruptedWarning
+from zslearn.model_selection import HeldOutStopping
 
 pytest.importorskip("sklearn.callback")
 
@@ -44,7 +45,7 @@ def data():
 
 
 def make(**params):
-    return CVsCClassifier(**{"max_epochs": 3, "random_state": 0, "attribute_dim": 8} | params)
+    return CVsCClassifier(**{"max_epochs": 3, "random_state": 0} | params)
 
 
 def test_epochs_are_subtasks(data):
@@ -85,7 +86,9 @@ def test_searches_and_pipelines_pass_callbacks_down(data):
 
 def test_early_stopping_counts_both_trainings(data):
     watch = Watch()
-    clf = make(early_stopping=True, n_iter_no_change=1, max_epochs=4).set_callbacks(watch)
+    clf = make(early_stopping=HeldOutStopping(n_iter_no_change=1), max_epochs=4).set_callbacks(
+        watch
+    )
     clf.fit(*data)
     epochs = sum(event[:2] == ("begin", "epoch") for event in watch.events)
     assert watch.events[1][3] == 8

@@ -78,19 +78,19 @@ def test_cards_are_told_apart_by_their_own_name(monkeypatch):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_copy_of_the_regions_is_made_in_turn(monkeypatch, early_stopping):
     made_in_turn = []
-    make = CVsCClassifier._regions
+    make = CVsCClassifier._rows
 
     def watch(self, *args, **kwargs):
         if kwargs:  # for training
             made_in_turn.append(GPU in _sharing._mine.__dict__.get("held", ()))
         return make(self, *args, **kwargs)
 
-    monkeypatch.setattr(CVsCClassifier, "_regions", watch)
+    monkeypatch.setattr(CVsCClassifier, "_rows", watch)
     on_card = _estimator.take_turn
     monkeypatch.setattr(_estimator, "take_turn", lambda device: on_card(GPU))
     X, y = np.random.default_rng(0).normal(size=(60, 2, 5)), np.arange(60) % 6
     table = ClassAttributes(np.eye(6) + 0.1)
-    clf = CVsCClassifier(max_epochs=2, early_stopping=early_stopping, keep_regions=True)
+    clf = CVsCClassifier(max_epochs=2, early_stopping=early_stopping)
     clf.fit(X, y, class_attributes=table)
     assert made_in_turn == [True] * (3 if early_stopping else 1)
     assert not _sharing._mine.held
@@ -152,7 +152,7 @@ def test_threads_are_divided_among_fits_in_threads():
 def test_fits_in_threads_restore_the_threads_and_equal_serial_ones():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 6)), np.arange(40) % 4
-    clf = CVsCClassifier(max_epochs=2, random_state=0, attribute_dim=8)
+    clf = CVsCClassifier(max_epochs=2, random_state=0)
     before = torch.get_num_threads()
     serial = cross_val_score(clf, X, y, cv=2)
     with joblib.parallel_config(backend="threading"):

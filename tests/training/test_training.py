@@ -10,8 +10,10 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 
 from zslearn import ClassAttributes, CVsCClassifier
-from zslearn._training._rows import RegionRows
+from zslearn._data._rows import RegionRows
+from zslearn.attention import CVsCObjective
 from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
+from zslearn.model_selection import HeldOutStopping
 
 TERMS = ["ce", "cal", "cc", "sci", "tci"]
 
@@ -27,7 +29,7 @@ def data():
 
 def fit(data, **params):
     X, y, table = data
-    options = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "attribute_dim": 10}
+    options = {"max_epochs": 3, "batch_size": 16, "random_state": 0}
     options["learning_rate"] = 1e-3
     return CVsCClassifier(**options | params).fit(X, y, class_attributes=table)
 
@@ -43,7 +45,8 @@ def equal(a, b):
 @pytest.mark.parametrize("counterfactual", ["normal", "uniform", "permute"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_refits_are_equal_to_the_bit(data, counterfactual, precision):
-    options = {"counterfactual": counterfactual, "precision": precision}
+    objective = CVsCObjective(counterfactual=counterfactual)
+    options = {"objective": objective, "precision": precision}
     first = fit(data, **options)
     torch.manual_seed(99)  # the global source of randomness has no part in it
     np.random.seed(99)  # noqa: NPY002
@@ -52,7 +55,7 @@ def test_refits_are_equal_to_the_bit(data, counterfactual, precision):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_keeping_regions_changes_memory_only(data, precision, monkeypatch):
+def test_keeping_rows_changes_memory_only(data, precision, monkeypatch):
     kept = []
     prepare = RegionRows.prepare
     monkeypatch.setattr(
@@ -61,13 +64,12 @@ def test_keeping_regions_changes_memory_only(data, precision, monkeypatch):
         lambda rows, *args, **kw: kept.append(rows) or prepare(rows, *args, **kw),
     )
     fits = {}
-    for keep in ("auto", True, False):
+    for keep in (True, False):
         kept.clear()
-        fits[keep] = fit(data, keep_regions=keep, precision=precision)
-        is_kept = keep is True or (keep == "auto" and precision == "bfloat16")
-        assert (kept[0].resident is not None) is is_kept
+        monkeypatch.setattr(RegionRows, "_should_keep", lambda self, keep=keep: keep)
+        fits[keep] = fit(data, precision=precision)
+        assert (kept[0].resident is not None) is keep
     assert equal(fits[True], fits[False])
-    assert equal(fits["auto"], fits[False])
 
 
 def test_global_randomness_is_left_alone(data):
@@ -170,12 +172,13 @@ def test_gradient_clip(data):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["adam", "adamw", "sgd", torch.optim.RMSprop, torch.optim.NAdam]
+    "optimizer", ["adam", "AdamW", "sgd", "rmsprop", torch.optim.RMSprop, torch.optim.NAdam]
 )
 def test_optimizers(data, optimizer):
-    clf = fit(data, optimizer=optimizer, weight_decay=0.01)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    assert type(clf.net_.optimizer_) is kind.get(optimizer, optimizer)
+    clf = fit(data, optimizer=optimizer, optimizer_params={"weight_decay": 0.01})
+    kind = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
+    name = optimizer if isinstance(optimizer, str) else optimizer.__name__
+    assert type(clf.net_.optimizer_) is getattr(torch.optim, kind.get(name, name))
     group = clf.net_.optimizer_.param_groups[0]
     assert group["weight_decay"] == 0.01
     assert group.get("betas", (0.5, 0.999)) == (0.5, 0.999)
@@ -224,7 +227,7 @@ class Poison(Callback):
     def on_batch_begin(self, net, **kwargs):
         if len(net.history) == self.epoch and len(net.history[-1]["batches"]) == self.batch:
             with torch.no_grad():
-                getattr(net.module_, self.name)[0, 0] = self.value
+                getattr(net.module_.network, self.name)[0, 0] = self.value
 
 
 def test_loss_that_is_not_finite_names_term_epoch_and_batch(data):
@@ -235,7 +238,7 @@ def test_loss_that_is_not_finite_names_term_epoch_and_batch(data):
 def test_only_the_guilty_terms_are_named(data):
     class Huge(Callback):
         def on_train_begin(self, net, **kwargs):
-            net.criterion_.class_attributes[:, 0] = math.inf
+            net.module_.criterion.class_attributes[:, 0] = math.inf
 
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, batch 1: term cc, sci \(loss=nan, ce="):
         fit(data, callbacks=[Huge()])
@@ -257,9 +260,11 @@ def test_weights_that_are_not_finite_after_the_last_step(data):
     class Last(Callback):
         def on_train_end(self, net, **kwargs):
             with torch.no_grad():
-                net.module_.query_weight[0, 0] = math.inf
+                net.module_.network.query_weight[0, 0] = math.inf
 
-    with pytest.raises(NonFiniteLossError, match="query_weight is not finite after epoch 3"):
+    with pytest.raises(
+        NonFiniteLossError, match="network.query_weight is not finite after epoch 3"
+    ):
         fit(data, callbacks=[Last()])
 
 
@@ -304,19 +309,20 @@ def test_a_refused_continuation_leaves_the_model_as_it_was(data):
 def test_a_continued_training_heeds_changed_parameters(data):
     X, y, table = data
     clf = fit(data, warm_start=True)
-    clf.set_params(lambda_sci=0, lambda_tci=0, alpha=0.9, scale=2.0, learning_rate=0.5)
+    clf.set_params(lambda_sci=0, lambda_tci=0, objective__alpha=0.9, objective__scale=2.0)
+    clf.set_params(learning_rate=0.5)
     clf.fit(X, y, class_attributes=table)
-    criterion = clf.net_.criterion_
+    criterion, network = clf.net_.module_.criterion, clf.net_.module_.network
     assert (criterion.weights["sci"], criterion.weights["tci"]) == (0, 0)
     assert criterion.correlation.alpha == 0.9
-    assert clf.net_.module_.scale == 2.0
-    assert clf.net_.module_.counterfactual is None
+    assert network.scale == 2.0
+    assert network.counterfactual is None
     assert clf.net_.history[-1, "batches", :, "lr"] == [0.5] * 4
 
 
 def test_partial_fit_is_one_epoch_at_a_time(data):
     X, y, table = data
-    options = {"batch_size": 16, "random_state": 0, "attribute_dim": 10, "learning_rate": 1e-3}
+    options = {"batch_size": 16, "random_state": 0, "learning_rate": 1e-3}
     clf = CVsCClassifier(**options)
     for _ in range(3):
         clf.partial_fit(X, y, class_attributes=table)
@@ -325,14 +331,14 @@ def test_partial_fit_is_one_epoch_at_a_time(data):
 
 def test_partial_fit_turns_unseen_classes_into_seen(data):
     X, y, table = data
-    clf = CVsCClassifier(random_state=0, attribute_dim=10)
+    clf = CVsCClassifier(random_state=0)
     clf.partial_fit(X[y < 2], y[y < 2], class_attributes=table)
     assert clf.seen_classes_.tolist() == [0, 1]
-    assert clf.net_.criterion_.unseen.tolist() == [False] * 2 + [True] * 4
+    assert clf.net_.module_.criterion.unseen.tolist() == [False] * 2 + [True] * 4
     clf.partial_fit(X[y >= 2], y[y >= 2])
     assert clf.seen_classes_.tolist() == [0, 1, 2, 3]
     assert clf.unseen_classes_.tolist() == [4, 5]
-    assert clf.net_.criterion_.unseen.tolist() == [False] * 4 + [True] * 2
+    assert clf.net_.module_.criterion.unseen.tolist() == [False] * 4 + [True] * 2
     with pytest.raises(ValueError, match="differs from that of the first call"):
         clf.partial_fit(X, y, class_attributes=table.subset([0, 1, 2, 3]))
 
@@ -347,15 +353,36 @@ def test_pickled_estimators_train_on_alike(data):
     assert equal(clf, other)
 
 
-def test_partial_fit_after_a_failed_training_asks_for_the_table(data):
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_continuation_that_fails_leaves_the_model_as_it_was(data, method):
+    """Weights, moments, history, classes and how it trains on."""
     X, y, table = data
-    clf = fit(data)
-    clf.net_.callbacks_.append(("poison", Poison("query_weight", math.nan, epoch=4, batch=1)))
+    subset = y < 3
+    clf, other = (
+        fit((X[subset], y[subset], table), warm_start=True, precision="float32") for _ in range(2)
+    )
+    poison = ("poison", Poison("query_weight", math.nan, epoch=4, batch=3))
+    clf.net_.callbacks_.append(poison)
     with pytest.raises(NonFiniteLossError):
-        clf.partial_fit(X, y)
-    with pytest.raises(ValueError, match="left no model to continue"):
-        clf.partial_fit(X, y)
-    clf.partial_fit(X, y, class_attributes=table)
+        getattr(clf, method)(X, y, class_attributes=table)
+    clf.net_.callbacks_.remove(poison)
+    assert equal(clf, other)
+    assert clf.seen_classes_.tolist() == [0, 1, 2]
+    assert len(clf.net_.history) == 3
+    for one in (clf, other):
+        getattr(one, method)(X, y, class_attributes=table)
+    assert equal(clf, other)
+
+
+def test_a_bad_row_late_in_the_data_changes_nothing(data):
+    X, y, _ = data
+    clf = fit(data, precision="float32")
+    before = weights(clf)
+    spoilt = X.copy()
+    spoilt[[5, 40]] = np.inf  # whatever batches they come in, others have been trained on
+    with pytest.raises(ValueError, match="infinity"):
+        clf.partial_fit(spoilt, y)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(clf), strict=True))
 
 
 def test_partial_fit_needs_names_for_its_tables(data):
@@ -379,13 +406,15 @@ def test_early_stopping_of_skorch_is_no_interrupt(data):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"betas": (0.5,)}, "betas must be two numbers"),
-        ({"optimizer": dict}, "subclass of torch.optim.Optimizer, found dict"),
-        ({"optimizer": torch.optim.Rprop, "weight_decay": 0.1}, "Rprop has none"),
+        ({"optimizer": "adamz"}, "name of a torch optimiser, one of .*'adamw'"),
+        ({"optimizer": "sgd", "optimizer_params": {"beta": 1}}, "do not suit the optimizer.*beta"),
+        ({"optimizer_params": {"lr": 1}}, "holds 'lr': set learning_rate"),
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"precision": "float64"}, "'precision' parameter"),
         ({"lambda_sci": -1.0}, "'lambda_sci' parameter"),
-        ({"counterfactual": "swap"}, "'counterfactual' parameter"),
+        ({"objective": "swap"}, "'objective' parameter"),
+        ({"objective": CVsCObjective(counterfactual="swap")}, "'counterfactual' parameter"),
+        ({"early_stopping": HeldOutStopping(n_iter_no_change=0)}, "'n_iter_no_change' parameter"),
         ({"learning_rate_schedule": "step"}, "'learning_rate_schedule' parameter"),
         ({"gradient_clip": 0}, "'gradient_clip' parameter"),
         ({"device": "cuda:99"}, "CUDA device"),
@@ -398,6 +427,6 @@ def test_bad_parameters(data, params, message):
 
 
 def test_every_weight_zero_is_refused(data):
-    names = ["lambda_ce", "lambda_cal", "lambda_cc", "lambda_sci", "lambda_tci"]
+    names = ["lambda_cal", "lambda_cc", "lambda_sci", "lambda_tci"]
     with pytest.raises(ValueError, match="no loss term is left"):
-        fit(data, **dict.fromkeys(names, 0))
+        fit(data, objective=CVsCObjective(lambda_ce=0), **dict.fromkeys(names, 0))

@@ -5,18 +5,19 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn.attention import CVsCObjective
 
 TABLE = ClassAttributes([[0, 3, 4], [5, 0, 0], [2, 2, 1]], labels=["c", "a", "b"])
 
 
 def fit(**params):
     X = np.random.default_rng(0).normal(size=(12, 3, 6))
-    clf = CVsCClassifier(max_epochs=1, attribute_dim=4, random_state=0, **params)
+    clf = CVsCClassifier(max_epochs=1, random_state=0, **params)
     return clf.fit(X, np.tile(["a", "b"], 6), class_attributes=TABLE), X
 
 
 def test_embeddings_are_scaled_rows_of_unit_length():
-    clf, _ = fit(scale=3.0)
+    clf, _ = fit(objective=CVsCObjective(scale=3.0))
     embeddings = clf.class_embeddings()
     assert clf.classes_.tolist() == ["a", "b", "c"]
     np.testing.assert_allclose(embeddings, [[3, 0, 0], [2, 2, 1], [0, 1.8, 2.4]], rtol=1e-6)
@@ -26,7 +27,7 @@ def test_embeddings_are_scaled_rows_of_unit_length():
 
 
 def test_scores_are_products_with_embeddings():
-    clf, X = fit(scale=0.3)
+    clf, X = fit(objective=CVsCObjective(scale=0.3))
     expected = clf.predict_attributes(X) @ clf.class_embeddings().T
     np.testing.assert_allclose(clf.decision_function(X), expected, rtol=1e-5, atol=1e-6)
 

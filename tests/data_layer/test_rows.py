@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from zslearn._training._rows import RegionRows, TrainingBatches
+from zslearn._data._rows import RegionRows, SharedRows, TrainingBatches
 from zslearn.nn.functional import normalize_rows
 
 CPU = torch.device("cpu")
@@ -105,7 +105,7 @@ def test_not_finite_rows_are_named(X, value, kind):
 
 
 def test_resident_copy_equals_streaming(X):
-    kept = RegionRows(X, CPU, torch.bfloat16, keep="auto")
+    kept = RegionRows(X, CPU, torch.bfloat16, keep=True)
     streamed = RegionRows(X, CPU, torch.bfloat16)
     assert kept._resident is not None
     assert streamed._resident is None
@@ -118,32 +118,48 @@ def test_what_is_on_disk_is_not_kept(X, tmp_path):
     np.save(tmp_path / "X.npy", X.astype(np.float16))
     on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
     for source in (on_disk, np.asarray(on_disk), on_disk[2:], LazyStore(X)):
-        assert RegionRows(source, CPU, torch.bfloat16, keep="auto")._resident is None
+        assert RegionRows(source, CPU, torch.bfloat16, keep=True)._resident is None
 
 
 def test_nothing_is_kept_that_does_not_fit(X, monkeypatch):
-    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2 - 1)
-    assert RegionRows(X, CPU, torch.bfloat16, keep="auto")._resident is None
-    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 4 * X.size * 2)
-    assert RegionRows(X, CPU, torch.bfloat16, keep="auto")._resident is not None
+    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2 - 1)
+    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is None
+    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2)
+    assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is not None
 
 
 def test_chunks_bound_memory_and_cover_all(X, monkeypatch):
-    monkeypatch.setattr("zslearn._training._rows._CHUNK_BYTES", 4 * 3 * 8 * 7)
+    monkeypatch.setattr("zslearn._data._rows._CHUNK_BYTES", 4 * 3 * 8 * 7)
     rows = RegionRows(X, CPU, torch.float32)
     assert list(rows.chunks()) == [slice(0, 7), slice(7, 14), slice(14, 20)]
     assert list(rows.chunks(4 * 3 * 8 * 7 * 10))[:2] == [slice(0, 1), slice(1, 2)]
 
 
-def test_keeping_can_be_asked_for_and_refused(X, tmp_path, monkeypatch):
-    np.save(tmp_path / "X.npy", X)
-    stored = np.load(tmp_path / "X.npy", mmap_mode="r")
-    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 0)
-    for source in (X, stored):
-        rows = RegionRows(source, CPU, torch.float32, keep=True)
-        assert torch.equal(rows.resident, RegionRows(X, CPU, torch.float32).take(slice(0, 20)))
-    monkeypatch.setattr("zslearn._training._rows._free_memory", lambda: 2**40)
-    assert RegionRows(X, CPU, torch.bfloat16, keep=False).resident is None
+def test_nothing_is_kept_unasked(X):
+    assert RegionRows(X, CPU, torch.bfloat16).resident is None
+
+
+def test_a_shared_copy_is_made_once_for_each_precision(X, monkeypatch):
+    made = []
+    real = RegionRows._copy
+    monkeypatch.setattr(RegionRows, "_copy", lambda self: made.append(self.dtype) or real(self))
+    shared = SharedRows(X)
+    first, second = (RegionRows(shared, CPU, torch.float32, keep=True) for _ in range(2))
+    low = RegionRows(shared, CPU, torch.bfloat16, keep=True)
+    part = RegionRows(shared, CPU, torch.float32, keep=True, rows=np.array([1, 4]))
+    assert made == [torch.float32, torch.bfloat16, torch.float32]
+    assert first.resident is second.resident
+    assert torch.equal(part.resident, first.resident[[1, 4]])
+    assert torch.equal(low.resident, RegionRows(X, CPU, torch.bfloat16).take(slice(0, 20)))
+
+
+def test_lengths_may_stay_as_they_are(X):
+    rows = RegionRows(X, CPU, torch.float32, unit_length=False)
+    assert torch.equal(rows.take(slice(0, 20)), torch.from_numpy(X))
+    spoilt = X.copy()
+    spoilt[3, 0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"NaN.*rows \[3\]"):
+        RegionRows(spoilt, CPU, torch.float32, unit_length=False).take(slice(0, 20))
 
 
 def test_epochs_visit_every_row_once(X):
@@ -201,7 +217,7 @@ def test_portions_change_nothing(X, monkeypatch):
     X[7, 2] = 0
     X[11] *= np.float32(1e-30)
     whole = RegionRows(X, CPU, torch.float32).take(slice(0, 20))
-    monkeypatch.setattr("zslearn._training._rows._CACHED_NUMBERS", 3 * 3 * 8)
+    monkeypatch.setattr("zslearn._data._rows._CACHED_NUMBERS", 3 * 3 * 8)
     rows = RegionRows(X, CPU, torch.float32)
     assert torch.equal(rows.take(slice(0, 20)), whole)
     picked = np.array([2, 7, 8, 11, 19])
