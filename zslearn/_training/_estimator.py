@@ -21,13 +21,14 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._training._contract import check_learner
 from zslearn._training._device import WORTH_THREADS, resolve_device
 from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
-from zslearn._training._learner import Learner, learned_state, take_over
+from zslearn._training._learner import Learner, take_over
 from zslearn._training._net import LearnerNet, attached
 from zslearn._training._optimizers import LearningRate, optimizer_options
 from zslearn._training._parameters import TrainingParameters
-from zslearn._training._prediction import BatchedPrediction, device_of
+from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._randomness import seeded
+from zslearn._training._saved_state import SavedStateMixin
 from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn._training._stopping import HeldOutStopping
 from zslearn.base import check_class_attributes
@@ -36,7 +37,7 @@ from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
 __all__ = ["DeepZeroShotClassifier"]
 
 
-class DeepZeroShotClassifier(BatchedPrediction, CallbackSupportMixin, TrainingParameters):
+class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingParameters):
     """Base of estimators that train a learner on features by batches.
 
     A subclass names its own parameters in ``__init__``, its `Learner` in ``_learner_type``, and
@@ -378,52 +379,6 @@ class DeepZeroShotClassifier(BatchedPrediction, CallbackSupportMixin, TrainingPa
         net.device, net.verbose = str(device), int(self.verbose == 1)
         net.gradient_clip = self.gradient_clip
         return net
-
-    # -- saved without pickle ------------------------------------------------------------------
-
-    def _get_saved_state(self) -> dict[str, Any]:
-        """Return all that was fitted, in plain values and tensors."""
-        own = self.get_params(deep=False)
-        state = {k: v for k, v in vars(self).items() if k not in own and k != "net_"}
-        history = state.pop("validation_history_", None)
-        net = self.net_
-        return state | {
-            "validation_history_": None if history is None else list(history),
-            "net_": {
-                "seed": net.seed,
-                "steps": net.steps_,
-                "term_names": net.term_names_,
-                "precision": str(net.precision).removeprefix("torch."),
-                "history": list(net.history),
-                "weights": {k: v.cpu() for k, v in learned_state(net.module_).items()},
-            },
-        }
-
-    def _set_saved_state(self, state: dict[str, Any], device: torch.device | None = None) -> None:
-        """Become fitted with what `_get_saved_state` returned."""
-        state = dict(state)
-        saved, history = state.pop("net_"), state.pop("validation_history_", None)
-        vars(self).update(state)
-        if device is None:
-            try:
-                device = resolve_device(self.device)
-            except ValueError:  # saved where there was one
-                device = torch.device("cpu")
-        classes = DescribedClasses(
-            self.class_attributes_, np.isin(self.class_attributes_.labels, self.seen_classes_)
-        )
-        net = self._make_net(classes, saved["seed"], device)
-        weights = saved["weights"]
-        expected = learned_state(net.module_)
-        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in expected.items()}:
-            raise ValueError("the saved weights do not fit the parameters of the estimator")
-        net.module_.load_state_dict(weights, strict=False)
-        net.steps_, net.term_names_ = saved["steps"], list(saved["term_names"])
-        net.precision = getattr(torch, saved["precision"])
-        net.history.extend(saved["history"])
-        if history is not None:
-            self.validation_history_ = type(net.history)(history)
-        self.net_ = net
 
 
 @contextmanager

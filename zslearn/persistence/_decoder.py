@@ -298,8 +298,6 @@ class Decoder:
                 f"{cls.__name__} does not have here, and lacks "
                 f"{sorted(expected - params.keys())!r:.200}",
             )
-        if hasattr(cls, "_set_saved_state"):
-            return
         for key in state:
             there = getattr(cls, key, None)
             if not key.isidentifier() or key.startswith("__") or key in params:

@@ -92,7 +92,9 @@ def register_saved_type(name: str, cls: type) -> type:
     """
     if not isinstance(name, str) or not isinstance(cls, type):
         raise TypeError(f"register_saved_type takes a name and a class, found {name!r} and {cls!r}")
-    if name in _HOMES or _registered.get(name, cls) is not cls:
+    there = _registered.get(name, cls)
+    same = (there.__module__, there.__qualname__) == (cls.__module__, cls.__qualname__)
+    if name in _HOMES or not same:  # a class that is defined again replaces itself
         raise ValueError(f"{name!r} is the name of another class; give {cls.__name__} its own.")
     _registered[name] = cls
     return cls
