@@ -8,7 +8,6 @@ __all__ = ["TrainingCallback"]
 
 
 class TrainingCallback(Callback):
-    """A callback of training's own: an interrupt in it is the user's, and it lets batches pass."""
+    """A callback of training's own: nothing has to happen between the steps for it."""
 
-    may_be_interrupted = True
     watches_batches = False

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EagerEngine", "Engine", "choose_engine", "watches_batches"]
 
+_GRAPH_DEVICES = {"cuda"}
+
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 def choose_engine(net: LearnerNet, batches: Any) -> Engine:
     """Whoever runs the epochs of a net on these batches."""
-    if torch.device(net.device).type == "cuda":
+    if torch.device(net.device).type in _GRAPH_DEVICES:
         from zslearn._training._graphs import GraphEngine, serves
 
         if serves(net, batches):
@@ -26,10 +28,15 @@ def choose_engine(net: LearnerNet, batches: Any) -> Engine:
 
 
 def watches_batches(callback: Callback) -> bool:
-    """Whether a callback does something at each batch that only steps one by one provide for."""
+    """Whether a callback does something, or may do, that only steps one by one provide for.
+
+    One that is neither training's nor skorch's may change a number that is a constant to a graph.
+    """
     declared = getattr(callback, "watches_batches", None)
     if declared is not None:
         return bool(declared)
+    if not type(callback).__module__.startswith("skorch."):
+        return True
     return any(
         getattr(type(callback), event, None) is not getattr(Callback, event)
         for event in _BATCH_EVENTS

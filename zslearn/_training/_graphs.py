@@ -38,6 +38,8 @@ _WARM_UP = 3
 _TOLERANCE = 1e-2
 _ROUNDING = 1e-7
 
+_CAPTURES = {"cuda"}
+
 _Key = tuple[int, tuple[str, ...]]
 
 
@@ -85,7 +87,7 @@ class GraphEngine(Engine):
         self._columns: dict[str, Tensor] = {}
         self._names: dict[tuple[str, ...], list[str]] = {}
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._captures = True
+        self._captures = device.type in _CAPTURES
         self._graphs: dict[_Key, _Replayable] = {}
         self._n_plain_steps: Counter[_Key] = Counter()
         self._captured_with: Any = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor, nn
 
 from zslearn._training._callbacks import TrainingCallback
@@ -180,15 +180,15 @@ class LearnerNet(NeuralNet):
                 self.history.pop()
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; an interrupt that one of skorch raises, as to stop early, stops."""
+        """Call the callbacks; the interrupt by which skorch stops early is none of the user's."""
         getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt:
-                if getattr(callback, "may_be_interrupted", False):
-                    raise
-                raise StopTraining from None
+                if isinstance(callback, EarlyStopping):
+                    raise StopTraining from None
+                raise
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Begin an epoch, unless a callback has asked to stop."""
