@@ -15,7 +15,7 @@ from zslearn.attributes import ClassAttributes
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._arrays import dtype_named, restored_array, restored_tensor, text_array
 from zslearn.persistence._model_file import MAX_DEPTH
-from zslearn.persistence._saved_types import class_of, parameter_names
+from zslearn.persistence._saved_types import class_of, is_called, parameter_names
 
 __all__ = ["Decoder"]
 
@@ -278,7 +278,7 @@ class Decoder:
             raise self._error(f"{where}.memory", "is a cache of pickles")
         if "device" in kept:
             kept["device"] = self._place(kept["device"], where)
-        made = cls(**kept)
+        made = cls(**kept) if is_called(cls) else cls.__new__(cls)
         own = {key: self.decode(value, f"{where}.{key}") for key, value in state.items()}
         if hasattr(made, "_set_saved_state"):
             made._set_saved_state(own)

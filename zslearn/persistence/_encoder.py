@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zslearn.attributes import ClassAttributes
 from zslearn.persistence._arrays import MAX_TEXT_BYTES, Arrays, is_tensor
 from zslearn.persistence._model_file import MAX_DEPTH
-from zslearn.persistence._saved_types import name_of, parameter_names
+from zslearn.persistence._saved_types import is_called, name_of, parameter_names
 
 __all__ = ["Encoder"]
 
@@ -194,7 +194,7 @@ class Encoder:
     def _object(self, value: Any, where: str) -> dict[str, Any]:
         cls = type(value)
         name = name_of(cls)
-        if name is None:
+        if name is None or not (is_called(cls) or hasattr(value, "__dict__")):
             raise _refusal(value, where)
         params = {}
         for key in parameter_names(cls):
@@ -212,8 +212,7 @@ class Encoder:
         if get_state is not None:
             own = get_state()
         else:
-            left = {*params, *(parameter_names(cls))}
-            own = {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in left}
+            own = {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in params}
             own = {k: v for k, v in own.items() if not _is_cache(cls, k)}
         state = {k: self.encode(v, f"{where}.{k}") for k, v in own.items()}
         return {"type": "object", "class": name, "params": params, "state": state}

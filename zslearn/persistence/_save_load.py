@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sklearn.exceptions import InconsistentVersionWarning
-
 from zslearn._version import __version__
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._decoder import Decoder
@@ -121,9 +119,7 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     Warns
     -----
     UserWarning
-        If a saved device is not there.
-    InconsistentVersionWarning
-        If parts of scikit-learn were saved with another version of it.
+        If a saved device is not there, or parts of scikit-learn were saved with another version.
 
     See Also
     --------
@@ -154,17 +150,15 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
             f"holds arrays that its model does not have ({', '.join(decoder.unused()[:5])})",
             "It was not written by zslearn.save.",
         )
-    here = version("scikit-learn")
-    if libraries["scikit-learn"] != here:
-        for name in sorted(c for c in decoder.classes if c.startswith("sklearn.")):
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=name,
-                    current_sklearn_version=here,
-                    original_sklearn_version=libraries["scikit-learn"],
-                ),
-                stacklevel=2,
-            )
+    here, there = version("scikit-learn"), libraries["scikit-learn"]
+    parts = sorted(name for name in decoder.classes if name.startswith("sklearn."))
+    if here != there and parts:
+        warnings.warn(
+            f"{str(path)!r} was saved with scikit-learn {there}, this is {here}: "
+            f"{', '.join(parts)} may answer otherwise than there.",
+            UserWarning,
+            stacklevel=2,
+        )
     return estimator
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
-__all__ = ["class_of", "name_of", "parameter_names", "register_saved_type"]
+__all__ = ["class_of", "is_called", "name_of", "parameter_names", "register_saved_type"]
 
 # Name in files, and the module that has it under the last part of that name.
 _HOMES = {
@@ -43,12 +43,12 @@ _registered: dict[str, type] = {}
 def register_saved_type(name: str, cls: type) -> type:
     """Let `save` and `load` handle a class of your own.
 
-    An object of the class is saved as the parameters of its constructor, read from attributes of
-    the same names, and all its other attributes; if it has the methods ``_get_saved_state()`` and
-    ``_set_saved_state(state)``, as what the first returns, a dict, in place of the other
-    attributes. It is loaded by calling the class with the parameters. Frozen dataclasses and named
-    tuples need no more than their fields; fields of dataclasses with ``compare=False`` are left
-    out.
+    An estimator is saved as the parameters of its constructor and all its other attributes, and
+    loaded by calling the class with the former; if it has the methods ``_get_saved_state()`` and
+    ``_set_saved_state(state)``, the dict that the first returns, of what can be saved, stands in
+    for the other attributes. Dataclasses and named tuples are called with their fields, but for
+    those with ``compare=False``, which are left out. Other objects are their attributes, and given
+    them without a call.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def register_saved_type(name: str, cls: type) -> type:
 
     Notes
     -----
-    Registering a class means that a file may have it called with any values. Register none whose
+    Registering a class means that a file may have it made with any values. Register none whose
     constructor does more than keep them.
 
     Examples
@@ -126,8 +126,15 @@ def _methods() -> dict[str, type]:
     return {}
 
 
+def is_called(cls: type) -> bool:
+    """Whether objects of a class are made by a call with their parameters."""
+    return hasattr(cls, "get_params") or is_dataclass(cls) or issubclass(cls, tuple)
+
+
 def parameter_names(cls: type) -> list[str]:
     """Return the parameters of the constructor that are saved."""
+    if not is_called(cls):
+        return []
     caches = {f.name for f in fields(cls) if not f.compare} if is_dataclass(cls) else set()
     parameters: Any = inspect.signature(cls).parameters.values()
     return [
