@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
-    from zslearn.attention import CVsCClassifier
+    from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
     from zslearn.persistence import load, save
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
+    "DAZLEClassifier": "zslearn.attention",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -37,7 +38,7 @@ _SUBPACKAGES = (
     "persistence",
 )
 
-__all__ = ["CVsCClassifier", "ClassAttributes", "__version__", "load", "save"]
+__all__ = ["CVsCClassifier", "ClassAttributes", "DAZLEClassifier", "__version__", "load", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -362,7 +362,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             gradient_clip=self.gradient_clip,
             **self._module_params(classes),
         )
-        return net.initialize()  # type: ignore[no-any-return]
+        return net.initialize()
 
     def _module_params(self, classes: DescribedClasses) -> dict[str, Any]:
         params = {"n_features": self.n_features_in_, **self._learner_params(classes)}

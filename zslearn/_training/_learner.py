@@ -46,7 +46,8 @@ class Learner(nn.Module, ABC):
     run (devices, precision, learning rates, batches, checks, history) is no concern of a learner.
 
     A learner may have further methods, which the estimator's public ones then stand for:
-    ``attribute_scores(X)`` of shape (B, K) for ``predict_attributes``; with it
+    ``attribute_scores(X)`` of shape (B, K) for ``predict_attributes``, with
+    ``attribute_scorer(dtype)`` where many batches can be scored at less cost; with it
     ``class_embeddings(table)`` of shape (C, K), if class scores are
     ``attribute_scores(X) @ class_embeddings(table).T``; ``attention_maps(X, attributes)`` of shape
     (B, k, R). All are called in evaluation mode, without gradients.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from skorch import NeuralNet
@@ -18,6 +18,8 @@ from zslearn._training._learner import Batch, Learner, parameters_of
 from zslearn._training._optimizers import optimizer_factory
 from zslearn._training._randomness import seeded
 from zslearn.exceptions import NonFiniteLossError
+
+Term = TypeVar("Term", float, Tensor)
 
 __all__ = ["LearnerNet", "StopTraining", "attached"]
 
@@ -265,7 +267,7 @@ class LearnerNet(NeuralNet):
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype)
 
-    def named_terms(self, phase: str, values: dict[str, float]) -> dict[str, float]:
+    def named_terms(self, phase: str, values: dict[str, Term]) -> dict[str, Term]:
         """Terms by the names they are recorded under: with several phases, these say which."""
         if len(self.phases_) == 1:
             return values
@@ -286,14 +288,13 @@ class LearnerNet(NeuralNet):
         )
 
     def record_terms(self, values: Mapping[str, float]) -> None:
-        """Write the terms of a batch into the history."""
+        """Write the terms of a batch into the history; the loss of the last phase is the loss."""
+        loss = math.nan
         for name, value in values.items():
+            loss = value if name == "loss" or name.endswith("_loss") else loss
             if name == "loss":
                 continue
             if name not in self.term_names_:
                 self.term_names_ = [*self.term_names_, name]
             self.history.record_batch(name, value)
-        self.history.record_batch("train_loss", values.get("loss", self._last_loss(values)))
-
-    def _last_loss(self, values: Mapping[str, float]) -> float:
-        return next((values[n] for n in reversed(values) if n.endswith("_loss")), math.nan)
+        self.history.record_batch("train_loss", loss)

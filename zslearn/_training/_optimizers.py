@@ -19,7 +19,7 @@ def find_optimizer(optimizer: Any) -> Callable[..., torch.optim.Optimizer]:
     """Turn a name such as "adam", whatever its case, or a callable into what makes an optimiser."""
     if not isinstance(optimizer, str):
         if callable(optimizer):
-            return optimizer  # type: ignore[no-any-return]
+            return optimizer
         raise TypeError(
             "optimizer must be the name of a torch optimiser, such as 'adam', or a callable that "
             f"makes one from parameters, found {optimizer!r}"

@@ -39,7 +39,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
 
     net_: LearnerNet
     batch_size: int
-    precision: str
+    precision: Any
 
     def _rows(
         self, X: Any, table: ClassAttributes, device: torch.device, **options: Any
@@ -99,7 +99,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         X = self._check_X(X, reset=False)
         n_attributes = self.class_attributes_.n_attributes
         result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
-        for rows, part in self._infer(X, n_attributes, lambda one, _: one.attribute_scores):
+        for rows, part in self._infer(X, n_attributes, _attribute_scorer):
             result[rows] = part
         return result
 
@@ -157,6 +157,11 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         for rows, part in self._infer(X, len(index), maps_of):
             maps[rows] = part
         return maps
+
+
+def _attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
+    make = getattr(learner, "attribute_scorer", None)
+    return learner.attribute_scores if make is None else make(dtype)
 
 
 def device_of(net: LearnerNet) -> torch.device:

@@ -2,5 +2,6 @@
 
 from zslearn.attention._cvsc import CVsCClassifier
 from zslearn.attention._cvsc_objective import CVsCObjective
+from zslearn.attention._dazle import DAZLEClassifier
 
-__all__ = ["CVsCClassifier", "CVsCObjective"]
+__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier"]

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._estimator import DeepZeroShotClassifier
-from zslearn._training._learner import Batch, Learner
+from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._cvsc_objective import OBJECTIVES, CVsCObjective
 from zslearn.nn import CVsCLoss, CVsCNetwork
 from zslearn.nn.functional import normalize_rows
@@ -23,47 +24,34 @@ from zslearn.registry import register_method
 __all__ = ["CVsCClassifier"]
 
 
-class CVsCLearner(Learner):
+class CVsCLearner(AttributeLearner):
     """Network and objective of CVsC in training's terms."""
 
-    autocast = False
-    global_randomness = False
-
     def __init__(self, network: dict[str, Any], criterion: dict[str, Any], n_features: int) -> None:
-        super().__init__()
         seed = int(torch.initial_seed())
-        self.network = CVsCNetwork(n_features=n_features, seed=seed, **network)
+        super().__init__(
+            CVsCNetwork(n_features=n_features, seed=seed, **network),
+            criterion["class_attributes"],
+            criterion["unseen"],
+        )
+        self.scale = float(self.network.scale)
         self.criterion = CVsCLoss(**criterion)
         _ = self.criterion.term_names  # an error if there is nothing to minimise
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of Eq. 12."""
-        terms: dict[str, Tensor] = self.criterion(
-            self.network(batch.X, generator=batch.generator), batch.y
-        )
+        output = self.network(batch.X, generator=batch.generator)
+        terms: dict[str, Tensor] = self.criterion(output, batch.y)
         return terms
 
     def attribute_scores(self, X: Tensor) -> Tensor:
         """Semantic vectors, Eq. 3."""
-        return self.network.semantics(X)
+        return self.attribute_scorer(X.dtype)(X)
 
-    def class_embeddings(self, table: Tensor) -> Tensor:
-        """Rows of a table of unit length, times the scale."""
-        return self.network.scale * normalize_rows(table)
-
-    def class_scores(self, X: Tensor, table: Tensor) -> Tensor:
-        """Class logits, Eq. 4."""
-        return self.scorer(table, X.dtype)(X)
-
-    def scorer(self, table: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        """Class logits of many batches: queries and embeddings are computed once."""
+    def attribute_scorer(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """Semantic vectors of many batches: queries and embeddings are computed once."""
         weights = self.network.attribute_weights(dtype)
-        by_class = self.class_embeddings(table)
-        return lambda X: (s := self.network.semantics(X, weights)) @ by_class.to(s.dtype).T
-
-    def attention_maps(self, X: Tensor, attributes: Tensor) -> Tensor:
-        """Attention maps, Eq. 2."""
-        return self.network.attention_maps(X, attributes)
+        return lambda X: self.network.semantics(X, weights)
 
 
 @register_method("cvsc", family="attention", input="regions", paper="ACM MM 2024")
@@ -217,13 +205,13 @@ class CVsCClassifier(DeepZeroShotClassifier):
             objective = CVsCObjective.named(objective)
         objective._validate_params()
         options = objective.get_params()
-        vectors = classes.table.word_vectors
+        described = tensors_of(classes)
         # Without an intervention there is nothing to draw for.
         intervenes = self.lambda_sci or self.lambda_tci
         network = {
             # Unit rows, taken in float64: only their directions count, whatever their units.
             "class_attributes": normalize_rows(torch.tensor(classes.values)).float(),
-            "attribute_vectors": None if vectors is None else torch.tensor(vectors),
+            "attribute_vectors": described["attribute_vectors"],
             "counterfactual": options.pop("counterfactual") if intervenes else None,
         }
         options.pop("counterfactual", None)
@@ -236,7 +224,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         values = classes.values / np.abs(classes.values).max()
         criterion = {
             "class_attributes": torch.tensor(values, dtype=torch.float32),
-            "unseen": torch.from_numpy(~classes.seen),
+            "unseen": described["unseen"],
             **weights,
             **options,
         }

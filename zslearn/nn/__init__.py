@@ -5,6 +5,7 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn.losses import (
     CalibrationLoss,
@@ -20,6 +21,7 @@ __all__ = [
     "CVsCOutput",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "DAZLENetwork",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "counterfactual",

@@ -1,0 +1,142 @@
+"""The network of DAZLE: attention of attributes over regions, and a gate for each attribute."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zslearn.nn import functional as zf
+from zslearn.nn._semantic_attention import attend
+
+__all__ = ["DAZLENetwork"]
+
+
+class DAZLENetwork(nn.Module):
+    r"""Dense attribute-based attention and gates [1]_.
+
+    .. math::
+
+        u_k = \sigma\Bigl(\sum_r M_{kr} F_r \cdot (A W_3)_k\Bigr)
+        \sum_r M_{kr} F_r \cdot (A W_1)_k, \quad
+        M = \operatorname{softmax}_r(F (A W_2)^\top), \quad z = u \hat T^\top
+
+    Parameters
+    ----------
+    n_attributes : int
+        K, the number of attributes.
+    n_features : int
+        D, the width of a region feature.
+    attribute_vectors : Tensor of shape (K, V), default=None
+        Word vectors of the attribute names, brought to unit length; rows of zeros start from a
+        random direction. ``None`` starts all of them at random.
+    attribute_dim : int, default=300
+        V when `attribute_vectors` is ``None``. 300 is the usual width of word vectors.
+    gate : bool, default=True
+        Whether scores are gated; the released code leaves it out on SUN.
+    normalize : bool, default=False
+        Whether attribute vectors are brought to unit length at every use, as released for AWA2.
+
+    Attributes
+    ----------
+    attribute_vectors : Parameter of shape (K, V)
+        The attribute vectors A.
+    embedding_weight, query_weight, gate_weight : Parameter of shape (V, D)
+        W_1, which starts from a standard normal, and W_2 and W_3, which start from zero: uniform
+        attention, gates at one half.
+
+    See Also
+    --------
+    zslearn.DAZLEClassifier : The network behind the scikit-learn API.
+    CVsCNetwork : A relative without gates.
+
+    References
+    ----------
+    .. [1] D. Huynh, E. Elhamifar, "Fine-grained generalized zero-shot learning via dense
+       attribute-based attention", CVPR 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn import DAZLENetwork
+    >>> network = DAZLENetwork(n_attributes=4, n_features=8)
+    >>> network(torch.randn(2, 9, 8)).shape
+    torch.Size([2, 4])
+    """
+
+    gate_weight: nn.Parameter | None
+
+    def __init__(
+        self,
+        n_attributes: int,
+        n_features: int,
+        *,
+        attribute_vectors: Tensor | None = None,
+        attribute_dim: int = 300,
+        gate: bool = True,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        if attribute_vectors is None:
+            attribute_vectors = torch.zeros(n_attributes, attribute_dim)
+        vectors = attribute_vectors.detach().to(torch.get_default_dtype(), copy=True)
+        directionless = ~vectors.any(dim=1)
+        vectors[directionless] = torch.randn_like(vectors)[directionless]
+        width = vectors.shape[1]
+        self.normalize = normalize
+        self.attribute_vectors = nn.Parameter(zf.normalize_rows(vectors))
+        self.embedding_weight = nn.Parameter(torch.randn(width, n_features))
+        self.query_weight = nn.Parameter(torch.zeros(width, n_features))
+        gate_weight = nn.Parameter(torch.zeros(width, n_features)) if gate else None
+        self.register_parameter("gate_weight", gate_weight)
+
+    def vectors(self) -> Tensor:
+        """Compute A as it is used.
+
+        Returns
+        -------
+        Tensor of shape (K, V)
+            The attribute vectors.
+        """
+        vectors = self.attribute_vectors
+        return zf.normalize_rows(vectors) if self.normalize else vectors
+
+    def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
+        """Compute attention maps M.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length.
+        attributes : Tensor of shape (k,), int64, default=None
+            Index of the attributes to keep; ``None`` keeps all.
+
+        Returns
+        -------
+        Tensor of shape (B, k, R)
+            Non-negative, each map summing to one over the regions.
+        """
+        vectors = self.vectors()
+        vectors = vectors if attributes is None else vectors[attributes]
+        return zf.attention_maps(regions, vectors @ self.query_weight)
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """Compute gated attribute scores u.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length; their dtype is the precision of the products.
+
+        Returns
+        -------
+        Tensor of shape (B, K)
+            Attribute scores.
+        """
+        vectors, dtype = self.vectors(), regions.dtype
+        queries = (vectors @ self.query_weight).to(dtype)
+        embeddings = (vectors @ self.embedding_weight).to(dtype)
+        scores = attend(regions, torch.cat([queries, embeddings]))
+        if self.gate_weight is None:
+            return scores
+        gates = (vectors @ self.gate_weight).to(dtype)
+        return scores * torch.sigmoid(attend(regions, torch.cat([queries, gates])))
