@@ -36,6 +36,7 @@ _SUBPACKAGES = (
     "model_selection",
     "nn",
     "persistence",
+    "registry",
 )
 
 __all__ = ["CVsCClassifier", "ClassAttributes", "DAZLEClassifier", "__version__", "load", "save"]
