@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,11 +27,12 @@ from zslearn._training._parameters import TrainingParameters
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._randomness import seeded
+from zslearn._training._refusal import unchanged_if_refused
 from zslearn._training._saved_state import SavedStateMixin
 from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn._training._stopping import HeldOutStopping
 from zslearn.base import check_class_attributes
-from zslearn.exceptions import NonFiniteLossError, TrainingInterruptedWarning
+from zslearn.exceptions import TrainingInterruptedWarning
 
 __all__ = ["DeepZeroShotClassifier"]
 
@@ -218,7 +218,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
     ) -> None:
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
-        with _unchanged_if_refused(self):
+        with unchanged_if_refused(self):
             net = self._rebuild(DescribedClasses(classes.table, seen))
             self._train(net, X, y, classes, epochs, task, schedule=schedule, seen=seen)
 
@@ -252,7 +252,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             schedule = schedule or self.learning_rate_schedule
             small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
             self._run(net, batches, epochs, schedule, task, small and net.device == "cpu")
-            _check_weights(net)
+            net.check_weights()
             del regions, batches
         if net.interrupted_ and task.in_search:
             raise KeyboardInterrupt
@@ -381,30 +381,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         return net
 
 
-@contextmanager
-def _unchanged_if_refused(estimator: DeepZeroShotClassifier) -> Iterator[None]:
-    """Put a fitted estimator back where it was if what is done to it fails."""
-    net = estimator.net_
-    kept = {name: value for name, value in vars(estimator).items() if name != "net_"}
-    learner, length, steps = net.module_, len(net.history), net.steps_
-    weights = {name: value.clone() for name, value in learner.state_dict().items()}
-    moments = {phase: copy.deepcopy(one.state_dict()) for phase, one in net.optimizers_.items()}
-    options = net.device, net.verbose, net.gradient_clip, net.max_epochs, net.term_names_
-    try:
-        yield
-    except BaseException:
-        for name in vars(estimator).keys() - kept.keys() - {"net_"}:
-            delattr(estimator, name)
-        vars(estimator).update(kept)
-        learner.load_state_dict(weights)
-        for phase, one in net.optimizers_.items():
-            one.load_state_dict(moments[phase])
-        del net.history[length:]
-        net.device, net.verbose, net.gradient_clip, net.max_epochs, net.term_names_ = options
-        net.module_, net.steps_, estimator.net_ = learner, steps, net
-        raise
-
-
 def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
     for entry in callbacks or []:
         callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
@@ -414,13 +390,3 @@ def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
                 f"{entry!r}"
             )
     return list(callbacks or [])
-
-
-def _check_weights(net: LearnerNet) -> None:
-    """Raise if a weight is not finite."""
-    for name, parameter in net.module_.named_parameters():
-        if not bool(torch.isfinite(parameter).all()):
-            raise NonFiniteLossError(
-                f"{name} is not finite after epoch {len(net.history)}: the last gradient "
-                "overflowed. Lower learning_rate, set gradient_clip, or use precision='float32'."
-            )

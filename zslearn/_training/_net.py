@@ -287,6 +287,16 @@ class LearnerNet(NeuralNet):
             "use precision='float32'."
         )
 
+    def check_weights(self) -> None:
+        """Raise if a weight is not finite."""
+        for name, parameter in self.module_.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                raise NonFiniteLossError(
+                    f"{name} is not finite after epoch {len(self.history)}: the last gradient "
+                    "overflowed. Lower learning_rate, set gradient_clip, or use "
+                    "precision='float32'."
+                )
+
     def record_terms(self, values: Mapping[str, float]) -> None:
         """Write the terms of a batch into the history; the loss of the last phase is the loss."""
         loss = math.nan
