@@ -315,7 +315,8 @@ def test_unknown_contents_with_the_right_checksum(toy, path, old, new, message):
         ({"type": "dict", "items": [], "x": 1}, r"has the keys \['items', 'type', 'x'\], not"),
         ({"type": "dict", "items": [["a", 1], ["a", 2]]}, "a key twice, or of a wrong type: 'a'"),
         ({"type": "dict", "items": [[1.5, 1]]}, "a key twice, or of a wrong type: 1.5"),
-        ({"type": "dict", "items": [[1]]}, "cannot be made"),
+        ({"type": "dict", "items": [[1]]}, r"has an entry that is no key and value: \[1\]"),
+        ({"type": "dict", "items": ["ab"]}, "has an entry that is no key and value: 'ab'"),
         ({"type": "tuple", "items": "abc"}, "has no list of items"),
         ({"type": "float", "value": "1"}, "is no number: '1'"),
         ({"type": "same", "number": 0}, "refers to something that is not there"),
@@ -373,7 +374,7 @@ def test_unknown_contents_with_the_right_checksum(toy, path, old, new, message):
                 },
                 "state": {},
             },
-            "memory is a cache of pickles",
+            "value.memory is a folder of pickles on this machine, which files do not hold",
         ),
         (
             {"type": "object", "class": "toy.Stateful", "params": {"size": 1}, "state": {"a": 1}},

@@ -19,6 +19,16 @@ from zslearn._training._randomness import seeded
 __all__ = ["SavedStateMixin"]
 
 
+_STATE = {
+    "seed": int,
+    "steps": int,
+    "term_names": list,
+    "precision": torch.dtype,
+    "history": list,
+    "weights": dict,
+}
+
+
 class SavedStateMixin(BatchedPrediction):
     """What `zslearn.save` takes of a trained estimator besides its parameters, and the way back.
 
@@ -58,10 +68,13 @@ class SavedStateMixin(BatchedPrediction):
         self.__dict__.update(state)
         if saved is None:
             return
+        kinds = {name: type(value) for name, value in saved.items()}
+        if kinds != _STATE or any(type(name) is not str for name in saved["term_names"]):
+            raise ValueError(f"a net has the state {_STATE}, found {kinds}")
         net = self._make_net(self._fitted_classes(), saved["seed"], resolve_device(self.device))
-        found, expected = _form(saved["weights"]), _form(learned_state(net.module_))
-        if found != expected:
-            wrong = sorted({name for name, _ in found.items() ^ expected.items()})
+        found, needed = _form(saved["weights"]), _form(learned_state(net.module_))
+        if found != needed:
+            wrong = sorted({name for name, _ in found.items() ^ needed.items()})
             raise ValueError(f"the weights do not fit the parameters and the table: {wrong[:5]}")
         net.module_.load_state_dict(saved["weights"], strict=False)
         net.steps_, net.term_names_ = saved["steps"], saved["term_names"]

@@ -105,7 +105,10 @@ def restored_array(stored: NDArray[Any], dtype: np.dtype[Any], order: Any) -> ND
         array = np.frombuffer(bytearray(stored.tobytes()), dtype).reshape(stored.shape[:-1])
     if not array.flags.writeable:
         array = array.copy()
-    return array.T if order == "F" else array
+    array = array.T if order == "F" else array
+    if _order(array) != order:
+        raise ValueError(f"the order {order!r} for an array of shape {array.shape}")
+    return array
 
 
 def restored_tensor(stored: NDArray[Any], name: Any, order: Any) -> Any:

@@ -15,7 +15,7 @@ from zslearn.attributes import ClassAttributes
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._arrays import dtype_named, restored_array, restored_tensor, text_array
 from zslearn.persistence._model_file import MAX_DEPTH
-from zslearn.persistence._saved_types import class_of, is_called, parameter_names
+from zslearn.persistence._saved_types import LEFT_OUT, class_of, is_called, parameter_names
 
 __all__ = ["Decoder"]
 
@@ -130,7 +130,10 @@ class Decoder:
     def _dict(self, node: dict[str, Any], where: str) -> dict[Any, Any]:
         (pairs,) = self._parts(node, where, "items")
         found: dict[Any, Any] = {}
-        for key, value in pairs:
+        for pair in pairs:
+            if type(pair) is not list or len(pair) != 2:
+                raise self._error(where, f"has an entry that is no key and value: {pair!r:.40}")
+            key, value = pair
             if type(key) not in (str, int) or key in found:
                 raise self._error(where, f"has a key twice, or of a wrong type: {key!r:.40}")
             found[key] = self.decode(value, f"{where}[{key!r:.40}]")
@@ -200,6 +203,8 @@ class Decoder:
             table = ClassAttributes(
                 values, labels=labels, attribute_names=attributes, word_vectors=vectors
             )
+        if type(attributes) is not tuple or table.attribute_names != attributes:
+            raise self._error(where, "has attribute names that are no text")
         kept = {"values": values, "labels": labels, "word_vectors": vectors}
         for name, value in kept.items():
             made = getattr(table, name)
@@ -215,10 +220,17 @@ class Decoder:
         names = ("key", "position", "has_gauss", "gauss")
         key, position, has_gauss, gauss = self._parts(node, where, *names)
         key = self.decode(key, where)
-        if key.dtype != np.uint32 or key.shape != (624,) or not 0 <= position <= 624:
+        numbers = [type(number) for number in (position, has_gauss, gauss)]
+        if (
+            numbers != [int, int, float]
+            or key.dtype != np.uint32
+            or key.shape != (624,)
+            or not 0 <= position <= 624
+            or has_gauss not in (0, 1)
+        ):
             raise self._error(where, "is no state of a source of random numbers")
         state = np.random.RandomState()
-        state.set_state(("MT19937", key, int(position), int(has_gauss), float(gauss)))
+        state.set_state(("MT19937", key, position, has_gauss, gauss))
         return state
 
     def _path_like(self, node: dict[str, Any], where: str) -> Path:
@@ -274,8 +286,9 @@ class Decoder:
             raise self._error(where, "has no parameters or no state")
         self._check_names(cls, params, state, where)
         kept = {key: self.decode(value, f"{where}.{key}") for key, value in params.items()}
-        if kept.get("memory") is not None:
-            raise self._error(f"{where}.memory", "is a cache of pickles")
+        for key, what in LEFT_OUT.items():
+            if kept.get(key) is not None:
+                raise self._error(f"{where}.{key}", f"is {what}, which files do not hold")
         if "device" in kept:
             kept["device"] = self._place(kept["device"], where)
         made = cls(**kept) if is_called(cls) else cls.__new__(cls)
@@ -311,8 +324,13 @@ class Decoder:
             return self._device
         if saved in ("auto", "cpu", None):
             return saved
+        import torch
+
         from zslearn._training._device import resolve_device
 
+        if not isinstance(saved, str | torch.device):
+            raise self._error(f"{where}.device", f"is no device: {saved!r:.40}")
+        torch.device(saved)  # an error if there is nothing of that name anywhere
         try:
             resolve_device(saved)
         except ValueError:

@@ -15,15 +15,9 @@ from numpy.typing import NDArray
 from zslearn.attributes import ClassAttributes
 from zslearn.persistence._arrays import MAX_TEXT_BYTES, Arrays, is_tensor
 from zslearn.persistence._model_file import MAX_DEPTH
-from zslearn.persistence._saved_types import is_called, name_of, parameter_names
+from zslearn.persistence._saved_types import LEFT_OUT, is_called, name_of, parameter_names
 
 __all__ = ["Encoder"]
-
-# Parameters that are left out with a warning, and what they hold.
-_LEFT_OUT = {
-    "callbacks": "code",
-    "memory": "a folder of pickles on this machine",
-}
 
 
 class Encoder:
@@ -199,9 +193,9 @@ class Encoder:
         params = {}
         for key in parameter_names(cls):
             param = getattr(value, key)
-            if key in _LEFT_OUT and param is not None:
+            if key in LEFT_OUT and param is not None:
                 warnings.warn(
-                    f"{where}.{key} is {_LEFT_OUT[key]} and not saved: what is loaded has "
+                    f"{where}.{key} is {LEFT_OUT[key]} and not saved: what is loaded has "
                     f"{key}=None.",
                     UserWarning,
                     stacklevel=2,

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
-__all__ = ["class_of", "is_called", "name_of", "parameter_names", "register_saved_type"]
+__all__ = ["LEFT_OUT", "class_of", "is_called", "name_of", "parameter_names", "register_saved_type"]
 
 # Name in files, and the module that has it under the last part of that name.
 _HOMES = {
@@ -37,6 +37,9 @@ _HOMES = {
     "sklearn.preprocessing.RobustScaler": "sklearn.preprocessing",
     "sklearn.preprocessing.StandardScaler": "sklearn.preprocessing",
 }
+# Parameters that are left out with a warning, and what they hold.
+LEFT_OUT = {"callbacks": "code", "memory": "a folder of pickles on this machine"}
+
 _registered: dict[str, type] = {}
 
 
