@@ -37,6 +37,7 @@ _SUBPACKAGES = (
     "nn",
     "persistence",
     "registry",
+    "utils",
 )
 
 __all__ = ["CVsCClassifier", "ClassAttributes", "DAZLEClassifier", "__version__", "load", "save"]
