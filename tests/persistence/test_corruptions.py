@@ -91,7 +91,10 @@ def check_damaged(files, seed):
     rng = random.Random(seed)
     name, other = rng.sample(sorted(found), 2)
     data, expected, _ = found[name]
-    path.write_bytes(rng.choice(DAMAGE)(rng, data, found[other][0]))
+    damaged = rng.choice(DAMAGE)(rng, data, found[other][0])
+    if damaged == found[other][0]:
+        return "the other one"
+    path.write_bytes(damaged)
     try:
         loaded = zslearn.load(path)
     except ModelFileError:
@@ -115,7 +118,7 @@ def places(node, found):
 
 ODD = [
     *(None, True, False, 0, 1, -1, 2**40, 10**30, 0.5, -1e300, "", "x", "auto", "array_0", "same"),
-    *("<f8", ">f8", "<U1", "|O", "<M8[D]", "bfloat16", "toy.Holder", "CVsCClassifier", [], {}, [1]),
+    *("<f8", ">f8", "<U1", "|O", "<M8[D]", "bfloat16", "toy.Holder", "cvsc", [], {}, [1]),
     *({"type": "tuple", "items": []}, {"type": "float", "value": "inf"}, {"type": "pickle"}),
     *({"type": "dict", "items": []}, {"type": "same", "number": 0}, {"type": "path", "value": "a"}),
     {"type": "object", "class": "toy.Plain", "params": {}, "state": {}},

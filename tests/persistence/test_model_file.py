@@ -448,10 +448,12 @@ def test_names_are_registered_once(toy):
 
     with pytest.raises(ValueError, match="'toy.Holder' is the name of another class; give Other"):
         register_saved_type("toy.Holder", Other)
-    with pytest.raises(ValueError, match="'CVsCClassifier' is the name of another class"):
-        register_saved_type("CVsCClassifier", Other)
+    with pytest.raises(ValueError, match="'sklearn.decomposition.PCA' is the name of anot"):
+        register_saved_type("sklearn.decomposition.PCA", Other)
+    with pytest.raises(ValueError, match="two words or more with dots between them, found 'Other"):
+        register_saved_type("Other", Other)
     with pytest.raises(TypeError, match="takes a name and a class, found 3 and"):
         register_saved_type(3, Other)
-    with pytest.raises(TypeError, match="takes a name and a class, found 'x' and 3"):
-        register_saved_type("x", 3)
+    with pytest.raises(TypeError, match="takes a name and a class, found 'x.y' and 3"):
+        register_saved_type("x.y", 3)
     assert register_saved_type("toy.Holder", toy.Holder) is toy.Holder

@@ -71,6 +71,8 @@ class SavedStateMixin(BatchedPrediction):
         kinds = {name: type(value) for name, value in saved.items()}
         if kinds != _STATE or any(type(name) is not str for name in saved["term_names"]):
             raise ValueError(f"a net has the state {_STATE}, found {kinds}")
+        if type(state.get("n_features_in_")) is not int or "_fitted_on_vectors" not in state:
+            raise ValueError("the width of features or their kind is not in the state")
         net = self._make_net(self._fitted_classes(), saved["seed"], resolve_device(self.device))
         found, needed = _form(saved["weights"]), _form(learned_state(net.module_))
         if found != needed:

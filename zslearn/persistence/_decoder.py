@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.attributes import ClassAttributes
+from zslearn.base import ZeroShotClassifierMixin
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._arrays import dtype_named, restored_array, restored_tensor, text_array
 from zslearn.persistence._model_file import MAX_DEPTH
@@ -48,6 +49,7 @@ class Decoder:
         self._depth = 0
         self._used: set[str] = set()
         self.classes: set[str] = set()
+        self.notes: list[str] = []  # what to warn of
 
     def unused(self) -> list[str]:
         """Arrays that no node has referred to."""
@@ -291,13 +293,15 @@ class Decoder:
                 raise self._error(f"{where}.{key}", f"is {what}, which files do not hold")
         if "device" in kept:
             kept["device"] = self._place(kept["device"], where)
-        made = cls(**kept) if is_called(cls) else cls.__new__(cls)
+        made = cls(**kept) if is_called(cls) else object.__new__(cls)
         own = {key: self.decode(value, f"{where}.{key}") for key, value in state.items()}
         if hasattr(made, "_set_saved_state"):
             made._set_saved_state(own)
         elif own:
             vars(made).update(own)
         self.classes.add(name)
+        if isinstance(made, ZeroShotClassifierMixin):
+            _check_classes(made)
         return made
 
     def _check_names(
@@ -334,14 +338,26 @@ class Decoder:
         try:
             resolve_device(saved)
         except ValueError:
-            warnings.warn(
+            self.notes.append(
                 f"{where} was saved with device={str(saved)!r}, which is not here; it is loaded "
-                "with device='cpu'. Pass device to load to choose.",
-                UserWarning,
-                stacklevel=2,
+                "with device='cpu'. Pass device to load to choose."
             )
             return "cpu"
         return saved
+
+
+def _check_classes(made: ZeroShotClassifierMixin) -> None:
+    """Raise if a classifier has not all that says which classes it knows, or it disagrees."""
+    names = {"class_attributes_", "classes_", "seen_classes_", "unseen_classes_"}
+    there = names & vars(made).keys()
+    if not there:
+        return
+    if there != names:
+        raise ValueError(f"it has no {sorted(names - there)}")
+    labels = made.class_attributes_.labels
+    both = np.sort(np.concatenate([made.seen_classes_, made.unseen_classes_]))
+    if not np.array_equal(made.classes_, labels) or not np.array_equal(both, labels):
+        raise ValueError("its classes are not those of its table")
 
 
 _MAKERS: Any = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
@@ -27,11 +26,14 @@ class Encoder:
     ----------
     tensors : dict of str to ndarray
         What the nodes refer to.
+    notes : list of str
+        What to warn of.
     """
 
     def __init__(self) -> None:
         self._arrays = Arrays()
         self.tensors = self._arrays.tensors
+        self.notes: list[str] = []
         self._numbers: dict[int, int] = {}  # of finished values by identity
         self._open: set[int] = set()
         self._alive: list[Any] = []  # identities are unique among living values only
@@ -194,11 +196,8 @@ class Encoder:
         for key in parameter_names(cls):
             param = getattr(value, key)
             if key in LEFT_OUT and param is not None:
-                warnings.warn(
-                    f"{where}.{key} is {LEFT_OUT[key]} and not saved: what is loaded has "
-                    f"{key}=None.",
-                    UserWarning,
-                    stacklevel=2,
+                self.notes.append(
+                    f"{where}.{key} is {LEFT_OUT[key]} and not saved: loaded, it is None."
                 )
                 param = None
             params[key] = self.encode(param, f"{where}.{key}")

@@ -84,6 +84,8 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
     document = {"zslearn": __version__, "libraries": versions, "estimator": node}
     body = json.dumps(document, allow_nan=False, separators=(",", ":"))
     write_model(Path(path), body, encoder.tensors, overwrite)
+    for note in encoder.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
 
 
 def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
@@ -153,12 +155,12 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     here, there = version("scikit-learn"), libraries["scikit-learn"]
     parts = sorted(name for name in decoder.classes if name.startswith("sklearn."))
     if here != there and parts:
-        warnings.warn(
+        decoder.notes.append(
             f"{str(path)!r} was saved with scikit-learn {there}, this is {here}: "
-            f"{', '.join(parts)} may answer otherwise than there.",
-            UserWarning,
-            stacklevel=2,
+            f"{', '.join(parts)} may answer otherwise than there."
         )
+    for note in decoder.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
     return estimator
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
+from zslearn.registry import list_methods, method_info
+
 __all__ = ["LEFT_OUT", "class_of", "is_called", "name_of", "parameter_names", "register_saved_type"]
 
-# Name in files, and the module that has it under the last part of that name.
+# Name in files, and the module that has it under the last part of that name. Methods have the names
+# of the registry.
 _HOMES = {
-    "CVsCClassifier": "zslearn.attention",
     "CVsCObjective": "zslearn.attention",
     "FixedCalibrationClassifier": "zslearn.calibration",
     "FittedBackbone": "zslearn.feature_extraction._fitted_backbone",
@@ -56,7 +59,7 @@ def register_saved_type(name: str, cls: type) -> type:
     Parameters
     ----------
     name : str
-        What files call it. With your package's name and a dot in front, it stays clear of others.
+        What files call it: the name of your package, a dot, and that of the class.
     cls : type
         The class; it must be registered before `load` as before `save`.
 
@@ -68,7 +71,7 @@ def register_saved_type(name: str, cls: type) -> type:
     Raises
     ------
     ValueError
-        If the name belongs to another class.
+        If the name has no dot, or belongs to another class.
     TypeError
         If `name` is no string or `cls` no class.
 
@@ -95,6 +98,8 @@ def register_saved_type(name: str, cls: type) -> type:
     """
     if not isinstance(name, str) or not isinstance(cls, type):
         raise TypeError(f"register_saved_type takes a name and a class, found {name!r} and {cls!r}")
+    if not re.fullmatch(r"\w+(\.\w+)+", name):
+        raise ValueError(f"name must be two words or more with dots between them, found {name!r}")
     there = _registered.get(name, cls)
     same = (there.__module__, there.__qualname__) == (cls.__module__, cls.__qualname__)
     if name in _HOMES or not same:  # a class that is defined again replaces itself
@@ -125,8 +130,8 @@ def name_of(cls: type) -> str | None:
 
 
 def _methods() -> dict[str, type]:
-    """Return registered zero-shot methods by the names of their classes."""
-    return {}
+    """Return the registered zero-shot methods."""
+    return {name: method_info(name).estimator for name in list_methods()}
 
 
 def is_called(cls: type) -> bool:
