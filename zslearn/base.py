@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,8 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     """Mixin of zero-shot classifiers: prediction over any candidates from class scores.
 
     A subclass implements ``fit``, which checks its input by ``_check_fit`` and ends with
-    ``_set_classes``, and ``_class_scores(X, table)``, the uncalibrated scores of the classes of
+    ``_set_classes``, in a ``with self._fitting_anew()`` so that a fit that fails leaves nothing,
+    and ``_class_scores(X, table)``, the uncalibrated scores of the classes of
     any table with the fitted attributes. A subclass with a parameter ``delta`` is calibrated by
     it, on the scale its parameter ``delta_scale`` names.
 
@@ -48,8 +51,9 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     >>> from zslearn.base import ZeroShotClassifierMixin
     >>> class BestAgreement(ZeroShotClassifierMixin, BaseEstimator):
     ...     def fit(self, X, y, class_attributes=None):
-    ...         X, y, classes = self._check_fit(X, y, class_attributes)
-    ...         self._set_classes(classes)
+    ...         with self._fitting_anew():
+    ...             X, y, classes = self._check_fit(X, y, class_attributes)
+    ...             self._set_classes(classes)
     ...         return self
     ...
     ...     def _class_scores(self, X, table):
@@ -134,6 +138,21 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         """Check what `fit` was given; the samples, their labels, and the classes."""
         X, y = self._check_X_y(X, y, reset=True)
         return X, y, DescribedClasses.of(class_attributes, y)
+
+    @contextmanager
+    def _fitting_anew(self) -> Iterator[None]:
+        """Forget what was before; if the block fails, also what it has begun."""
+        self._forget()
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Be as before any fit."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def _set_classes(self, classes: DescribedClasses) -> None:
         """Become fitted on these classes: the one place where these attributes are set."""

@@ -108,8 +108,9 @@ def register_method(
     >>> @register_method("agreement", family="linear", input="vectors", paper="none")
     ... class BestAgreement(ZeroShotClassifierMixin, BaseEstimator):
     ...     def fit(self, X, y, class_attributes=None):
-    ...         X, y, classes = self._check_fit(X, y, class_attributes)
-    ...         self._set_classes(classes)
+    ...         with self._fitting_anew():
+    ...             X, y, classes = self._check_fit(X, y, class_attributes)
+    ...             self._set_classes(classes)
     ...         return self
     ...
     ...     def _class_scores(self, X, table):

@@ -103,12 +103,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         if warm:
             self._fit_on(X, y, class_attributes)
             return self
-        self._forget()  # should this fit fail, none before it stands in
-        try:
+        with self._fitting_anew():
             self._fit_anew(X, y, class_attributes)
-        except BaseException:
-            self._forget()
-            raise
         return self
 
     def _fit_on(self, X: Any, y: Any, class_attributes: Any) -> None:
@@ -195,11 +191,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         return self
 
     # -- the parts of a fit --------------------------------------------------------------------
-
-    def _forget(self) -> None:
-        """Be as before any fit."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
 
     def _stopping(self) -> HeldOutStopping | None:
         if isinstance(self.early_stopping, HeldOutStopping):

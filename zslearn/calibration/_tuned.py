@@ -288,8 +288,8 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         NotFittedError
             If ``cv="prefit"`` and the estimator is not fitted.
         """
-        for name in ("estimator_", "best_delta_", "cv_results_"):
-            self.__dict__.pop(name, None)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)  # should this fit fail, none before it stands in
         y = self._check_y(X, y)
         (X,) = indexable(X)
         if self._is_prefit:

@@ -160,7 +160,11 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
             If the estimator is no zero-shot classifier of this package with a ``random_state``.
         """
         self._check_estimator()
-        self.__dict__.pop("estimators_", None)  # should this fit fail, none before it stands in
+        with self._fitting_anew():
+            self._fit_members(X, y, class_attributes)
+        return self
+
+    def _fit_members(self, X: Any, y: Any, class_attributes: Any) -> None:
         X, y = self._check_X_y(X, y, reset=True)
         draw = check_random_state(self.random_state).randint
         largest = np.iinfo(np.int32).max
@@ -172,7 +176,6 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         first = self.estimators_[0]
         seen = np.isin(first.classes_, first.seen_classes_)
         self._set_classes(DescribedClasses(first.class_attributes_, seen))
-        return self
 
     def _check_estimator(self) -> None:
         estimator = self.estimator

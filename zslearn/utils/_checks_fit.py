@@ -213,5 +213,5 @@ def _check_unfitted(situation: str, estimator: Any) -> None:
 def _global_states() -> tuple[Any, ...]:
     """Return the states of global sources of random numbers."""
     torch: Any = sys.modules.get("torch")
-    numbers = np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr]  # noqa: NPY002
+    numbers = np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002
     return numbers, None if torch is None else torch.get_rng_state().numpy().tobytes()

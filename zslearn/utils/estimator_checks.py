@@ -203,9 +203,9 @@ def parametrize_with_zero_shot_checks(
             shown = re.sub(r"\s", "", repr(estimator))
         for check in zero_shot_checks(estimator):
             name = check.func.__name__  # type: ignore[attr-defined]
-            marks = ()
+            marks = []
             if name in expected:
-                marks = (pytest.mark.xfail(reason=expected[name], strict=True),)
+                marks.append(pytest.mark.xfail(reason=expected[name], strict=True))
             parameters.append(pytest.param(estimator, check, id=f"{shown}-{name}", marks=marks))
     return pytest.mark.parametrize(("estimator", "check"), parameters)
 
