@@ -9,11 +9,11 @@ what is not, and that all answers stay the same to the bit.
 import tempfile
 from pathlib import Path
 
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
+import zslearn
 from zslearn import CVsCClassifier
 from zslearn.datasets import make_field_guide
 from zslearn.feature_extraction import (
@@ -63,31 +63,40 @@ print(store.metadata)
 
 clf = CVsCClassifier(max_epochs=30, random_state=0)
 clf.fit(store[guide.train], y[guide.train], class_attributes=guide.class_attributes)
-joblib.dump(make_pipeline(extractor, clf), folder / "birds.joblib")
+zslearn.save(make_pipeline(extractor, clf), folder / "birds.safetensors")
 
 for path in sorted(path for path in folder.rglob("*") if path.is_file()):
     if path.stat().st_size:
         print(f"{path.relative_to(folder)!s:24} {path.stat().st_size / 1e6:8.3f} MB")
 
 # %%
-# In the file are parameters, the table with its names, weights, the state of the optimiser and the
-# history of the losses, so that a loaded classifier can be trained on. Not in it are pictures and
-# features.
-#
-# .. warning::
-#    Loading a joblib file runs code that is in it. Load only files that you trust.
+# In the file are parameters, the table with its names, weights and the history of the losses: numbers
+# and text, nothing that could be run. Not in it are pictures, features, and the state of the
+# optimiser.
 #
 # Load
 # ----
-# The loaded pipeline takes pictures; its last step takes features.
+# The file is checked as a whole before anything is made of it. The loaded pipeline takes pictures;
+# its last step takes features.
 
-loaded = joblib.load(folder / "birds.joblib")
+loaded = zslearn.load(folder / "birds.safetensors")
 clf_again = loaded[-1]
 
 new = guide.test_unseen
 scores = clf.decision_function(store[new])
 print("from the store:     ", np.array_equal(clf_again.decision_function(store[new]), scores))
 print("from pictures:      ", np.array_equal(loaded.decision_function(guide.images[new]), scores))
+
+# %%
+# A file that was damaged on its way is noticed.
+
+data = bytearray((folder / "birds.safetensors").read_bytes())
+data[len(data) // 2] ^= 1
+(folder / "damaged.safetensors").write_bytes(data)
+try:
+    zslearn.load(folder / "damaged.safetensors")
+except zslearn.exceptions.ModelFileError as error:
+    print("damaged.safetensors", error.found)
 
 # %%
 # Any array on disk will do as well. A memory map is read as it is needed, and never as a whole.

@@ -294,6 +294,31 @@ def test_timm_weights_are_named_and_checked(trip, path, pictures, tmp_path):
         zslearn.load(path).transform(pictures)
 
 
+def test_word_vectors(trip, tmp_path):
+    from zslearn.feature_extraction import WordVectors
+
+    names = ["has_stripes", "swims_fast"]
+    mapping = {"stripes": [1.0, 2.0], "swims": [0.5, 3.0], "fast": [1.0, -1.0]}
+    (tmp_path / "words.txt").write_text("stripes 1 2\nswims 0.5 3\nfast 1 -1\n")
+    for source in (mapping, tmp_path / "words.txt"):
+        vectors = WordVectors(source).fit(names)
+        loaded = trip(vectors)
+        assert np.array_equal(loaded.transform(names), vectors.transform(names))
+        assert loaded.words_ == vectors.words_
+        assert np.array_equal(loaded.transform(["fast"]), [[1.0, -1.0]])
+
+
+def test_linear_models(trip, data):
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    X, y, _ = data
+    X = X[:, 0]
+    logistic = LogisticRegression().fit(X, y)
+    assert np.array_equal(trip(logistic).predict_proba(X), logistic.predict_proba(X))
+    ridge = Ridge(alpha=np.ones(6)).fit(X, X)
+    assert np.array_equal(trip(ridge).predict(X), ridge.predict(X))
+
+
 def test_skipped_pictures(trip, tmp_path, pictures):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     extractor = TimmRegionExtractor(
