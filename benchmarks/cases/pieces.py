@@ -17,7 +17,7 @@ from benchmarks._measure import Comparison
 from benchmarks.problems import Problem
 from zslearn import CVsCClassifier
 from zslearn._training._device import resolve_device
-from zslearn._training._rows import RegionRows, TrainingBatches
+from zslearn._data._rows import RegionRows, TrainingBatches
 from zslearn.metrics import ausuc_score, ausuc_scorer, gzsl_scores
 from zslearn.model_selection import RowView, SeenUnseenKFold
 from zslearn.nn import (

@@ -12,7 +12,7 @@ from benchmarks.cases.training import BATCH, dtype_for, make_literal
 from benchmarks.problems import Problem, as_float32
 from zslearn import CVsCClassifier
 from zslearn._training._device import resolve_device
-from zslearn._training._rows import RegionRows
+from zslearn._data._rows import RegionRows
 
 
 def predictions(problem: Problem) -> Iterator[Comparison]:

@@ -14,7 +14,7 @@ from benchmarks.literal import LiteralCVsC
 from benchmarks.problems import Problem, as_float32
 from zslearn import CVsCClassifier
 from zslearn._training._device import compute_dtype, resolve_device
-from zslearn._training._rows import RegionRows
+from zslearn._data._rows import RegionRows
 from zslearn.nn import CVsCLoss, CVsCNetwork
 
 BATCH = 50

@@ -107,7 +107,9 @@ class RegionRows:
     def chunks(self, bytes_per_row: int = 0) -> Iterator[slice]:
         """Slices of rows that each take a bounded amount of memory."""
         per_row = max(bytes_per_row, 4 * self.shape[1] * self.shape[2])
-        step = max(1, _CHUNK_BYTES // per_row)
+        # A card waits longer for many small chunks than it computes on them.
+        n_bytes = _CHUNK_BYTES * (8 if self.device.type == "cuda" else 1)
+        step = max(1, n_bytes // per_row)
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))
 

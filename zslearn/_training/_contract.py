@@ -33,9 +33,15 @@ def check_learner(net: LearnerNet, X: Tensor, y: Tensor, table: Tensor) -> None:
         try:
             for phase in net.phases_:
                 learner.train()
-                _check_terms(net.compute_terms(X, y, phase), f"{name}.training_step", phase)
+                terms = net.compute_terms(X, y, phase)
+                _check_terms(terms, f"{name}.training_step", phase)
+                # Taken, for a graph that is kept would tie gradients to the stream it was made on.
+                terms.pop("loss").backward()
+                del terms
         finally:
             net._noise = None
+            for parameter in learner.parameters():
+                parameter.grad = None
         learner.eval()
         with torch.inference_mode(), net.autocast(X.dtype):
             _check_scores(learner, name, X, table)

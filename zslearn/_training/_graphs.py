@@ -201,15 +201,18 @@ class GraphEngine(Engine):
             reason = _difference(found, expected, start)
         except Exception as error:  # whatever a driver, a library or a module may raise
             reason = f"it fails with {type(error).__name__}: {error}"
-        finally:
-            _copy(before, state)
-            self._set_draws(draws)
+        _copy(before, state)
         if not reason:
+            self._set_draws(draws)
             self._graphs[key] = graph
             self._captured_with = self._constants()
             return
         self._captures = False
         self._graphs.clear()
+        # A generator does not leave a capture that broke off.
+        self._noise = torch.Generator(self.device)
+        self._noise.set_state(draws[0])
+        self.net._noise = self._noise
         for optimizer in self.net.optimizers_.values():
             optimizer.zero_grad()
         warnings.warn(
