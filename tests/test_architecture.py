@@ -113,3 +113,54 @@ def test_imports_are_light(statement, absent):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.strip() == "[]"
+
+
+def module_of(path):
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
+
+
+MODULES = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def modules_imported_by(path):
+    """Modules of the package that a file imports, nested imports too, but not those for types."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+
+
+def circles(imports):
+    """Sets of modules that import each other, directly or by way of others."""
+    reached = {name: set(targets) for name, targets in imports.items()}
+    for via in imports:
+        for targets in reached.values():
+            if via in targets:
+                targets |= reached[via]
+    return {frozenset(m for m in reached[n] if n in reached[m]) for n in reached if n in reached[n]}
+
+
+def test_nothing_imports_in_circles():
+    imports = {
+        name: {m for m in modules_imported_by(path) if m in MODULES and m != name}
+        for name, path in MODULES.items()
+    }
+    assert circles(imports) == set()
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset("bc")}

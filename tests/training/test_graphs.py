@@ -13,7 +13,6 @@ from skorch.callbacks import Callback, LRScheduler
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._data._rows import RegionRows, TrainingBatches
-from zslearn._training import _engines
 from zslearn._training import _graphs as cs
 from zslearn.attention import CVsCObjective
 from zslearn.exceptions import NonFiniteLossError
@@ -49,7 +48,7 @@ def fit(data, **params):
 
 def fit_here(monkeypatch, data, **params):
     with monkeypatch.context() as patch:
-        patch.setattr(_engines, "_GRAPH_DEVICES", {"cpu"})
+        patch.setattr(cs, "_DEVICES", {"cpu"})
         return fit(data, **params)
 
 
@@ -133,7 +132,7 @@ def test_continued_trainings(monkeypatch, resident, data):
     fits = []
     for here in (False, True):
         with monkeypatch.context() as patch:
-            patch.setattr(_engines, "_GRAPH_DEVICES", {"cpu"} if here else set())
+            patch.setattr(cs, "_DEVICES", {"cpu"} if here else set())
             clf = fit(data, warm_start=True)
             clf.set_params(max_epochs=2, lambda_cc=1.0).fit(X, y, class_attributes=table)
             clf.partial_fit(X, y)
@@ -148,7 +147,7 @@ def test_continued_trainings(monkeypatch, resident, data):
 def test_loss_that_is_not_finite(monkeypatch, resident, data, rate, where):
     messages = []
     for here in (False, True):
-        monkeypatch.setattr(_engines, "_GRAPH_DEVICES", {"cpu"} if here else set())
+        monkeypatch.setattr(cs, "_DEVICES", {"cpu"} if here else set())
         with pytest.raises(NonFiniteLossError) as caught:
             fit(data, optimizer="sgd", learning_rate=rate)
         messages.append(str(caught.value))

@@ -10,21 +10,9 @@ from skorch.callbacks import Callback
 if TYPE_CHECKING:
     from zslearn._training._net import LearnerNet
 
-__all__ = ["EagerEngine", "Engine", "choose_engine", "watches_batches"]
-
-_GRAPH_DEVICES = {"cuda"}
+__all__ = ["EagerEngine", "Engine", "watches_batches"]
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-
-
-def choose_engine(net: LearnerNet, batches: Any) -> Engine:
-    """Whoever runs the epochs of a net on these batches."""
-    if torch.device(net.device).type in _GRAPH_DEVICES:
-        from zslearn._training._graphs import GraphEngine, serves
-
-        if serves(net, batches):
-            return GraphEngine(net, batches)
-    return EagerEngine(net)
 
 
 def watches_batches(callback: Callback) -> bool:

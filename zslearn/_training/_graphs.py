@@ -38,6 +38,7 @@ _WARM_UP = 3
 _TOLERANCE = 1e-2
 _ROUNDING = 1e-7
 
+_DEVICES = {"cuda"}
 _CAPTURES = {"cuda"}
 
 _Key = tuple[int, tuple[str, ...]]
@@ -50,7 +51,8 @@ class _Replayable(Protocol):
 def serves(net: LearnerNet, batches: Any) -> bool:
     """Whether nothing has to happen between the steps of an epoch."""
     return (
-        os.environ.get(GRAPH_VARIABLE, "1") != "0"
+        torch.device(net.device).type in _DEVICES
+        and os.environ.get(GRAPH_VARIABLE, "1") != "0"
         and isinstance(batches, TrainingBatches)
         and batches.regions.resident is not None
         and net.accumulate == 1

@@ -13,7 +13,8 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughSco
 from torch import Tensor, nn
 
 from zslearn._training._callbacks import TrainingCallback
-from zslearn._training._engines import Engine, choose_engine
+from zslearn._training._engines import EagerEngine, Engine
+from zslearn._training._graphs import GraphEngine, serves
 from zslearn._training._learner import Batch, Learner, parameters_of
 from zslearn._training._optimizers import optimizer_factory
 from zslearn._training._randomness import seeded
@@ -166,7 +167,7 @@ class LearnerNet(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
         """Train; an epoch that does not end leaves no half-filled line in the history."""
         self.interrupted_ = self.stop_requested_ = False
-        self._engine = choose_engine(self, X)
+        self._engine = GraphEngine(self, X) if serves(self, X) else EagerEngine(self)
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
         except StopTraining:

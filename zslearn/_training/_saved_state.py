@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._device import resolve_device
-from zslearn._training._learner import learned_state
+from zslearn._training._learner import Learner, learned_state
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import BatchedPrediction, device_of
 from zslearn._training._randomness import seeded
@@ -106,13 +106,17 @@ class SavedStateMixin(BatchedPrediction):
             raise ValueError(message)
         again.load_state_dict(learned, strict=False)
         table = self._table_values(self.class_attributes_, device)
-        with torch.inference_mode():
-            try:
-                scores = learner.eval().class_scores(X.to(device), table)
-            except Exception:  # not for features of this shape: there is nothing to try it on
-                return
-            if not torch.equal(again.eval().class_scores(X.to(device), table), scores):
-                raise ValueError(message)
+
+        def scores_of(one: Learner) -> Tensor:
+            with torch.inference_mode(), seeded(0, device):
+                return one.eval().class_scores(X.to(device), table)
+
+        try:
+            scores = scores_of(learner)
+        except Exception:  # not for features of this shape: there is nothing to try it on
+            return
+        if not torch.equal(scores_of(again), scores):
+            raise ValueError(message)
 
 
 def _form(weights: dict[str, Tensor]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ __all__ = ["HeldOutStopping"]
 
 
 class HeldOutStopping(BaseEstimator):
-    """Early stopping on held-out seen classes: its settings.
+    """Early stopping on held-out seen classes: the parameter ``early_stopping`` in full.
 
     A share of the seen classes plays the unseen, a share of the other classes' samples is held out
     too, and training stops when the area under their seen-unseen curve rests. Classes without
@@ -30,13 +30,13 @@ class HeldOutStopping(BaseEstimator):
 
     See Also
     --------
-    zslearn.CVsCClassifier : Takes it as ``early_stopping``.
+    SeenUnseenKFold : Folds that hold out classes in the same way.
 
     Examples
     --------
-    >>> from zslearn import CVsCClassifier
+    >>> from zslearn.registry import make
     >>> from zslearn.model_selection import HeldOutStopping
-    >>> clf = CVsCClassifier(early_stopping=HeldOutStopping(n_iter_no_change=3))
+    >>> clf = make("dazle", early_stopping=HeldOutStopping(n_iter_no_change=3))
     >>> clf.set_params(early_stopping__refit=False).early_stopping
     HeldOutStopping(n_iter_no_change=3, refit=False)
     """
