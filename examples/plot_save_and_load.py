@@ -70,9 +70,9 @@ for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         print(f"{path.relative_to(folder)!s:24} {path.stat().st_size / 1e6:8.3f} MB")
 
 # %%
-# In the file are parameters, the table with its names, weights and the history of the losses: numbers
-# and text, nothing that could be run. Not in it are pictures, features, and the state of the
-# optimiser.
+# In the file are parameters, the table with its names, weights and the history of the losses:
+# numbers and text, nothing that could be run. Not in it are pictures, features, and the state of
+# the optimiser.
 #
 # Load
 # ----

@@ -403,6 +403,17 @@ def test_bytes_that_are_no_booleans(toy, path):
     refuses(path, "bytes that are neither True nor False")
 
 
+def test_endless_rows_without_columns(save_and_text, path):
+    document, _ = save_and_text
+    empty = {"dtype": "<i8", "order": "C"}
+    parts = {"int": {"tensor": "a", **empty}, "float": {"tensor": "b", **empty, "dtype": "<f8"}}
+    tensors = {"a": np.zeros((2**40, 0), dtype=np.int64), "b": np.zeros((1, 1))}
+    for columns, message in (({"x": "float"}, "has no rows and columns"), ({}, "has no rows and")):
+        document["estimator"] = holder_of({"type": "records", "columns": columns, **parts})
+        write(path, document, tensors)
+        refuses(path, message)
+
+
 def test_an_array_belongs_to_one_value(toy, path):
     zslearn.save(toy.Holder([np.zeros(1), np.ones(1)]), path)
     body, _ = _model_file.read_model(path)

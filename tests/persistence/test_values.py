@@ -79,6 +79,7 @@ HISTORY = [{"loss": 0.5, "n": 3}, {"loss": math.inf, "n": -7}]
         *(np.array(3.5), np.zeros(0), np.zeros((0, 3), dtype=np.int16), np.array([math.nan, -0.0])),
         *(T, T.T, np.asfortranarray(T), T[::2, 1], T.astype(">i2"), T.astype(np.float16), T > 4),
         *(T.astype(np.complex128).T, T.astype("m8[ms]"), T.astype("S3"), T.astype(">M8[D]")),
+        *(np.zeros(0, complex), np.zeros((3, 0), "S2"), np.zeros((0, 4), "M8[s]").T),
         *(np.array(["a", "", "longer"]), np.array(["a"], dtype="U70"), np.array([], dtype="U3")),
         *(np.array([["é", "☀"]]).T, np.array(["b"], dtype=">U2"), np.array([1, "a", None], object)),
         *(np.array([[1.5, 2]], object).T, np.array([], object)),

@@ -102,7 +102,8 @@ def restored_array(stored: NDArray[Any], dtype: np.dtype[Any], order: Any) -> ND
     else:
         if stored.dtype != np.uint8 or stored.shape[-1:] != (dtype.itemsize,):
             raise ValueError(f"values of dtype {stored.dtype} that are not bytes of {dtype}")
-        array = np.frombuffer(bytearray(stored.tobytes()), dtype).reshape(stored.shape[:-1])
+        array = np.empty(stored.shape[:-1], dtype)
+        array.reshape(*array.shape, 1).view(np.uint8)[...] = stored
     if not array.flags.writeable:
         array = array.copy()
     array = array.T if order == "F" else array

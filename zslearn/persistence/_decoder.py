@@ -142,19 +142,16 @@ class Decoder:
         return found
 
     def _records(self, node: dict[str, Any], where: str) -> list[dict[str, Any]]:
-        columns, *numbers = self._parts(node, where, "columns", "int", "float")
-        rows: dict[str, list[list[Any]]] = {}
-        for kind, dtype, part in zip(
-            ("int", "float"), (np.int64, np.float64), numbers, strict=True
-        ):
-            array = self._array({"type": "array", **part}, where)
-            width = sum(kind == of for of in columns.values())
-            if array.dtype != dtype or array.ndim != 2 or array.shape[1] != width:
-                raise self._error(where, f"has no {width} columns of {kind}")
-            rows[kind] = array.tolist()
+        columns, ints, floats = self._parts(node, where, "columns", "int", "float")
+        tables = {}
+        for kind, dtype, part in (("int", np.int64, ints), ("float", np.float64, floats)):
+            tables[kind] = self._array({"type": "array", **part}, where)
+            shape = (len(tables["int"]), sum(kind == of for of in columns.values()))
+            if not columns or tables[kind].dtype != dtype or tables[kind].shape != shape:
+                raise self._error(where, f"has no rows and columns {shape} of {kind}")
         found = []
-        for ints, floats in zip(rows["int"], rows["float"], strict=True):
-            left = {"int": iter(ints), "float": iter(floats)}
+        for row in zip(tables["int"].tolist(), tables["float"].tolist(), strict=True):
+            left = {"int": iter(row[0]), "float": iter(row[1])}
             found.append({name: next(left[kind]) for name, kind in columns.items()})
         return found
 
