@@ -70,12 +70,12 @@ def test_orientation(picture, orientation, tmp_path):
 
 
 def test_orientation_of_16_bits(tmp_path):
-    values = np.arange(6, dtype=np.uint16).reshape(2, 3) << 8
+    values = np.arange(250, 256, dtype=np.uint16).reshape(2, 3) << 8
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
     upright = to_rgb(as_pictures([tmp_path / "a.png"]).load(0))
-    np.testing.assert_array_equal(np.asarray(upright)[..., 0], [[3, 0], [4, 1], [5, 2]])
+    np.testing.assert_array_equal(np.asarray(upright)[..., 0], [[253, 250], [254, 251], [255, 252]])
 
 
 def test_odd_tags_beside_the_orientation(picture, tmp_path):
@@ -219,3 +219,24 @@ def test_closing_ends_the_threads():
     assert len(pictures.decoded) < 250
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("zslearn-decode")]
+
+
+@pytest.mark.parametrize("n_bits", [8, 10, 12, 14, 16])
+def test_grey_of_every_depth_in_16_bits(tmp_path, n_bits):
+    """Cameras put 10 or 12 bits into files of 16."""
+    full = 2**n_bits - 1
+    values = np.linspace(0, full, 24).astype(np.uint16).reshape(4, 6)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(values).save(tmp_path / name)
+        found = np.asarray(to_rgb(as_pictures([tmp_path / name]).load(0)))
+        np.testing.assert_array_equal(found[..., 0], values >> (n_bits - 8))
+        assert found.max() == 255
+
+
+def test_what_is_transparent_in_a_tall_picture():
+    """Laid over white in bands, it is as if at once."""
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (2500, 3, 4), dtype=np.uint8), "RGBA")
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    expected = np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(to_rgb(image)), expected)

@@ -1,5 +1,6 @@
 import copy
 import json
+import os
 import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -261,7 +262,35 @@ DAMAGE = {
     "shape": (replace_features(F[:9]), r"has shape \(9, 4, 3\); store.json says \(10, 4, 3\). Re"),
     "dtype": (replace_features(F.astype("f4")), "holds float32 in C order; a store holds float16"),
     "order": (replace_features(np.asfortranarray(F)), "holds float16 in Fortran order"),
-    "no npy": (change_bytes("features.npy", lambda x: b"x" * 400), "has no sound npy header .the"),
+    "deep manifest": (change_bytes("store.json", lambda x: b"[" * 10**5), "nested too deeply"),
+    "deep progress": (change_bytes("progress.json", lambda x: b"[" * 10**5), "nested too deeply"),
+    "long number": (
+        change_bytes(
+            "store.json", lambda x: x.replace(b'"n_total": 10', b'"n_total": ' + b"9" * 5000)
+        ),
+        "store.json is cut off or is not JSON",
+    ),
+    "npy header": (
+        change_bytes(
+            "features.npy", lambda x: x.replace(b"False", b"Fals(").replace(b", }", b"L, ")
+        ),
+        "features.npy has no sound npy header",
+    ),
+    "root": (change_json("store.json", image_root=5), "image_root is 5, not the path of a folder"),
+    "name": (change_json("store.json", images=[*NAMES[:9], 3]), "images holds 3, which is no name"),
+    "outside": (
+        change_json("store.json", images=[*NAMES[:9], "../../etc/passwd"]),
+        "images holds '../../etc/passwd', which leads out",
+    ),
+    "absolute": (
+        change_json("store.json", images=[*NAMES[:9], "/etc/passwd"], image_root="/data"),
+        "images holds '/etc/passwd', which leads out",
+    ),
+    "mark": (change_json("store.json", fingerprints=[[]] * 10), r"fingerprints holds \[\]"),
+    "no npy": (
+        change_bytes("features.npy", lambda x: b"x" * 400),
+        "has no sound npy header",
+    ),
     "empty npy": (change_bytes("features.npy", lambda x: b""), "has no sound npy header"),
     "cut header": (change_bytes("features.npy", lambda x: x[:70]), "has no sound npy header"),
     "cut npy": (
@@ -356,3 +385,19 @@ def test_processes(both, two_processes):
     for k in range(2):
         np.testing.assert_array_equal(stores[k], expected)
         np.testing.assert_array_equal(views[k], expected[k::2])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+@pytest.mark.parametrize("name", ["store.json", "progress.json", "features.npy"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    folder = write(tmp_path / "store")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ValueError, match=f"{name} is no ordinary file"):
+        FeatureStore(folder)
+
+
+def test_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert FeatureStore("~/" + write(tmp_path / "store").name).folder == tmp_path / "store"

@@ -507,3 +507,48 @@ def test_a_disk_that_fills_up(tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
     )
     assert done.stdout.split() == ["27", "50", "True", "0", "True"], done.stderr[-2000:]
+
+
+def test_sizes_of_an_earlier_version_are_told(tmp_path):
+    """They would say that an edited picture is the same."""
+    written(tmp_path)
+    with pytest.raises(ValueError, match="fingerprints are sizes of files, by which an earlier"):
+        FeatureStoreWriter(tmp_path, **CALL | {"fingerprints": ["100:abcd"] * 10})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("name", ["progress.json.partial", "store.json.partial"])
+def test_links_in_a_folder_from_others_are_not_written_through(tmp_path, name):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("a year of work")
+    folder = tmp_path / "store"
+    written(folder, 3)
+    (folder / name).symlink_to(precious)
+    written(folder, image_root=tmp_path)
+    assert precious.read_text() == "a year of work"
+    assert FeatureStore(folder).finished
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_lock_that_is_a_link_or_a_pipe_is_refused(tmp_path):
+    for k, make in enumerate((lambda path: path.symlink_to(tmp_path / "new.txt"), os.mkfifo)):
+        folder = tmp_path / f"store{k}"
+        written(folder, 3)
+        (folder / ".store.lock").unlink()
+        make(folder / ".store.lock")
+        with pytest.raises(ValueError, match="no ordinary file"):
+            written(folder)
+    assert not (tmp_path / "new.txt").exists()
+
+
+def test_names_that_lead_outside_are_refused(tmp_path):
+    for name in ("../../etc/passwd", "/etc/passwd"):
+        with pytest.raises(ValueError, match=f"names of files in image_root; found '{name}'"):
+            FeatureStoreWriter(tmp_path, **CALL | {"images": [name, *NAMES[1:]]})
+    with pytest.raises(TypeError, match="grid_shape must be two integers or None; found 4"):
+        FeatureStoreWriter(tmp_path, **CALL | {"grid_shape": 4})
+    with pytest.raises(TypeError, match="image_root must be the path of a folder; found 3"):
+        FeatureStoreWriter(tmp_path, **CALL | {"image_root": 3})
+    with pytest.raises(TypeError, match="skipped must map"):
+        FeatureStoreWriter(tmp_path, **CALL).append(np.ones((1, 4, 2)), skipped=[1])
+    assert not any(tmp_path.glob("*.json.partial"))

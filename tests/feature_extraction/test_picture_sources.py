@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zslearn.feature_extraction._picture_sources import as_pictures, list_pictures
+from zslearn.feature_extraction._picture_sources import as_pictures
 from zslearn.model_selection import RowView
 
 PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
@@ -27,7 +27,7 @@ def folder(tmp_path):
 def test_folder(folder):
     for X in (folder, str(folder)):
         pictures = as_pictures(X)
-        assert pictures.names == ["a.png", "b/10.png", "b/2.PNG"]
+        assert pictures.names == ["a.png", "b/2.PNG", "b/10.png"]
         assert pictures.root == folder
         assert len(pictures) == 3
         np.testing.assert_array_equal(pictures.load(2), PIXELS[0])
@@ -68,14 +68,14 @@ def test_links_to_folders_are_followed_but_not_in_circles(folder, tmp_path_facto
     (folder / "c").symlink_to(elsewhere, target_is_directory=True)
     (folder / "b" / "up").symlink_to(folder, target_is_directory=True)
     pictures = as_pictures(folder)
-    assert pictures.names == ["a.png", "b/10.png", "b/2.PNG", "c/5.png"]
+    assert pictures.names == ["a.png", "b/2.PNG", "b/10.png", "c/5.png"]
     np.testing.assert_array_equal(pictures.load(3), PIXELS[1])
 
 
 def test_names_that_no_file_can_have(folder):
     pictures = as_pictures([folder / "a.png", folder / ("n" * 300), f"{folder}/a\0b.png"])
     assert pictures.find_missing() == {1: "no such file", 2: "no such file"}
-    assert pictures.fingerprints(times=True)[1:] == ["missing", "missing"]
+    assert pictures.fingerprints()[1:] == ["missing", "missing"]
 
 
 def test_missing(folder):
@@ -144,26 +144,102 @@ def test_wrong_folders(folder):
         as_pictures(folder / "d")
 
 
-def test_digests_tell_changes(folder):
+def test_digests_tell_changes_of_contents(folder):
     def digest():
         return as_pictures(folder).digest(), as_pictures(folder).fingerprints()
 
     path = folder / "a.png"
     before = digest()
-    assert before == digest()
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
-    later = digest()
-    assert later[0] != before[0]
-    assert later[1] == before[1]  # sizes only: folders may be copied
-    path.write_bytes(path.read_bytes() + b" ")
-    assert digest()[1] != before[1]
+    assert digest() == before  # folders may be copied
+    content, status = bytearray(path.read_bytes()), path.stat()
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert digest()[0] != before[0]
+    assert digest()[1] != before[1]  # though size and time are the same
     moved = folder.rename(folder.with_name("elsewhere"))
     shutil.copytree(moved, folder)
-    # Names, sizes and times are the same, but these may be other pictures.
-    assert as_pictures(moved).fingerprints(times=True) == as_pictures(folder).fingerprints(
-        times=True
-    )
+    assert as_pictures(moved).fingerprints() == as_pictures(folder).fingerprints()
     assert as_pictures(moved).digest() != as_pictures(folder).digest()
+
+
+def test_a_picture_does_not_choose_its_decoder(folder):
+    """PostScript would start another program, whatever the file is named."""
+    for name in ("a.png", "b.jpg"):
+        (folder / name).write_bytes(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+        )
+        with pytest.raises(ValueError, match=r"not a picture of .*PNG"):
+            as_pictures([folder / name]).load(0)
+
+
+@pytest.mark.parametrize("form", ["PSD", "ICNS", "FITS", "WMF"])
+def test_formats_that_are_not_meant_are_left_undecoded(tmp_path, form):
+    starts = {
+        "PSD": b"8BPS\0\1" + bytes(40),
+        "ICNS": b"icns" + bytes(40),
+        "FITS": b"SIMPLE  =                    T" + bytes(2880),
+        "WMF": b"\xd7\xcd\xc6\x9a\x00\x00" + bytes(60),
+    }
+    (tmp_path / "a.png").write_bytes(starts[form])
+    with pytest.raises(ValueError, match="not a picture of"):
+        as_pictures([tmp_path / "a.png"]).load(0)
+
+
+def test_formats_that_are_meant(tmp_path):
+    picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    for name in ("a.avif", "a.jp2", "a.jpe", "a.tga", "a.pcx", "a.qoi", "a.dib", "a.pnm"):
+        picture.save(tmp_path / name)
+        assert as_pictures([tmp_path / name]).load(0).size == (4, 4)
+    assert len(as_pictures(tmp_path)) == 8
+
+
+def test_heif_without_its_decoder_is_named(tmp_path):
+    if "HEIF" in Image.OPEN:
+        pytest.skip("there is a decoder")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    with pytest.raises(ValueError, match="install pillow-heif"):
+        as_pictures(tmp_path).load(0)
+
+
+def test_pictures_of_too_many_pixels(tmp_path, monkeypatch):
+    Image.new("L", (40, 50)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1999)
+    with (
+        pytest.warns(Image.DecompressionBombWarning),
+        pytest.raises(ValueError, match="40 x 50 pixels are more than the 1999"),
+    ):
+        as_pictures(tmp_path).load(0)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
+    assert as_pictures(tmp_path).load(0).size == (40, 50)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert as_pictures(tmp_path).load(0).size == (40, 50)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    pictures = as_pictures(tmp_path)
+    assert pictures.find_missing() == {0: "no ordinary file"}
+    assert pictures.fingerprints() == ["missing"]
+    with pytest.raises(ValueError, match="pipe"):
+        pictures.load(0)
+
+
+def test_what_is_left_out_of_a_folder_is_counted(folder):
+    (folder / "notes.txt").touch()
+    for name in ("c.psd", "d.nef", "e.nef", "f"):
+        (folder / name).touch()
+    with pytest.warns(UserWarning, match=r"4 file\(s\), which end in \.nef \(2\), .*left out"):
+        as_pictures(folder)
+
+
+def test_the_home_folder_in_paths(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    assert as_pictures(f"~/{folder.name}").names == as_pictures(folder).names
+    assert not as_pictures([f"~/{folder.name}/a.png"]).find_missing()
 
 
 def test_pictures_in_memory_that_cannot_be_read_are_told_apart(tmp_path):
@@ -185,37 +261,3 @@ def test_digests_of_pixels():
     turned = [Image.fromarray(picture) for picture in PIXELS]
     turned[1].getexif()[0x0112] = 6
     assert as_pictures(turned).digest() != one.digest()
-
-
-def test_pictures_are_listed_without_what_is_no_picture(tmp_path):
-    for name in ("b/2.JPG", "a/1.jpg", "a/._1.jpg", "a/notes.txt", ".cache/3.jpg", "0.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_pictures(tmp_path) == ["0.png", "a/1.jpg", "b/2.JPG"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_linked_folders_are_listed(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/1.jpg").touch()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/class").symlink_to(tmp_path / "real", target_is_directory=True)
-    assert list_pictures(tmp_path / "root") == ["class/1.jpg"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_loops_of_links_are_not_followed(tmp_path):
-    (tmp_path / "class/1.jpg").parent.mkdir()
-    (tmp_path / "class/1.jpg").touch()
-    (tmp_path / "class/all").symlink_to(tmp_path, target_is_directory=True)
-    assert list_pictures(tmp_path) == ["class/1.jpg"]
-
-
-def test_names_are_sorted_as_texts(tmp_path):
-    """As the published splits number pictures: "/" is a letter like the others."""
-    for name in ("a/2.jpg", "a b/1.jpg", "a-b/3.jpg", "a0/4.jpg"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    expected = ["a b/1.jpg", "a-b/3.jpg", "a/2.jpg", "a0/4.jpg"]
-    assert list_pictures(tmp_path) == expected
-    assert as_pictures(tmp_path).names == expected

@@ -25,7 +25,7 @@ from zslearn.datasets._benchmark import (
 )
 from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._proposed_split import find_splits, read_splits
-from zslearn.feature_extraction._picture_sources import list_pictures
+from zslearn.feature_extraction._picture_folders import list_pictures
 
 __all__ = ["load_awa2"]
 
@@ -173,7 +173,7 @@ def load_awa2(
             word_vectors=word_vectors,
         )
     images = first_existing([folder / "JPEGImages"], "folder JPEGImages")
-    files = list_pictures(images)
+    files = sorted(list_pictures(images))
     pictures = Pictures(
         files,
         [str(images / file) for file in files],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -11,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zslearn.feature_extraction._picture_sources import SUFFIXES
-
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
+from zslearn.feature_extraction._picture_folders import (
+    SUFFIXES,
+    list_files,
+    suffix_of,
+    visible,
+)
 
 
 @dataclass
@@ -26,20 +28,14 @@ class ClassFolders:
     loose_files: list[str] = field(default_factory=list)
 
 
-def natural_key(name: str) -> tuple[Any, str]:
-    """Sort key that puts "bird 10" after "bird 9"."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
-
-
 def check_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
     """Return extensions in lower case with their dot."""
     if extensions is None:
         return frozenset(SUFFIXES)
-    if isinstance(extensions, str):
+    if isinstance(extensions, str) or not isinstance(extensions, Iterable):
         raise TypeError(
             f"extensions must be a sequence of extensions such as ('.jpg', '.png'), found the "
-            f"string {extensions!r}."
+            f"{type(extensions).__name__} {extensions!r}."
         )
     given = frozenset("." + str(extension).lower().lstrip(".") for extension in extensions)
     if not given or "." in given:
@@ -48,58 +44,20 @@ def check_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
 
 
 def scan_class_folders(folder: Path, extensions: frozenset[str]) -> ClassFolders:
-    """Find the pictures in each sub-folder, at any depth; hidden and system files are passed by.
-
-    Links are followed, but never to a folder that holds them or was looked into for the class.
-    """
+    """Find the pictures in each sub-folder, in the order of all folders of pictures."""
     found = ClassFolders()
-    for entry in _visible(folder):
+    for entry in visible(folder):
         if entry.is_dir():
-            been = {_identity(folder)}
-            pictures, others = _scan(Path(entry.path), entry.name, extensions, been)
-            found.pictures[entry.name] = sorted(pictures, key=natural_key)
-            found.other_files[entry.name] = sorted(others, key=natural_key)
-        elif _suffix(entry.name) in extensions:
-            found.loose_pictures.append(entry.name)
+            found.pictures[entry.name] = []
+            found.other_files[entry.name] = []
+    for name in list_files(folder):
+        is_picture = suffix_of(name) in extensions
+        home, slash, _ = name.partition("/")
+        if slash:
+            (found.pictures if is_picture else found.other_files)[home].append(name)
         else:
-            found.loose_files.append(entry.name)
+            (found.loose_pictures if is_picture else found.loose_files).append(name)
     return found
-
-
-def _scan(
-    folder: Path, name: str, extensions: frozenset[str], been: set[tuple[int, int]]
-) -> tuple[list[str], list[str]]:
-    identity = _identity(folder)
-    if identity in been:
-        return [], []
-    been.add(identity)
-    pictures, others = [], []
-    for entry in _visible(folder):
-        inner = f"{name}/{entry.name}"
-        if entry.is_dir():
-            more_pictures, more_others = _scan(Path(entry.path), inner, extensions, been)
-            pictures += more_pictures
-            others += more_others
-        elif _suffix(entry.name) in extensions and entry.is_file():
-            pictures.append(inner)
-        else:
-            others.append(inner)
-    return pictures, others
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
-
-
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        seen = [e for e in entries if e.name[0] != "." and e.name.lower() not in _SYSTEM_FILES]
-    return sorted(seen, key=lambda entry: natural_key(entry.name))
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
 
 
 def match_folders(folders: Iterable[str], labels: list[Any]) -> dict[str, Any]:

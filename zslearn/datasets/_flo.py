@@ -22,7 +22,7 @@ from zslearn.datasets._benchmark import (
 from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.datasets._proposed_split import find_splits, read_splits
-from zslearn.feature_extraction._picture_sources import list_pictures
+from zslearn.feature_extraction._picture_folders import list_pictures
 
 __all__ = ["load_flo"]
 

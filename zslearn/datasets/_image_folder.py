@@ -18,9 +18,9 @@ from zslearn.datasets._class_folders import (
     check_extensions,
     list_with_suggestions,
     match_folders,
-    natural_key,
     scan_class_folders,
 )
+from zslearn.feature_extraction._picture_folders import describe_left_out, natural_key
 
 __all__ = ["load_image_folder"]
 
@@ -41,6 +41,7 @@ def load_image_folder(
     on_undescribed: Literal["raise", "skip"] = "raise",
     label_column: int | str = 0,
     delimiter: str = ",",
+    missing_values: float | None = None,
     word_vectors: Any = None,
 ) -> Bunch:
     r"""Load a folder with a sub-folder of pictures for each class, and a table of the classes.
@@ -57,8 +58,9 @@ def load_image_folder(
         The table: a CSV file (looked for in `folder` first, then in the working directory), a
         DataFrame indexed by class label, or a ClassAttributes. ``None`` reads pictures only.
     extensions : sequence of str, default=None
-        What names of pictures end in, in capitals or not. ``None`` stands for bmp, gif, jfif, jpeg,
-        jpg, pbm, pgm, png, ppm, tif, tiff and webp, as everywhere in zslearn.
+        What names of pictures end in, in capitals or not. ``None`` stands for all formats that
+        zslearn reads anywhere, from avif, bmp, gif and heic to png, tif and webp; files that might
+        be pictures of others are told of in a warning.
     on_undescribed : {"raise", "skip"}, default="raise"
         Whether pictures in sub-folders without a row in the table are an error, or are left out
         with a warning.
@@ -66,6 +68,9 @@ def load_image_folder(
         Column of the class labels in the CSV file.
     delimiter : str, default=","
         Field separator of the CSV file.
+    missing_values : float, default=None
+        What marks an unknown value in a CSV file or DataFrame, such as -1, or ``numpy.nan`` for
+        empty fields; it becomes the mean of the attribute's known values. ``None``: all are known.
     word_vectors : array-like, mapping, transformer or callable, default=None
         Word vectors of the attribute names, as
         :meth:`~zslearn.ClassAttributes.with_word_vectors` takes them, such as
@@ -77,7 +82,8 @@ def load_image_folder(
         With the following attributes:
 
         image_paths : ndarray of shape (n,), str
-            Full paths, by class and then by name; numbers in names count as numbers.
+            Full paths, folder by folder and by name, in which numbers count as numbers: the order
+            in which an extractor takes the pictures of a folder.
         image_files : ndarray of shape (n,), str
             The same relative to `folder`, with "/" between parts.
         target : ndarray of shape (n,)
@@ -102,6 +108,8 @@ def load_image_folder(
     ------
     FileNotFoundError
         If the folder or the table does not exist.
+    TypeError
+        If `missing_values` are given with a ClassAttributes, which has marked its own.
     ValueError
         If there is no picture, or sub-folders with pictures have no row in the table; both sides
         of the mismatch are listed.
@@ -135,12 +143,15 @@ def load_image_folder(
     """
     if on_undescribed not in ("raise", "skip"):
         raise ValueError(f"on_undescribed must be 'raise' or 'skip', found {on_undescribed!r}.")
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be the path of a folder, found {type(folder).__name__}.")
     root = Path(folder).expanduser().absolute()
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(f"folder={str(folder)!r} {what}.")
     suffixes = check_extensions(extensions)
-    table, csv = _as_class_attributes(class_attributes, root, label_column, delimiter)
+    reading = {"label_column": label_column, "delimiter": delimiter}
+    table, csv = _as_class_attributes(class_attributes, root, reading, missing_values)
     if word_vectors is not None:
         if table is None:
             raise ValueError("word_vectors are of attributes: give class_attributes too.")
@@ -154,7 +165,7 @@ def load_image_folder(
         labels = match_folders(found.pictures, table.labels.tolist())
         all_labels = table.labels
         _check_described(found, labels, table, root, on_undescribed)
-    _warn_of_ignored(found, labels)
+    _warn_of_ignored(found, labels, told=extensions is not None)
 
     files: list[str] = []
     target: list[Any] = []
@@ -198,13 +209,18 @@ def load_image_folder(
 
 
 def _as_class_attributes(
-    given: Any, root: Path, label_column: int | str, delimiter: str
+    given: Any, root: Path, reading: dict[str, Any], missing_values: float | None
 ) -> tuple[ClassAttributes | None, Path | None]:
     """Return the table and, if it was read from one, the file."""
     if given is None or isinstance(given, ClassAttributes):
+        if missing_values is not None:
+            raise TypeError(
+                "missing_values are of a CSV file or a DataFrame; give them to ClassAttributes "
+                "where the table is made."
+            )
         return given, None
     if hasattr(given, "columns") and hasattr(given, "index"):
-        return ClassAttributes.from_frame(given), None
+        return ClassAttributes.from_frame(given, missing_values=missing_values), None
     if not isinstance(given, str | os.PathLike):
         raise TypeError(
             "class_attributes must be the path of a CSV file, a ClassAttributes, a DataFrame or "
@@ -214,8 +230,7 @@ def _as_class_attributes(
     places = [root / name] if name.is_absolute() else [root / name, Path.cwd() / name]
     for path in places:
         if path.is_file():
-            table = ClassAttributes.from_csv(path, label_column=label_column, delimiter=delimiter)
-            return table, path
+            return ClassAttributes.from_csv(path, missing_values=missing_values, **reading), path
     raise FileNotFoundError(
         f"class_attributes={str(given)!r}: there is no such file; looked for "
         f"{' and '.join(map(str, dict.fromkeys(places)))}."
@@ -286,7 +301,7 @@ def _check_described(
         raise ValueError(" ".join(["No picture is left.", *lines[:-1]]))
 
 
-def _warn_of_ignored(found: ClassFolders, labels: dict[str, Any]) -> None:
+def _warn_of_ignored(found: ClassFolders, labels: dict[str, Any], *, told: bool) -> None:
     if found.loose_pictures:
         warnings.warn(
             f"{len(found.loose_pictures)} picture(s) lie in no sub-folder and are ignored: "
@@ -301,6 +316,16 @@ def _warn_of_ignored(found: ClassFolders, labels: dict[str, Any]) -> None:
             f"{len(hollow)} class(es) have files but no picture, and count as unseen: "
             f"{quote_some(hollow)}. Their files end in {quote_some(sorted(ends))}; if these are "
             "pictures, name them in extensions.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if told:
+        return
+    others = [file for name in labels if name not in hollow for file in found.other_files[name]]
+    left_out = describe_left_out(others + found.loose_files)
+    if left_out:
+        warnings.warn(
+            f"{left_out} are not taken for pictures and left out. Name extensions if they are.",
             UserWarning,
             stacklevel=3,
         )

@@ -30,6 +30,10 @@ _TURNS = {
 }
 
 
+_DEPTHS = (8, 10, 12, 14, 16)
+_BAND = 1024  # lines
+
+
 class PixelBatch(NamedTuple):
     """Pixels of consecutive pictures.
 
@@ -73,7 +77,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Turn a picture upright and into RGB.
 
     The orientation written by cameras is applied. What is transparent is laid over white. Grey of
-    16 bits keeps its upper 8 bits.
+    more than 8 bits keeps its upper 8, of as many (8, 10, 12, 14 or 16) as its largest value takes:
+    files of 16 bits often hold the 10 or 12 of a camera, which would all turn black.
 
     Raises
     ------
@@ -87,9 +92,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if turn is not None:
         image = image.transpose(turn)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
+        return _lay_over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -97,7 +100,20 @@ def _reduce_depth(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(f"pixels of mode {image.mode!r}, whose range is not known")
-    return Image.fromarray((values >> 8).astype(np.uint8))
+    largest = int(values.max())
+    n_bits = next(bits for bits in _DEPTHS if largest >> bits == 0)
+    return Image.fromarray((values >> (n_bits - 8)).astype(np.uint8))
+
+
+def _lay_over_white(image: Image.Image) -> Image.Image:
+    """Band by band: whole copies of a large picture would take several times its memory."""
+    width, height = image.size
+    out = Image.new("RGB", image.size)
+    for top in range(0, height, _BAND):
+        band = image.crop((0, top, width, min(height, top + _BAND))).convert("RGBA")
+        white = Image.new("RGBA", band.size, (255, 255, 255, 255))
+        out.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
+    return out
 
 
 def count_threads(n_jobs: int | None) -> int:
@@ -152,7 +168,10 @@ def decode_ahead(
         except MemoryError:
             raise
         except Exception as error:
-            return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            kind = type(error).__name__
+            if type(error) is ValueError:  # said by zslearn
+                return str(error)
+            return f"{kind}: {error}" if str(error) else kind
         return None
 
     begun: deque[tuple[range, NDArray[np.uint8], dict[int, Future[str | None]]]] = deque()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction._store_labels import match_labels
 from zslearn.model_selection import RowView
 
 __all__ = ["FeatureStore", "SkippedImage"]
@@ -75,6 +77,7 @@ class FeatureStore:
     rows : ndarray of intp, of shape (n_present,)
         For each row present, its row in what was extracted: with labels ``y`` of all pictures,
         those of the store are ``y[store.rows]``. It is ``0, 1, 2, ...`` unless some were skipped.
+        :meth:`labels_of` finds labels by name.
     skipped : list of SkippedImage
         Pictures that were left out, with the reason.
     n_total : int
@@ -155,7 +158,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, allow_unfinished: bool = False) -> None:
-        self.folder = Path(folder).absolute()
+        self.folder = Path(folder).expanduser().absolute()
         manifest = store_format.read_manifest(self.folder)
         n_total = manifest["n_total"]
         progress = store_format.read_progress(self.folder, manifest["id"], n_total)
@@ -223,6 +226,57 @@ class FeatureStore:
         if self.images is None or self.image_root is None:
             return None
         return [Path(self.image_root, name) for name in self.images.tolist()]
+
+    def labels_of(self, images: Sequence[str | os.PathLike[str]], y: ArrayLike) -> NDArray[Any]:
+        """Order labels of named pictures as the rows of this store.
+
+        Labels that were made in another place, in whatever order, meet the right rows by name.
+
+        Parameters
+        ----------
+        images : sequence of str or path-like of length n
+            The pictures that `y` is of: names relative to `image_root`, or full paths, such as
+            ``image_files`` and ``image_paths`` of :func:`~zslearn.datasets.load_image_folder`.
+        y : array-like of shape (n,)
+            Their labels. Those of pictures that were skipped are left out.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_present,)
+            A label a row.
+
+        Raises
+        ------
+        ValueError
+            If the store has no names, pictures of the store have no label, labels are of pictures
+            that the store does not know, or a picture has two labels.
+        TypeError
+            If `images` is no sequence of names.
+
+        See Also
+        --------
+        zslearn.datasets.load_image_folder : Names and labels of a folder of pictures.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from zslearn.feature_extraction import FeatureStoreWriter
+        >>> shape = dict(n_total=2, n_regions=1, n_features=3, grid_shape=None, metadata={})
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> with FeatureStoreWriter(folder.name, **shape, images=["ant/2.png", "bee/1.png"]) as w:
+        ...     w.append(np.ones((2, 1, 3)))
+        >>> w.store().labels_of(["bee/1.png", "ant/2.png"], ["bee", "ant"])
+        array(['ant', 'bee'], dtype='<U3')
+        >>> folder.cleanup()
+        """
+        if self.images is None:
+            raise ValueError(
+                f"{self.folder} has no names of pictures to find labels by: labels are by row, "
+                "y[store.rows]."
+            )
+        skipped = [item.image for item in self.skipped]
+        return match_labels(self.images.tolist(), skipped, self.image_root, images, y)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -158,7 +158,7 @@ class FeatureStoreWriter:
         fingerprints: Sequence[str | int] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self.folder = Path(folder).absolute()
+        self.folder = Path(folder).expanduser().absolute()
         self._manifest = make_manifest(
             n_total, n_regions, n_features, grid_shape, metadata, images, image_root, fingerprints
         )
@@ -219,6 +219,10 @@ class FeatureStoreWriter:
             If writing fails, as on a full disk. The writer is closed; a new one goes on.
         """
         file = self._check_open()
+        if not isinstance(skipped, Mapping | None):
+            raise TypeError(
+                f"skipped must map positions in the batch to reasons; found {skipped!r}."
+            )
         skipped = {operator.index(k): str(reason) for k, reason in (skipped or {}).items()}
         rows = lay_out_rows(features, skipped, self.n_finished, self._shape)
         start = self._start + self.n_finished * self._row_bytes

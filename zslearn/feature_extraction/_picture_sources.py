@@ -5,19 +5,32 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 
-__all__ = ["SUFFIXES", "Pictures", "as_pictures", "list_pictures", "read_orientation"]
-
-# What is taken for a picture in a folder; a list of paths may name any file.
-SUFFIXES = (
-    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
-    ".webp",
+from zslearn.feature_extraction._picture_folders import (
+    SUFFIXES,
+    describe_left_out,
+    list_files,
+    suffix_of,
 )
+from zslearn.feature_extraction._regular_files import open_regular
+
+__all__ = ["FORMATS", "Pictures", "as_pictures", "read_orientation"]
+
+# A file says itself what format it is of, whatever its name; Pillow knows others that start
+# programs, such as PostScript, or that nobody keeps pictures in.
+FORMATS = (
+    *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI"),
+    *("TGA", "TIFF", "WEBP"),
+)
+_HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 
 _ORIENTATION = 0x0112
 
@@ -46,6 +59,7 @@ class Pictures:
     root: Path | None = None
     # Two threads must not decode one PIL image at once.
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    _marks: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -55,9 +69,7 @@ class Pictures:
         from PIL import Image
 
         if self.names is not None:
-            with Image.open(self.items[row]) as image:
-                image.load()
-                return image
+            return _decode(self.items[row])
         item = self.items[row]
         if isinstance(item, Image.Image):
             with self._lock:
@@ -84,19 +96,24 @@ class Pictures:
         for row, path in enumerate(self.items):
             # Those of pathlib raise at names that no file can have.
             if not os.path.isfile(path):
-                missing[row] = "is a folder" if os.path.isdir(path) else "no such file"
+                there = "no ordinary file" if os.path.exists(path) else "no such file"
+                missing[row] = "is a folder" if os.path.isdir(path) else there
         return missing
 
-    def fingerprints(self, *, times: bool = False) -> list[str]:
-        """Tell each picture from a changed one: by size, also time, or contents where in memory."""
-        if self.names is not None:
-            return [_stat(path, times) for path in self.items]
-        return [self._hash(row) for row in range(len(self))]
+    def fingerprints(self) -> list[str]:
+        """Size and hash of the contents of each picture, made once."""
+        if not self._marks:
+            if self.names is None:
+                self._marks.extend(self._hash(row) for row in range(len(self)))
+            else:
+                with ThreadPoolExecutor(cpu_count()) as pool:
+                    self._marks.extend(pool.map(_hash_file, self.items))
+        return list(self._marks)
 
     def digest(self) -> str:
-        """Hash paths, sizes and times of files, or the contents of what is in memory."""
+        """Hash the paths of files, and all contents."""
         total = hashlib.sha256(f"{self.root}\n".encode("utf-8", "surrogateescape"))
-        for row, mark in enumerate(self.fingerprints(times=True)):
+        for row, mark in enumerate(self.fingerprints()):
             name = self.name(row) or ""
             total.update(f"{name}\0{mark}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
@@ -123,7 +140,7 @@ def as_pictures(X: Any) -> Pictures:
         If a folder is not there.
     """
     if isinstance(X, str | os.PathLike):
-        return _from_folder(Path(X))
+        return _from_folder(Path(X).expanduser())
     if hasattr(X, "shape") and hasattr(X, "dtype") and not _holds_objects(X):
         return Pictures(_check_array(X))
     if hasattr(X, "columns") or isinstance(X, bytes | dict | set):
@@ -147,27 +164,6 @@ def _holds_objects(X: Any) -> bool:
     return kind in ("U", "O", "T") or str(X.dtype) in ("str", "string", "category")
 
 
-def list_pictures(folder: Path) -> list[str]:
-    """Names of all pictures below a folder, relative to it, with "/" between folders.
-
-    Sorted as texts, the order in which the published splits number the pictures of some data sets.
-    Hidden files and folders are left out, links to folders are followed but not in circles.
-    """
-    found = []
-    for place, folders, files in os.walk(folder, followlinks=True):
-        above = {os.path.realpath(place), *map(str, Path(os.path.realpath(place)).parents)}
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in above
-        ]
-        inner = Path(place).relative_to(folder)
-        # Unpacking on a Mac leaves ._x.jpg beside x.jpg.
-        shown = [name for name in files if not name.startswith(".")]
-        found += [(inner / f).as_posix() for f in shown if f.lower().endswith(SUFFIXES)]
-    return sorted(found)
-
-
 def _from_folder(folder: Path) -> Pictures:
     if folder.is_file():
         raise ValueError(
@@ -176,11 +172,20 @@ def _from_folder(folder: Path) -> Pictures:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"X={str(folder)!r}, but there is no such folder.")
-    names = list_pictures(folder)
+    files = list_files(folder)
+    names = [name for name in files if suffix_of(name) in SUFFIXES]
+    left_out = describe_left_out(name for name in files if suffix_of(name) not in SUFFIXES)
     if not names:
         raise ValueError(
             f"X={str(folder)!r} holds no pictures: no file, also in folders below it, ends in "
             f"{', '.join(SUFFIXES)}. Files with other names can be given as a list of paths."
+        )
+    if left_out:
+        warnings.warn(
+            f"X={str(folder)!r}: {left_out} are not taken for pictures and left out. Give a list "
+            "of paths if they are.",
+            UserWarning,
+            stacklevel=5,
         )
     return Pictures([folder / name for name in names], names, folder.absolute())
 
@@ -201,7 +206,7 @@ def _from_list(items: list[Any]) -> Pictures:
         for item in items
     }
     if kinds == {"paths"}:
-        return _from_paths([Path(item) for item in items])
+        return _from_paths([Path(item).expanduser() for item in items])
     if kinds == {"PIL images"}:
         return Pictures(items)
     if kinds == {"arrays"}:
@@ -256,12 +261,40 @@ def _check_pixels(pixels: Any, row: int) -> Any:
     )
 
 
-def _stat(path: Path, times: bool) -> str:
+def _decode(path: Path) -> Any:
+    """Open and read a picture file of the formats that are meant, and of a sensible size."""
+    from PIL import Image, UnidentifiedImageError
+
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]
+    with open_regular(path) as file:
+        try:
+            with Image.open(file, formats=known) as image:
+                limit, (width, height) = Image.MAX_IMAGE_PIXELS, image.size
+                if limit is not None and width * height > limit:
+                    raise ValueError(
+                        f"{width} x {height} pixels are more than the {limit} of "
+                        "PIL.Image.MAX_IMAGE_PIXELS; make it smaller, or raise that"
+                    )
+                image.load()
+                return image
+        except UnidentifiedImageError:
+            if suffix_of(str(path)) in _HEIF_SUFFIXES and "HEIF" not in known:
+                raise ValueError(
+                    "no decoder for HEIF: install pillow-heif and call "
+                    "pillow_heif.register_heif_opener()"
+                ) from None
+            raise ValueError(f"not a picture of {', '.join(known)}") from None
+
+
+def _hash_file(path: Path) -> str:
+    """Size and hash of a file; reading costs little beside decoding."""
     try:
-        status = path.stat()
+        with open_regular(path) as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+            return f"{file.tell()}:{digest.hexdigest()}"
     except (OSError, ValueError):  # such as a name with a null character
         return "missing"
-    return f"{status.st_size}/{status.st_mtime_ns}" if times else str(status.st_size)
 
 
 def read_orientation(image: Any) -> int:

@@ -56,9 +56,10 @@ class PictureTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         X : str, path-like, sequence of str, path-like or PIL image, or ndarray of uint8
-            Pictures: a folder, of which all pictures are taken, also from folders below it, sorted
-            by name; a sequence, array or column of paths; a sequence of PIL images; or an array of
-            shape (n, H, W), (n, H, W, 1) or (n, H, W, 3).
+            Pictures: a folder, of which all pictures are taken, also from folders below it, folder
+            by folder and by name, in which numbers count as numbers, the order of
+            :func:`~zslearn.datasets.load_image_folder`; a sequence, array or column of paths; a
+            sequence of PIL images; or an array of shape (n, H, W), (n, H, W, 1) or (n, H, W, 3).
 
         Returns
         -------
@@ -104,8 +105,8 @@ class PictureTransformer(  # type: ignore[call-arg]
         folder : str or path-like
             The folder of the store; made if it is missing. If it holds a store of the same pictures
             and settings, extraction goes on behind its last row, and a finished one is returned at
-            once. Pictures are the same if names, relative to the folder common to all, and sizes of
-            files are.
+            once. Pictures are the same if their names, relative to the folder common to all, and
+            the contents of their files are.
         overwrite : bool, default=False
             Whether a store of other pictures or settings is replaced.
 
@@ -155,7 +156,10 @@ class PictureTransformer(  # type: ignore[call-arg]
         assert self.store_dir is not None
         marks = json.dumps([self.metadata_, pictures.digest()], sort_keys=True)
         name = re.sub(r"[^A-Za-z0-9]+", "_", self.metadata_["model"]).strip("_")[-60:]
-        return Path(self.store_dir) / f"{name}-{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
+        return (
+            Path(self.store_dir).expanduser()
+            / f"{name}-{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

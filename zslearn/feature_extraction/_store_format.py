@@ -7,7 +7,6 @@ import json
 import os
 import warnings
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn._table_checks import quote_some
+from zslearn.feature_extraction._manifest_checks import find_problems, is_count
+from zslearn.feature_extraction._regular_files import create_regular, open_regular
 
 try:
     import fcntl
@@ -73,7 +74,7 @@ def write_json(folder: Path, name: str, content: dict[str, Any]) -> None:
     """Put a JSON file in place, whole or not at all, also if power fails."""
     partial = folder / (name + _PARTIAL)
     text = json.dumps(content, allow_nan=False, indent=1) + "\n"
-    with open(partial, "wb", buffering=0) as file:
+    with create_regular(partial) as file:
         write_at(file, 0, text.encode())
         os.fsync(file.fileno())
     os.replace(partial, folder / name)
@@ -91,7 +92,7 @@ def create_features(folder: Path, shape: tuple[int, int, int]) -> None:
     """Put ``features.npy`` in place at its full size, of zeros that take no space yet."""
     partial = folder / (FEATURES + _PARTIAL)
     header = {"descr": DTYPE.str, "fortran_order": False, "shape": shape}
-    with open(partial, "wb", buffering=0) as file:
+    with create_regular(partial) as file:
         np.lib.format.write_array_header_1_0(file, header)
         file.truncate(file.tell() + DTYPE.itemsize * int(np.prod(shape, dtype=object)))
         os.fsync(file.fileno())
@@ -124,7 +125,7 @@ class Lock:
         self._file: BinaryIO | None = None
         if fcntl is None:
             return
-        file = open(folder / LOCK, "ab")  # noqa: SIM115
+        file = open_regular(folder / LOCK, append=True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -169,9 +170,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    text = path.read_bytes()
+    with open_regular(path) as file:
+        text = file.read()
     try:
         content = json.loads(text)
+    except RecursionError:
+        raise ValueError(
+            f"{path} is nested too deeply to be the {path.name} of a feature store."
+        ) from None
     except ValueError as error:
         cut = "is empty" if not text else f"is cut off or is not JSON ({error})"
         raise ValueError(
@@ -234,37 +240,11 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
-    for problem in _find_problems(manifest):
+    for problem in find_problems(manifest):
         raise ValueError(
             f"{path} is damaged: {problem}. Restore it from a copy, or remove the folder and "
             "extract again."
         )
-
-
-def _find_problems(manifest: dict[str, Any]) -> Iterator[str]:
-    for name in ("images", "image_root", "fingerprints", "grid_shape"):
-        if name not in manifest:
-            yield f"{name!r} is missing"
-    for name in ("n_total", "n_regions", "n_features"):
-        if not _is_count(manifest.get(name)) or manifest[name] < 1:
-            yield f"{name} is {manifest.get(name)!r}, not a positive integer"
-    for name in ("images", "fingerprints"):
-        values = manifest[name]
-        if values is not None and not isinstance(values, list):
-            yield f"{name} is not a list"
-        elif values is not None and len(values) != manifest["n_total"]:
-            yield f"it names {len(values)} {name} for {manifest['n_total']} rows"
-    grid = manifest["grid_shape"]
-    if grid is not None and not (
-        isinstance(grid, list) and len(grid) == 2 and all(map(_is_count, grid))
-    ):
-        yield f"grid_shape is {grid!r}, not two integers"
-    elif grid is not None and grid[0] * grid[1] != manifest["n_regions"]:
-        yield f"grid_shape is {grid!r}, which are not {manifest['n_regions']} regions"
-    if not isinstance(manifest.get("metadata"), dict):
-        yield "metadata is not a mapping"
-    if not isinstance(manifest.get("id"), str):
-        yield "it has no id"
 
 
 def shape_of(manifest: dict[str, Any]) -> tuple[int, int, int]:
@@ -287,7 +267,7 @@ def read_progress(folder: Path, store_id: str, n_total: int) -> Progress | None:
         )
     n_finished: Any = content.get("n_finished")
     skipped: Any = content.get("skipped")
-    if not _is_count(n_finished) or n_finished > n_total:
+    if not is_count(n_finished) or n_finished > n_total:
         raise ValueError(
             f"{path} is damaged: it says that {n_finished!r} of {n_total} rows are finished. "
             "Remove it and extract again into this folder, which begins at row 0."
@@ -306,14 +286,18 @@ def check_features(folder: Path, shape: tuple[int, int, int]) -> int:
     damaged = "Restore it from a copy, or extract again with overwrite=True."
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: the features themselves. {damaged}")
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             version = np.lib.format.read_magic(file)
             if version != (1, 0):
                 raise ValueError(f"version {version} of the npy format")
             found, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        except ValueError as error:
-            raise ValueError(f"{path} has no sound npy header ({error}). {damaged}") from None
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:  # numpy parses it as Python, with errors of that
+            raise ValueError(
+                f"{path} has no sound npy header ({type(error).__name__}: {error}). {damaged}"
+            ) from None
         start = file.tell()
         size = os.fstat(file.fileno()).st_size
     if found != shape:
@@ -362,10 +346,6 @@ def describe_unfinished(folder: Path, progress: Progress | None, n_total: int) -
     )
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _are_skipped(skipped: Any, n_finished: int) -> bool:
     if not isinstance(skipped, list):
         return False
@@ -373,7 +353,7 @@ def _are_skipped(skipped: Any, n_finished: int) -> bool:
     for item in skipped:
         if not (isinstance(item, list) and len(item) == 2 and isinstance(item[1], str)):
             return False
-        if not _is_count(item[0]) or not before < item[0] < n_finished:
+        if not is_count(item[0]) or not before < item[0] < n_finished:
             return False
         before = item[0]
     return True

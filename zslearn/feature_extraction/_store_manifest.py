@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 from zslearn._table_checks import quote_some
 from zslearn._version import __version__
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction._manifest_checks import leads_outside
 
 _LONGEST = 80
 _CHANGED = "that have changed, by their fingerprints: "
@@ -33,7 +35,10 @@ def make_manifest(
     for name, count in counts.items():
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
             raise ValueError(f"{name} must be a positive integer; found {count!r}.")
-    grid = None if grid_shape is None else [int(side) for side in grid_shape]
+    try:
+        grid = None if grid_shape is None else [operator.index(side) for side in grid_shape]
+    except TypeError:
+        raise TypeError(f"grid_shape must be two integers or None; found {grid_shape!r}.") from None
     if grid is not None and (len(grid) != 2 or grid[0] * grid[1] != n_regions or min(grid) < 1):
         raise ValueError(
             f"grid_shape must be two positive integers whose product is n_regions={n_regions}; "
@@ -45,6 +50,17 @@ def make_manifest(
         plain = json.loads(json.dumps(dict(metadata), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise type(error)(f"metadata must hold only what JSON can hold: {error}.") from None
+    except RecursionError:
+        raise ValueError("metadata is nested too deeply, or holds itself.") from None
+    if image_root is not None and not isinstance(image_root, str | os.PathLike):
+        raise TypeError(f"image_root must be the path of a folder; found {image_root!r}.")
+    root = None if image_root is None else os.path.abspath(os.path.expanduser(image_root))
+    names = _as_list("images", images, str, n_total)
+    outside = [name for name in names or [] if leads_outside(name, root)]
+    if outside:
+        raise ValueError(
+            f"images must be names of files in image_root; found {quote_some(outside, 3)}."
+        )
     return {
         "format": store_format.FORMAT,
         "version": store_format.VERSION,
@@ -55,8 +71,8 @@ def make_manifest(
         "dtype": store_format.DTYPE.name,
         "grid_shape": grid,
         "metadata": plain,
-        "image_root": None if image_root is None else os.path.abspath(image_root),
-        "images": _as_list("images", images, str, n_total),
+        "image_root": root,
+        "images": names,
         "fingerprints": _as_list("fingerprints", fingerprints, str | Integral, n_total),
     }
 
@@ -123,6 +139,11 @@ def _compare_fingerprints(there: dict[str, Any], now: dict[str, Any]) -> Iterato
         return
     if old is None or new is None:
         yield _which_is_named("fingerprints", old)
+    elif all(map(_is_size, old)) and not any(map(_is_size, new)):
+        yield (
+            "its fingerprints are sizes of files, by which an earlier zslearn could not tell "
+            "edited pictures"
+        )
     elif there["images"] == now["images"]:
         names = now["images"] or range(len(new))
         changed = [name for name, a, b in zip(names, old, new, strict=False) if a != b]
@@ -134,6 +155,10 @@ def _compare_fingerprints(there: dict[str, Any], now: dict[str, Any]) -> Iterato
         changed = [name for name, mark in pairs if name in before and before[name] != mark]
         if changed:
             yield f"images {_CHANGED}{quote_some(changed)}"
+
+
+def _is_size(mark: str | int) -> bool:
+    return str(mark).isdecimal()
 
 
 def _which_is_named(name: str, there: Any) -> str:

@@ -276,7 +276,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):  # ty
         recipe = models.NetworkRecipe(
             self.model_name,
             bool(self.pretrained),
-            None if path is None else os.path.abspath(path),
+            None if path is None else os.path.abspath(os.path.expanduser(path)),
             dict(self.model_kwargs or {}),
             models.resolve_image_size(self.image_size),
             int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
