@@ -116,6 +116,20 @@ def test_what_fails_leaves_nothing(toy, path, monkeypatch, name):
     assert list(path.parent.iterdir()) == []
 
 
+def test_what_is_written_wrong_replaces_nothing(toy, path, monkeypatch):
+    zslearn.save(toy.Holder(np.zeros(9)), path)
+    write = safetensors.numpy.save_file
+
+    def write_wrong(tensors, *args, **kwargs):
+        write({name: array + 1 for name, array in tensors.items()}, *args, **kwargs)
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", write_wrong)
+    with pytest.raises(ModelFileError, match="does not have the checksum"):
+        zslearn.save(toy.Holder(np.ones(9)), path, overwrite=True)
+    assert list(path.parent.iterdir()) == [path]
+    assert not zslearn.load(path).value.any()
+
+
 def test_a_file_system_without_links(toy, path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("not supported")

@@ -34,7 +34,7 @@ def write_model(path: Path, body: str, tensors: dict[str, NDArray[Any]], overwri
     FileExistsError
         If there is something that must not be overwritten.
     ValueError
-        If there is more JSON than can be read back.
+        If there is more JSON than can be read back, or what was written is not what is read.
     """
     path = Path(os.path.realpath(path))
     _check_target(path, overwrite)
@@ -53,6 +53,7 @@ def write_model(path: Path, body: str, tensors: dict[str, NDArray[Any]], overwri
         temporary.chmod(mode)  # newer versions give their owner alone access
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
+        read_model(temporary)  # what cannot be read must not take the place of what can
         _give_name(temporary, path, overwrite)
     finally:
         temporary.unlink(missing_ok=True)
