@@ -25,10 +25,12 @@ __all__ = [
     "fitted",
     "fitted_attributes",
     "info_of",
+    "input_of",
     "is_fitted",
     "raises",
     "same_bits",
     "seeded_clone",
+    "with_values",
 ]
 
 _LABELS = ["newt", "ant", "eel", "bee", "cat", "wasp", "dog", "fly"]
@@ -56,10 +58,7 @@ class Problem:
         X = shown[:, None] + rng.normal(scale=0.5, size=(len(y), n_regions, 8))
         # Numbers that float16 holds, so that every dtype has the same ones.
         X = X.astype(np.float16).astype(np.float32)
-        problem = cls(X[:, 0] if input_of(estimator) == "vectors" else X, y, table)
-        for array in (problem.X, problem.y):
-            array.flags.writeable = False
-        return problem
+        return cls(X[:, 0] if input_of(estimator) == "vectors" else X, y, table)
 
     @property
     def labels(self) -> NDArray[Any]:
