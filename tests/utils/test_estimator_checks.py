@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zslearn import persistence, registry
+from zslearn import registry
 from zslearn.utils.estimator_checks import (
     check_zero_shot_estimator,
     parametrize_with_zero_shot_checks,
@@ -39,9 +39,13 @@ def test_sound_estimators_pass(cls):
 
 @pytest.mark.parametrize("cls", WRONG, ids=lambda cls: cls.__name__)
 def test_wrong_estimators_are_caught(cls):
-    """By the check that is named for it, and no other: one defect is one message."""
+    """By the check that is named for it, and by no other unless all depends on it."""
     found = statuses(cls())
-    assert {check for check, status in found.items() if status == "failed"} == WRONG[cls]
+    failed = {check for check, status in found.items() if status == "failed"}
+    if cls in wrong_estimators.BROADLY_WRONG:
+        assert failed > WRONG[cls]
+    else:
+        assert failed == WRONG[cls]
 
 
 def test_every_check_catches_something():
@@ -49,7 +53,18 @@ def test_every_check_catches_something():
     assert every == set().union(*WRONG.values()) | {"check_saved"}
 
 
-# -- what is saved: only of registered methods ---------------------------------------------------
+# -- what is registered is heeded ------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    registry.list_methods()
+    monkeypatch.setattr(registry, "_methods", dict(registry._methods))
+
+
+def register(cls, **details):
+    options = {"family": "linear", "input": "regions", "paper": "none", **details}
+    return registry.register_method("toy", **options)(cls)
 
 
 class Known(Sound):
@@ -70,30 +85,14 @@ class SavesCoarsely(Sound):
 
 
 @pytest.mark.parametrize(("cls", "failed"), [(Known, set()), (SavesCoarsely, {"check_saved"})])
-def test_saved_models(cls, failed, monkeypatch):
-    registry.list_methods()
-    monkeypatch.setattr(registry, "_methods", dict(registry._methods))
-    registry.register_method("toy", family="linear", input="regions", paper="none")(cls)
-    persistence.register_saved_type(f"tests.{cls.__name__}", cls)
+@pytest.mark.usefixtures("own_registry")
+def test_saved_models(cls, failed):
+    register(cls)
     found = statuses(cls())
     assert {check for check, status in found.items() if status != "passed"} - failed == {
         "check_precisions"
     }
     assert (found["check_saved"] == "failed") == bool(failed)
-
-
-# -- registered details ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def own_registry(monkeypatch):
-    registry.list_methods()
-    monkeypatch.setattr(registry, "_methods", dict(registry._methods))
-
-
-def register(cls, **details):
-    options = {"family": "linear", "input": "regions", "paper": "none", **details}
-    return registry.register_method("toy", **options)(cls)
 
 
 @pytest.mark.usefixtures("own_registry")
@@ -119,8 +118,8 @@ def test_vectors_where_a_method_learns_from_them():
     assert statuses(OnVectors())["check_scores"] == "failed"
     register(OnVectors, input="vectors")
     found = statuses(OnVectors())
-    # A class of a function cannot be pickled, and has no name to be saved by.
-    assert {c for c, s in found.items() if s == "failed"} == {"check_pickle", "check_saved"}
+    # A class of a function cannot be pickled.
+    assert {c for c, s in found.items() if s == "failed"} == {"check_pickle"}
     assert found["check_single_region"] == "skipped"
 
 

@@ -13,13 +13,16 @@ from zslearn import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin, is_row_source
 
 WRONG = {}
+BROADLY_WRONG = set()
 
 
-def caught_by(*checks):
-    """Name all checks that fail on a class."""
+def caught_by(*checks, among_others=False):
+    """Name the checks that fail on a class: all of them, if not told otherwise."""
 
     def register(cls):
         WRONG[cls] = set(checks)
+        if among_others:
+            BROADLY_WRONG.add(cls)
         return cls
 
     return register
@@ -252,13 +255,11 @@ class ChangesParameters(Sound):
         self.delta = self.delta + 1e-12
 
 
-@caught_by("check_parameters_unchanged")
+@caught_by("check_parameters_unchanged", among_others=True)
 class ChangesFeatures(Sound):
     def _fit(self, X, y, class_attributes):
         super()._fit(X, y, class_attributes)
-        if isinstance(X, np.ndarray) and X.flags.writeable:
-            X[X == 0] = -0.0
-            X[0, ..., 0] = np.nextafter(X[0, ..., 0], np.float32(9))
+        X[0] = 0
 
 
 @caught_by("check_refit")
