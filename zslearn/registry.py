@@ -31,7 +31,7 @@ Class = TypeVar("Class", bound=type)
 class MethodInfo:
     """What is known of a registered method.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Its short name, which stays the same from version to version.
@@ -43,12 +43,18 @@ class MethodInfo:
         What it learns from, one of ``INPUTS``.
     paper : str
         Where it was published.
-    independent_scores : bool
+    independent_scores : bool, default=True
         Whether the score of a class is the same whatever other classes are in the table.
 
     See Also
     --------
     method_info : Looks one up.
+
+    Examples
+    --------
+    >>> from zslearn.registry import method_info
+    >>> method_info("cvsc").family
+    'attention'
     """
 
     name: str
@@ -150,7 +156,7 @@ def register_method(
 
 
 def list_methods(family: str | None = None, input: str | None = None) -> list[str]:
-    """Names of the registered methods, sorted.
+    """List the names of the registered methods, sorted.
 
     The first call imports the packages of zslearn, and with them torch.
 
@@ -164,6 +170,7 @@ def list_methods(family: str | None = None, input: str | None = None) -> list[st
     Returns
     -------
     names : list of str
+        What `make` and `method_info` take.
 
     Raises
     ------
@@ -247,6 +254,7 @@ def make(name: str, **params: Any) -> Any:
     Returns
     -------
     estimator : estimator
+        As its constructor makes it.
 
     Raises
     ------

@@ -1,26 +1,15 @@
 """The battery of checks: a sound estimator passes it, and every wrong one is caught."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.utils import wrong_estimators
+from tests.utils.wrong_estimators import WRONG, Sound, Telling
 from zslearn import registry
 from zslearn.utils.estimator_checks import (
     check_zero_shot_estimator,
     parametrize_with_zero_shot_checks,
     zero_shot_checks,
 )
-
-# By its path, under a name by which its classes can be pickled.
-_spec = importlib.util.spec_from_file_location(
-    "wrong_estimators", Path(__file__).with_name("wrong_estimators.py")
-)
-wrong_estimators = importlib.util.module_from_spec(_spec)
-sys.modules["wrong_estimators"] = wrong_estimators
-_spec.loader.exec_module(wrong_estimators)
-Sound, Telling, WRONG = wrong_estimators.Sound, wrong_estimators.Telling, wrong_estimators.WRONG
 
 SKIPPED = {"check_precisions", "check_saved"}
 
