@@ -111,3 +111,25 @@ def test_members_that_are_no_files(tmp_path, kind):
     with pytest.raises(ValueError, match="would write outside its folder"):
         unpack(path, tmp_path / "home", ["good"])
     assert list((tmp_path / "home").iterdir()) == []
+
+
+class Zeros(io.RawIOBase):
+    def read(self, n=-1):
+        return bytes(n)
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_small_archives_that_unpack_to_much(tmp_path, kind):
+    path, size = tmp_path / f"a.{kind}", 100 * 2**20
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("good", bytes(size))
+    else:
+        with tarfile.open(path, "w:gz") as packed:
+            for name in ("other", "good"):
+                info = tarfile.TarInfo(name)
+                info.size = size // 2
+                packed.addfile(info, Zeros())
+    with pytest.raises(ValueError, match="unpacks to 104857600 or more"):
+        unpack(path, tmp_path / "home", ["good"])
+    assert list((tmp_path / "home").iterdir()) == []

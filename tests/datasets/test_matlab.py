@@ -2,8 +2,11 @@
 
 import sys
 
+import h5py
 import numpy as np
 import pytest
+import scipy.sparse
+from scipy.io import savemat
 
 from zslearn.datasets._matlab import as_index, read_matlab
 
@@ -119,3 +122,82 @@ def test_index_counts_from_zero():
 def test_index_refuses(values, message):
     with pytest.raises(ValueError, match=message):
         as_index(values, "loc", n=3)
+
+
+def test_text_and_numbers_are_not_taken_for_each_other(tmp_path, layouts, version):
+    path = tmp_path / "a.mat"
+    layouts.write_mat(path, variables(layouts), version)
+    with pytest.raises(ValueError, match=r"a\.mat: names holds text; numbers were expected"):
+        read_matlab(path, ["names"], dtypes={"names": np.float32})
+    with pytest.raises(ValueError, match=r"a\.mat: att holds float64; text was expected"):
+        read_matlab(path, ["att"], texts=["att"])
+
+
+def test_complex_numbers_lose_no_part(tmp_path):
+    savemat(tmp_path / "a.mat", {"att": np.ones((2, 2)) + 1j})
+    with pytest.raises(ValueError, match="holds complex128; real numbers were expected"):
+        read_matlab(tmp_path / "a.mat", ["att"], dtypes={"att": np.float32})
+    with h5py.File(tmp_path / "b.mat", "w") as file:
+        file["att"] = np.ones((2, 2)) + 1j
+    with pytest.raises(ValueError, match="real numbers were expected"):
+        read_matlab(tmp_path / "b.mat", ["att"], dtypes={"att": np.float32})
+
+
+def test_sparse_tables(tmp_path):
+    savemat(tmp_path / "a.mat", {"att": scipy.sparse.csc_array(np.diag([1.0, 2.0]))})
+    found = read_matlab(tmp_path / "a.mat", ["att"], dtypes={"att": np.float32})
+    np.testing.assert_array_equal(found["att"], np.diag([1, 2]))
+
+
+def external(path, secret):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("att", (1, 8), "u1", external=[(str(secret), 0, 8)])
+
+
+def virtual(path, secret):
+    with h5py.File(secret.with_suffix(".h5"), "w") as file:
+        file["x"] = np.arange(8)
+    layout = h5py.VirtualLayout((8,), np.int64)
+    layout[:] = h5py.VirtualSource(str(secret.with_suffix(".h5")), "x", (8,))
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("att", layout)
+
+
+def link_outside(path, secret):
+    with h5py.File(secret.with_suffix(".h5"), "w") as file:
+        file["x"] = np.arange(8)
+    with h5py.File(path, "w") as file:
+        file["att"] = h5py.ExternalLink(str(secret.with_suffix(".h5")), "x")
+
+
+def link_to_a_link(path, secret):
+    link_outside(path, secret)
+    with h5py.File(path, "a") as file:
+        file.move("att", "hidden")
+        file["att"] = h5py.SoftLink("/hidden")
+
+
+def cell_of_external(path, secret):
+    with h5py.File(path, "w") as file:
+        item = file.create_dataset("item", (8,), "u1", external=[(str(secret), 0, 8)])
+        file.create_dataset("att", data=np.array([item.ref], object), dtype=h5py.ref_dtype)
+
+
+@pytest.mark.parametrize(
+    "write", [external, virtual, link_outside, link_to_a_link, cell_of_external]
+)
+def test_values_in_other_files_are_not_read(tmp_path, write):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"password")
+    write(tmp_path / "a.mat", secret)
+    with pytest.raises(ValueError, match=r"a\.mat .*(another file|link to something elsewhere)"):
+        read_matlab(tmp_path / "a.mat", ["att"])
+
+
+def test_small_files_that_claim_much_are_not_believed(tmp_path):
+    savemat(tmp_path / "a.mat", {"att": np.zeros((4000, 4000))}, do_compression=True)
+    with h5py.File(tmp_path / "b.mat", "w") as file:
+        file.create_dataset("att", (10**6, 10**6), "f8", chunks=(100, 100))
+    for name in ("a.mat", "b.mat"):
+        with pytest.raises(ValueError, match="not believed of a file of this size"):
+            read_matlab(tmp_path / name, ["att"], dtypes={"att": np.float32})

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from zslearn.datasets import load_awa2, load_cub, load_flo, load_sun, load_xlsa17
 from zslearn.feature_extraction import WordVectors
@@ -150,6 +151,25 @@ def test_features_of_another_shape(tmp_path, layouts):
     write(tmp_path, layouts)
     layouts.write_res101(tmp_path / "xlsa17/data/SUN", None, [3, 2, 2, 1, 3], np.ones((3, 5)))
     with pytest.raises(ValueError, match="5 labels and features of shape .5, 3."):
+        load_xlsa17(tmp_path, "SUN")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+def test_features_that_are_no_numbers_are_named_by_row(tmp_path, layouts, wrong):
+    write(tmp_path, layouts)
+    features = np.ones((5, 3))
+    features[[1, 4], 2] = wrong
+    layouts.write_res101(tmp_path / "xlsa17/data/SUN", None, [3, 2, 2, 1, 3], features)
+    with pytest.raises(ValueError, match=r"res101.mat has NaN .* in 2 row\(s\).*: 1, 4\."):
+        load_xlsa17(tmp_path, "SUN")
+
+
+def test_text_where_numbers_belong(tmp_path, layouts):
+    write(tmp_path, layouts)
+    path = tmp_path / "xlsa17/data/SUN/res101.mat"
+    text = np.array([["a"] * 5], dtype=object)
+    savemat(path, {"features": text, "labels": [[3, 2, 2, 1, 3]]})
+    with pytest.raises(ValueError, match=r"res101\.mat: features holds text"):
         load_xlsa17(tmp_path, "SUN")
 
 

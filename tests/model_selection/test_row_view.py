@@ -222,3 +222,49 @@ def test_across_processes(path):
     # Pickled by the worker: it still holds the name of the file only.
     assert max(map(len, sent)) < 1000
     assert is_mapped(pickle.loads(sent[0]).base)
+
+
+@pytest.fixture
+def hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["deep/X"] = ARRAY
+    with h5py.File(tmp_path / "X.h5") as file:
+        yield file["deep/X"]
+
+
+def test_hdf5_is_pickled_by_file_and_name(hdf5):
+    view = RowView(hdf5, [3, 1, 19])
+    data = pickle.dumps(view)
+    assert len(data) < 1000
+    np.testing.assert_array_equal(np.asarray(pickle.loads(data)), ARRAY[[3, 1, 19]])
+    again = joblib.Parallel(2)(joblib.delayed(np.asarray)(view[k:]) for k in range(3))
+    for k, found in enumerate(again):
+        np.testing.assert_array_equal(found, ARRAY[[3, 1, 19]][k:])
+
+
+def test_hdf5_that_is_no_longer_what_it_was(hdf5, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    data = pickle.dumps(RowView(hdf5))
+    hdf5.file.close()
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["deep/X"] = ARRAY[:5]
+    with pytest.raises(ValueError, match=r"had shape \(20, 3, 2\).*now has \(5, 3, 2\)"):
+        pickle.loads(data)
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["other"] = ARRAY
+    with pytest.raises(OSError, match="deep/X'.*cannot be opened again"):
+        pickle.loads(data)
+    (tmp_path / "X.h5").unlink()
+    with pytest.raises(OSError, match="deep/X'.*cannot be opened again"):
+        pickle.loads(data)
+
+
+def test_hdf5_in_memory_is_still_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "X", "w", driver="core", backing_store=False) as file:
+        file["X"] = ARRAY
+        view = RowView(file["X"], [2, 0])
+        np.testing.assert_array_equal(np.asarray(view), ARRAY[[2, 0]])
+        with pytest.raises(TypeError):
+            pickle.dumps(view)

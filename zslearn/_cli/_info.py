@@ -61,7 +61,6 @@ def _of_machine() -> dict[str, Any]:
     from zslearn._training._device import has_fast_bfloat16
     from zslearn._version import __version__
     from zslearn.datasets._data_home import locate_data_home
-    from zslearn.nn._native import why_not
 
     facts: dict[str, Any] = {
         "zslearn": __version__,
@@ -81,8 +80,6 @@ def _of_machine() -> dict[str, Any]:
         title = title or (f"{torch.get_num_threads()} threads" if name == "cpu" else "Metal")
         half = "fast bfloat16" if has_fast_bfloat16(device) else "float32"
         facts[name] = f"{title}, {half}"
-    lacking = why_not()
-    facts["compiled code"] = f"none: {lacking}" if lacking else "used for bfloat16 on this CPU"
     facts["data home"] = locate_data_home()
     return facts
 

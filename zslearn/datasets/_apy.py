@@ -17,11 +17,11 @@ from zslearn.datasets._benchmark import (
     find_folder,
     first_existing,
     make_class_table,
-    read_lines,
     require_class_names,
 )
 from zslearn.datasets._image_index import Pictures
 from zslearn.datasets._proposed_split import as_path, find_splits, read_splits
+from zslearn.datasets._text_files import read_lines
 from zslearn.feature_extraction._picture_folders import list_pictures
 
 __all__ = ["load_apy"]

@@ -7,12 +7,16 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from zslearn._table_checks import quote_some
 
 GIB = 2**30
+
+# What is packed are pictures and features, which hardly shrink, and a few tables.
+_MOST_BYTES = 2**26
+_MOST_BYTES_A_BYTE = 25
 
 
 def check_space(folder: Path, n_bytes: int, purpose: str) -> None:
@@ -75,6 +79,7 @@ def _extract(archive: Path, work: Path) -> None:
                 if path.is_absolute() or ".." in path.parts:
                     raise ValueError(f"{archive} would write outside its folder: {path}.")
             size = sum(member.file_size for member in members)
+            _check_unpacked(archive, size)
             check_space(work, size, f"Unpacking {archive.name}")
             packed.extractall(work)
         return
@@ -82,9 +87,27 @@ def _extract(archive: Path, work: Path) -> None:
     check_space(work, archive.stat().st_size, f"Unpacking {archive.name}")
     try:
         with tarfile.open(archive) as packed:
-            packed.extractall(work, filter="data")
+            packed.extractall(work, members=_within_limits(archive, packed), filter="data")
     except tarfile.FilterError as error:
         raise ValueError(f"{archive} would write outside its folder: {error}.") from error
+
+
+def _within_limits(archive: Path, packed: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Members one by one, none once they take more than can be believed."""
+    size = 0
+    for member in packed:
+        size += member.size
+        _check_unpacked(archive, size)
+        yield member
+
+
+def _check_unpacked(archive: Path, size: int) -> None:
+    packed = archive.stat().st_size
+    if size > _MOST_BYTES + _MOST_BYTES_A_BYTE * packed:
+        raise ValueError(
+            f"{archive} has {packed} bytes and unpacks to {size} or more, which no official "
+            "archive does: delete it and fetch again."
+        )
 
 
 def _remove(folder: Path) -> None:

@@ -27,6 +27,7 @@ from zslearn.datasets._proposed_split import (
     check_split_classes,
     map_str,
 )
+from zslearn.datasets._text_files import read_lines
 
 WordVectorSource = (
     str | os.PathLike[str] | ArrayLike | Mapping[str, ArrayLike] | Callable[..., Any] | None
@@ -63,12 +64,6 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse a value that is not among the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, found {value!r}")
-
-
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file that are not blank."""
-    with open(path, encoding="utf-8-sig") as file:
-        return [line.strip() for line in file if line.strip()]
 
 
 def read_numbered_names(path: Path) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zslearn.datasets._remote_files import DOWNLOADS, FOLDERS
+from zslearn.feature_extraction._regular_files import open_regular
 
 try:
     import fcntl
@@ -96,7 +97,7 @@ def locked(home: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    with open(home / _LOCK, "w") as file:
+    with open_regular(home / _LOCK, append=True) as file:
         # Given back when the file is closed, or the process ends; some network disks have no locks.
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

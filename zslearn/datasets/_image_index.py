@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zslearn._table_checks import quote_some
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.datasets._proposed_split import as_path
+from zslearn.datasets._text_files import read_lines
 
 # Beside the splits, in the order of preference.
 _INDEX_FILES = ("res101.mat", "image_index.npz", "image_index.txt")
@@ -70,20 +71,35 @@ def find_image_index(given: str | os.PathLike[str] | None, splits: Path) -> Path
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file, or the one of a .npy file under the name 'vectors'."""
     try:
+        _check_unpacked(path)
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return {"vectors": content}
         with content:
             return {key: content[key] for key in content.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read as arrays: {error}") from error
+    except (FileNotFoundError, MemoryError):
+        raise
+    except Exception as error:  # numpy parses headers as Python, with errors of that
+        raise ValueError(
+            f"{path} cannot be read as arrays: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a small file whose arrays would take very much memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as packed:
+        n_bytes = sum(member.file_size for member in packed.infolist())
+    if n_bytes > 2**26 + 100 * path.stat().st_size:
+        raise ValueError(f"unpacked it takes {n_bytes} bytes, which is not believed of its size")
 
 
 def read_image_index(path: Path, n_classes: int) -> ImageIndex:
     """Read the image list of a .mat, .npz or .txt file."""
     labels = None
     if path.suffix == ".mat":
-        found = read_matlab(path, ["image_files"], ["labels"])
+        found = read_matlab(path, ["image_files"], ["labels"], texts=["image_files"])
         files = found["image_files"]
         if "labels" in found:
             labels = as_index(found["labels"], f"labels of {path}", n=n_classes)
@@ -105,8 +121,7 @@ def read_image_index(path: Path, n_classes: int) -> ImageIndex:
                 )
             labels = labels.astype(np.intp)
     elif path.suffix == ".txt":
-        with open(path, encoding="utf-8-sig") as file:
-            files = [line.strip() for line in file if line.strip()]
+        files = read_lines(path)
     else:
         raise ValueError(
             f"image_index={str(path)!r} must be a .mat file (res101.mat), an .npz file with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ from zslearn._table_checks import quote_some
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HDF5_OFFSETS = (0, 512, 1024, 2048)  # where HDF5 looks for its signature, userblock or not
 
+# A file says how large its variables are, and a small one may say anything: more bytes than these,
+# and than so many for each byte of the file, are not believed.
+_MOST_BYTES = 2**25
+_MOST_BYTES_A_BYTE = 100
+
 
 def read_matlab(
     path: str | os.PathLike[str],
@@ -22,6 +28,7 @@ def read_matlab(
     optional: Sequence[str] = (),
     *,
     dtypes: dict[str, DTypeLike] | None = None,
+    texts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Read some variables of a .mat file.
 
@@ -32,7 +39,10 @@ def read_matlab(
     required, optional : sequence of str
         Names of variables; those of `required` must be there.
     dtypes : dict of str to dtype, default=None
-        What to convert numeric variables to, while reading where the file allows it.
+        What to convert numeric variables to, while reading where the file allows it. These must be
+        real numbers.
+    texts : sequence of str, default=()
+        Variables that must be text.
 
     Returns
     -------
@@ -45,7 +55,9 @@ def read_matlab(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no MATLAB file, is damaged, or lacks a required variable.
+        If it is no MATLAB file, is damaged, lacks a required variable or holds text where numbers
+        belong or numbers where text does, claims far more values than a file of its size can hold,
+        or keeps them in other files.
     ImportError
         If it is of version 7.3 and h5py is not installed.
     """
@@ -73,6 +85,13 @@ def read_matlab(
             f"{path} has no variable {quote_some(missing)}; it holds {quote_some(present, 12)}. "
             "Is it another file of the same name?"
         )
+    for name, value in variables.items():
+        is_text = isinstance(value, list)
+        if is_text and name in dtypes:
+            raise ValueError(f"{path}: {name} holds text; numbers were expected.")
+        if not is_text and (name in texts or value.dtype.kind not in "iufb"):
+            wanted = "text was" if name in texts else "real numbers were"
+            raise ValueError(f"{path}: {name} holds {value.dtype}; {wanted} expected.")
     return variables
 
 
@@ -96,6 +115,10 @@ def as_index(values: Any, name: str, *, n: int | None = None) -> NDArray[np.intp
     if n is not None and flat.size and flat.max() > n:
         raise ValueError(f"{name} holds {flat.max()}, but there are only {n} to count")
     return flat - 1
+
+
+# By MATLAB's names of classes.
+_ITEM_BYTES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "char": 4}
 
 
 def _version(path: Path) -> int:
@@ -124,19 +147,35 @@ def _names_in(path: Path, version: int) -> list[str]:
 
 
 def _read_v5(path: Path, names: list[str], dtypes: dict[str, DTypeLike]) -> dict[str, Any]:
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
+    for name, shape, kind in whosmat(path):
+        if name in names:
+            _check_size(path, name, shape, _ITEM_BYTES.get(kind, 8))
     content = loadmat(path, variable_names=names)
     variables: dict[str, Any] = {}
     for name in names:
         if name not in content:
             continue
         value = content.pop(name)
+        value = value.toarray() if hasattr(value, "toarray") else value
         if value.dtype.kind in "OU":
             variables[name] = _strings(value)
         else:
-            variables[name] = np.asfortranarray(value, dtype=dtypes.get(name))
+            # Of complex numbers a part would be lost.
+            dtype = dtypes.get(name) if value.dtype.kind in "iufb" else None
+            variables[name] = np.asfortranarray(value, dtype=dtype)
     return variables
+
+
+def _check_size(path: Path, name: str, shape: Sequence[int], item_bytes: int) -> None:
+    """Refuse what takes far more memory than a file of this size can hold."""
+    n_bytes = math.prod(int(size) for size in shape) * item_bytes
+    if n_bytes > _MOST_BYTES + _MOST_BYTES_A_BYTE * path.stat().st_size:
+        raise ValueError(
+            f"{name} claims the shape {tuple(shape)}, {n_bytes} bytes, which is not believed of a "
+            "file of this size"
+        )
 
 
 def _strings(value: Any) -> list[str]:
@@ -160,21 +199,31 @@ def _read_v73(path: Path, names: list[str], dtypes: dict[str, DTypeLike]) -> dic
             "pip install 'zslearn[datasets]', or save the file again with MATLAB's -v7."
         ) from error
     with h5py.File(path, "r") as file:
+        for name in names:
+            link = file.get(name, getlink=True)
+            if link is not None and not isinstance(link, h5py.HardLink):
+                raise ValueError(f"{name} is a link to something elsewhere")
         return {
-            name: _hdf5_value(file, file[name], dtypes.get(name)) for name in names if name in file
+            name: _hdf5_value(path, file, file[name], dtypes.get(name))
+            for name in names
+            if name in file
         }
 
 
-def _hdf5_value(file: Any, dataset: Any, dtype: DTypeLike | None) -> Any:
+def _hdf5_value(path: Path, file: Any, dataset: Any, dtype: DTypeLike | None) -> Any:
     kind = dataset.attrs.get("MATLAB_class", b"")
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     if not hasattr(dataset, "dtype"):
         raise ValueError(f"{dataset.name} is a {kind or 'group'}; a table or a cell was expected")
+    # What a file from others may name is any file of the reader's.
+    if dataset.external or dataset.is_virtual or dataset.file != file:
+        raise ValueError(f"{dataset.name} keeps its values in another file")
+    _check_size(path, str(dataset.name), dataset.shape or (), dataset.dtype.itemsize)
     if dataset.dtype.kind == "O":
         # Stored transposed: the rows of what HDF5 sees are MATLAB's columns.
         texts: list[str] = []
         for reference in dataset[()].ravel().tolist():
-            item = _hdf5_value(file, file[reference], None)
+            item = _hdf5_value(path, file, file[reference], None)
             if not isinstance(item, list):
                 raise ValueError(f"{dataset.name} is a cell of {item.dtype}; text was expected")
             texts += item
@@ -184,10 +233,12 @@ def _hdf5_value(file: Any, dataset: Any, dtype: DTypeLike | None) -> Any:
             return [""]
         if kind == "cell":
             return []
-        return np.zeros(tuple(int(size) for size in dataset[()].ravel()), dtype or np.float64)
+        shape = tuple(int(size) for size in dataset[()].ravel())
+        _check_size(path, str(dataset.name), shape, 8)
+        return np.zeros(shape, dtype or np.float64)
     if kind == "char":
         codes = dataset[()].T
         return ["".join(map(chr, row)).rstrip() for row in np.atleast_2d(codes).tolist()]
-    if dtype is not None:
+    if dtype is not None and dataset.dtype.kind in "iufb":
         dataset = dataset.astype(dtype)
     return dataset[()].T

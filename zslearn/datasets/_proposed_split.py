@@ -105,6 +105,7 @@ def read_splits(path: Path) -> ProposedSplit:
         ["att", *locs],
         ["original_att", "allclasses_names", "train_loc", "val_loc"],
         dtypes={"att": np.float64, "original_att": np.float64},
+        texts=["allclasses_names"],
     )
     tables = {key: found[key].T for key in ("att", "original_att") if key in found}
     if tables["att"].ndim != 2 or 0 in tables["att"].shape:

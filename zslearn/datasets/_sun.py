@@ -144,7 +144,9 @@ def load_sun(
     folder = find_folder(root, ("SUNAttributeDB",), "attributes.mat")
     split = read_splits(find_splits("SUN", splits, root, folder))
     class_names = require_class_names(split)
-    names = read_matlab(folder / "attributes.mat", ["attributes"])["attributes"]
+    names = read_matlab(folder / "attributes.mat", ["attributes"], texts=["attributes"])[
+        "attributes"
+    ]
     table = make_class_table(
         split,
         class_names,
@@ -178,7 +180,7 @@ def _read_pictures(root: Path, folder: Path) -> Pictures:
     on_disk = list_pictures(images)
     files = on_disk
     if (folder / "images.mat").is_file():
-        listed = read_matlab(folder / "images.mat", ["images"])["images"]
+        listed = read_matlab(folder / "images.mat", ["images"], texts=["images"])["images"]
         files = [clean_name(name).lstrip("/") for name in listed]
     there = set(on_disk)
     return Pictures(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from zslearn._table_checks import quote_some
 from zslearn.datasets._benchmark import (
     WordVectorSource,
     as_name_list,
@@ -183,7 +184,11 @@ default=None
     )
     path = split.path.parent / FEATURES_FILE
     found = read_matlab(
-        path, ["features", "labels"], ["image_files"], dtypes={"features": np.float32}
+        path,
+        ["features", "labels"],
+        ["image_files"],
+        dtypes={"features": np.float32},
+        texts=["image_files"],
     )
     labels = as_index(found["labels"], f"labels of {path}", n=split.n_classes)
     features = found["features"]
@@ -191,6 +196,12 @@ default=None
         raise ValueError(
             f"{path} has {len(labels)} labels and features of shape {features.shape}; one column "
             "a picture is expected"
+        )
+    wrong = np.flatnonzero(~np.isfinite(features).all(axis=0))
+    if wrong.size:
+        raise ValueError(
+            f"{path} has NaN or infinite features (or beyond float32) in {len(wrong)} row(s), "
+            f"counted from 0: {quote_some(wrong)}."
         )
     if len(labels) < split.n_rows:
         raise ValueError(f"{split.path} numbers {split.n_rows} rows, {path} has {len(labels)}")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from zslearn.model_selection._hdf5 import StoredDataset, find_dataset
+
 Rows = range | NDArray[np.intp]
 
 
@@ -64,9 +66,11 @@ class RowView:
     Each read asks for exactly the rows wanted, in ascending order, those in a row by a slice.
     Reading the consecutive rows of an array or memmap copies nothing.
 
-    Pickled, as it is on its way to parallel workers, a view of a memmap holds the name of the
-    file, not its contents, and opens it again for reading; the file must be there. A view of an
-    array in memory takes along its own rows; a lazy store is pickled as it pickles itself.
+    Pickled, as it is on its way to parallel workers, a view of a memmap or of an HDF5 dataset
+    holds the name of the file, not its contents, and opens it again for reading; the file must be
+    there, and a worker must be able to open it while it is open here (for reading, or with
+    ``locking=False``). A view of an array in memory takes along its own rows; another lazy store is
+    pickled as it pickles itself.
 
     Examples
     --------
@@ -166,7 +170,7 @@ class RowView:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not isinstance(self.base, np.ndarray):
-            return _restore, (type(self), self.base, self.rows)
+            return _restore, (type(self), find_dataset(self.base) or self.base, self.rows)
         stored = _find_on_disk(self.base)
         if stored is not None:
             return _restore, (type(self), stored, self.rows)
@@ -230,7 +234,7 @@ def _find_on_disk(array: NDArray[Any]) -> _OnDisk | None:
 
 def _restore(cls: type[RowView], base: Any, rows: Rows) -> RowView:
     view = cls.__new__(cls)
-    view.base = base.open() if isinstance(base, _OnDisk) else base
+    view.base = base.open() if isinstance(base, _OnDisk | StoredDataset) else base
     view.dtype = np.dtype(view.base.dtype)
     view.rows = rows
     return view
