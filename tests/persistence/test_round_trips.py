@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zslearn
+from zslearn.registry import list_methods, method_info
 
 ROOT = Path(zslearn.__file__).parents[1]
 
@@ -75,6 +76,23 @@ def test_says_the_same(name, models, toy, tmp_path):
     estimator, X = models[name]
     zslearn.save(estimator, tmp_path / "model")
     assert_same(toy.answers(zslearn.load(tmp_path / "model"), X), toy.answers(estimator, X))
+
+
+@pytest.mark.parametrize("name", list_methods())
+def test_every_registered_method(name, toy, tmp_path):
+    info = method_info(name)
+    if info.input == "pictures":
+        pytest.skip("learns from pictures")
+    X, y, table = toy.problem(1 if info.input == "vectors" else 4)
+    estimator = info.estimator()
+    few = {"max_epochs": 2, "device": "cpu", "random_state": 0}
+    estimator.set_params(**{k: v for k, v in few.items() if k in estimator.get_params()})
+    estimator.fit(X, y, class_attributes=table)
+    expected = toy.answers(estimator, X)
+    assert "predict" in expected
+    zslearn.save(estimator, tmp_path / "model")
+    assert f'\\"class\\":\\"{name}\\"'.encode() in (tmp_path / "model").read_bytes()
+    assert_same(toy.answers(zslearn.load(tmp_path / "model"), X), expected)
 
 
 def test_in_a_process_without_pickle(models, toy, tmp_path):
