@@ -23,7 +23,10 @@ def short(name):
 
 METHODS = [make(name) for name in list_methods()]
 SHORT_METHODS = [short(name) for name in list_methods()]
-WRAPPERS = [
+# Other ways through training, and what holds a method.
+OTHERS = [
+    short("cvsc").set_params(precision="bfloat16"),
+    short("cvsc").set_params(early_stopping=True),
     FixedCalibrationClassifier(short("cvsc"), delta=0.1),
     FixedCalibrationClassifier(short("cvsc"), delta=0.1, delta_scale="probability"),
     TunedCalibrationClassifierCV(short("cvsc"), cv=2, random_state=0),
@@ -53,11 +56,11 @@ def may_fail(estimator):
     return {}
 
 
-@parametrize_with_zero_shot_checks(SHORT_METHODS + WRAPPERS, expected_failed_checks=may_fail)
+@parametrize_with_zero_shot_checks(SHORT_METHODS + OTHERS, expected_failed_checks=may_fail)
 def test_zero_shot(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize(("name", "cls"), all_estimators("classifier"))
 def test_none_is_left_out(name, cls):
-    assert cls in {type(estimator) for estimator in SHORT_METHODS + WRAPPERS}
+    assert cls in {type(estimator) for estimator in SHORT_METHODS + OTHERS}
