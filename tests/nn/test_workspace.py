@@ -1,6 +1,5 @@
 """Memory that is used again is never that of a result somebody still has."""
 
-import gc
 import threading
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 
 from zslearn.nn import _workspace
 from zslearn.nn._semantic_attention import attend
-from zslearn.nn._workspace import borrow, give_back, lend, scratch
+from zslearn.nn._workspace import borrow, give_back, scratch
 
 CPU = torch.device("cpu")
 
@@ -95,103 +94,3 @@ def test_backward_twice(dtype):
     second = torch.autograd.grad(semantics.sum(), [regions, weights])
     for a, b in zip(first, second, strict=True):
         assert torch.equal(a, b)
-
-
-N = _workspace._LEAST_LENT_BYTES  # bytes of a result whose memory is used again
-
-
-@pytest.fixture
-def returned(monkeypatch):
-    """What came back, at first nothing; with room for three results."""
-    kept = {}
-    gc.collect()  # what other tests left would come back in between
-    monkeypatch.setattr(_workspace, "_returned", kept)
-    monkeypatch.setattr(_workspace, "_MOST_LENT_BYTES", 3 * N)
-    return kept
-
-
-def test_lent_memory_comes_back_by_itself(returned):
-    first = lend((N // 8, 2), torch.float32)
-    assert (first.shape, first.dtype, first.is_contiguous()) == ((N // 8, 2), torch.float32, True)
-    address = first.data_ptr()
-    other = lend((N // 4,), torch.float32)
-    assert other.data_ptr() != address
-    del first
-    assert len(returned) == 1
-    again = lend((2, N // 4), torch.bfloat16)  # the same bytes, whatever they are taken for
-    assert again.data_ptr() == address
-    assert not returned
-
-
-@pytest.mark.parametrize("keep", [lambda t: t[1:2], lambda t: t.numpy(), lambda t: t.detach()])
-def test_memory_somebody_has_is_not_lent(returned, keep):
-    lent = lend((2, N // 8), torch.float32)
-    address, kept = lent.data_ptr(), keep(lent)
-    del lent
-    assert lend((2, N // 8), torch.float32).data_ptr() != address
-    del kept
-    gc.collect()
-    assert address in [block.ctypes.data for block in returned.values()]
-
-
-def test_memory_a_graph_has_is_not_lent(returned):
-    lent = lend((N // 4,), torch.float32).fill_(3.0)
-    x = torch.ones(N // 4, requires_grad=True)
-    product = x * lent
-    del lent
-    lend((N // 4,), torch.float32).fill_(5.0)
-    assert len(returned) == 1
-    assert torch.autograd.grad(product.sum(), x)[0].unique().tolist() == [3.0]
-    assert len(returned) == 2  # the graph is gone
-
-
-def test_sizes_that_are_not_lent(returned):
-    for n_bytes in (0, N - 1, 3 * N + 1):
-        tensor = lend((n_bytes,), torch.uint8)
-        assert tensor.shape == (n_bytes,)
-        del tensor
-        assert not returned
-    lend((N,), torch.uint8)
-    lend((N + 1,), torch.uint8)  # too large for what came back, whose size is another
-    assert [block.size for block in returned.values()] == [N, N + 1]
-
-
-def test_memory_kept_is_bounded(returned):
-    lent = [lend((N,), torch.uint8) for _ in range(5)]
-    addresses = [tensor.data_ptr() for tensor in lent]
-    while lent:
-        del lent[0]
-    assert [block.ctypes.data for block in returned.values()] == addresses[2:]  # the latest
-    lend((N + 1,), torch.uint8)
-    assert [block.size for block in returned.values()] == [N, N + 1]
-    assert lend((N,), torch.uint8).data_ptr() == addresses[4]
-
-
-def test_memory_lent_in_inference_mode(returned):
-    with torch.inference_mode():
-        lend((N // 4,), torch.float32).fill_(1.0)
-    assert len(returned) == 1
-    lent = lend((N // 4,), torch.float32)
-    assert not returned
-    assert not lent.is_inference()
-    lent.requires_grad_().sum().backward()
-
-
-def test_threads_never_have_the_same_memory(returned):
-    """Each writes its number and finds it again, while results go from thread to thread."""
-    found, start = [], threading.Barrier(4)
-
-    def work(number):
-        start.wait()
-        for _ in range(200):
-            lent = lend((N,), torch.uint8).fill_(number)
-            other = lend((N,), torch.uint8).fill_(number + 4)
-            found.append(bool((lent == number).all()) and bool((other == number + 4).all()))
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [True] * 800
-    assert sum(block.size for block in returned.values()) <= 3 * N

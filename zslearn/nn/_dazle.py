@@ -135,8 +135,8 @@ class DAZLENetwork(nn.Module):
         vectors, dtype = self.vectors(), regions.dtype
         queries = (vectors @ self.query_weight).to(dtype)
         embeddings = (vectors @ self.embedding_weight).to(dtype)
-        scores = attend(regions, torch.cat([queries, embeddings]))
         if self.gate_weight is None:
-            return scores
+            return attend(regions, torch.cat([queries, embeddings]))
         gates = (vectors @ self.gate_weight).to(dtype)
-        return scores * torch.sigmoid(attend(regions, torch.cat([queries, gates])))
+        both = attend(regions, torch.cat([queries, embeddings, gates]), n_values=2)
+        return both[:, 0] * torch.sigmoid(both[:, 1])

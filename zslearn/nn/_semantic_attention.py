@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from zslearn.nn._kernels import Backend, choose, register
-from zslearn.nn._kernels._compiled_projection import project, serves_projection
+from zslearn.nn._kernels import Backend, choose, refuse_by_name, register
 from zslearn.nn._normalize import ACCUMULATE, normalize_rows
 from zslearn.nn._workspace import borrow, give_back, scratch
 
@@ -24,9 +23,17 @@ __all__ = ["attend", "project_attributes"]
 _CACHED_NUMBERS = 2**19
 
 
-def attend(regions: Tensor, weights: Tensor) -> Tensor:
-    """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D)."""
-    return choose(regions, weights).attend(regions, weights)
+def attend(regions: Tensor, weights: Tensor, n_values: int = 1) -> Tensor:
+    """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D).
+
+    With several banks of embeddings, ``[Q; E_1; E_2; ...]``, one attention serves all of them, and
+    the result has shape (B, n_values, K).
+    """
+    if n_values == 1:
+        return choose(regions, weights).attend(regions, weights)
+    refuse_by_name("it has one bank of embeddings for each attention", but="torch")
+    semantics: Tensor = _SemanticAttention.apply(regions, weights, n_values)
+    return semantics
 
 
 def project_attributes(
@@ -48,8 +55,6 @@ def project_attributes(
     weights : Tensor of shape (2K, D)
     lengths : Tensor of shape (K,)
     """
-    if serves_projection(vectors, query_weight, dtype):
-        return project(vectors, query_weight, embedding_weight)
     vectors = normalize_rows(vectors)
     if dtype != torch.bfloat16:
         embeddings = vectors @ embedding_weight
@@ -78,7 +83,8 @@ class _Projection(torch.autograd.Function):
             torch.mm(low, half, out=rows)
         embeddings = weights[n_attributes:]
         lengths = torch.linalg.vector_norm(embeddings, dim=1, dtype=vectors.dtype)
-        ctx.save_for_backward(low, *halves, embeddings, lengths)
+        # The outputs themselves: a view of one would hold its graph, and the graph the view.
+        ctx.save_for_backward(low, *halves, weights, lengths)
         ctx.dtypes = vectors.dtype, query_weight.dtype
         ctx.set_materialize_grads(False)
         return weights, lengths
@@ -86,7 +92,8 @@ class _Projection(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        low, query_half, embedding_half, embeddings, lengths = ctx.saved_tensors
+        low, query_half, embedding_half, weights, lengths = ctx.saved_tensors
+        embeddings = weights[len(low) :]
         by_weights, by_lengths = gradients
         if by_weights is None:
             by_queries, by_embeddings = torch.zeros_like(embeddings), torch.zeros_like(embeddings)
@@ -108,16 +115,17 @@ class _Projection(torch.autograd.Function):
 
 
 class _SemanticAttention(torch.autograd.Function):
-    """s = sum_r softmax_r(F Q^T) * (F E^T).
+    """s = sum_r softmax_r(F Q^T) * (F E^T), for each bank E.
 
     The product with [Q; E] is the one thing of size B x R x 2K. The attention takes the place of
     the logits in it for the backward pass, and there the gradient by both the place of both.
     """
 
     @staticmethod
-    def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
+    def forward(ctx: Any, regions: Tensor, weights: Tensor, n_values: int = 1) -> Tensor:
         is_trained = any(ctx.needs_input_grad)
-        semantics, memory = _attend(regions, weights, keep_attention=is_trained)
+        ctx.n_values = n_values
+        semantics, memory = _attend(regions, weights, n_values, keep_attention=is_trained)
         if is_trained:
             ctx.save_for_backward(regions, weights, semantics)
             ctx.memory = memory
@@ -127,11 +135,11 @@ class _SemanticAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         regions, weights, semantics = ctx.saved_tensors
         memory, ctx.memory = ctx.memory, None
         if memory is None:  # used up by an earlier backward pass
-            memory = _attend(regions, weights, keep_attention=True)[1]
+            memory = _attend(regions, weights, ctx.n_values, keep_attention=True)[1]
         shape = (*regions.shape[:-1], len(weights))
         low = memory[: math.prod(shape)].view(shape)
         accumulate = semantics.dtype
@@ -140,45 +148,52 @@ class _SemanticAttention(torch.autograd.Function):
         for images in _portions(low):
             part = wide_low[images]
             wide = _widen(part, accumulate)
-            attention, values = wide.chunk(2, dim=-1)
-            attention *= gradients[0][images].unsqueeze(-2)  # the gradient by the values
-            values -= semantics[images].unsqueeze(-2)
-            values *= attention  # the gradient by the logits
+            if ctx.n_values == 1:
+                attention, values = wide.chunk(2, dim=-1)
+                attention *= gradients[0][images].unsqueeze(-2)  # the gradient by the values
+                values -= semantics[images].unsqueeze(-2)
+                values *= attention  # the gradient by the logits
+            else:
+                _turn_into_gradients(wide, gradients[0][images], semantics[images])
             if wide is not part:
                 part.copy_(wide)
         scale = None
         if wide_low is not low:
             scale = wide_low.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
             low = (wide_low / scale).half()
-        # The gradient by the values lies where the logits were: halves change places.
+        # Of one bank, the gradient by the values lies where the logits were: halves change places.
+        in_place = _swap_halves if ctx.n_values == 1 else _as_they_are
         grad_regions = grad_weights = None
         if ctx.needs_input_grad[0]:
-            grad_regions = low @ _swap_halves(weights).to(regions.dtype)
+            grad_regions = low @ in_place(weights).to(regions.dtype)
             if scale is not None:
                 grad_regions = (grad_regions.float() * scale).to(regions.dtype)
         if ctx.needs_input_grad[1]:
             grad_weights = low.flatten(0, -2).T @ regions.flatten(0, -2)
-            grad_weights = _swap_halves(grad_weights).to(weights.dtype)
+            grad_weights = in_place(grad_weights).to(weights.dtype)
             if scale is not None:
                 grad_weights = grad_weights * scale
         give_back(memory)
-        return grad_regions, grad_weights
+        return grad_regions, grad_weights, None
 
 
-def _attend(regions: Tensor, weights: Tensor, *, keep_attention: bool) -> tuple[Tensor, Tensor]:
+def _attend(
+    regions: Tensor, weights: Tensor, n_values: int, *, keep_attention: bool
+) -> tuple[Tensor, Tensor]:
     """Semantics, and the memory that holds attention and values, or values of no use."""
     shape = (*regions.shape[:-1], len(weights))
     memory = borrow(math.prod(shape), regions.dtype, regions.device)
     product = memory[: math.prod(shape)].view(shape)
     flat = regions.flatten(0, -2)
     torch.mm(flat, weights.to(regions.dtype).T, out=product.flatten(0, -2))
-    n_attributes = len(weights) // 2
+    n_attributes = len(weights) // (1 + n_values)
     accumulate = ACCUMULATE.get(product.dtype, product.dtype)
-    semantics = product.new_empty(len(product), n_attributes, dtype=accumulate)
+    banks = () if n_values == 1 else (n_values,)
+    semantics = product.new_empty(len(product), *banks, n_attributes, dtype=accumulate)
     for images in _portions(product):
         part = product[images]
         wide = _widen(part, accumulate)
-        logits, values = wide.chunk(2, dim=-1)
+        logits, values = wide[..., :n_attributes], wide[..., n_attributes:]
         # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
         attention = scratch("attention", logits.shape, accumulate, product.device)
         torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=attention).exp_()
@@ -186,9 +201,13 @@ def _attend(regions: Tensor, weights: Tensor, *, keep_attention: bool) -> tuple[
         if keep_attention:
             attention /= total
             part[..., :n_attributes] = attention
-        torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
+        if n_values > 1:
+            banked = values.unflatten(-1, (n_values, n_attributes))
+            torch.sum(banked * attention.unsqueeze(-2), dim=-3, out=semantics[images])
+        else:
+            torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
         if not keep_attention:
-            semantics[images] /= total.squeeze(-2)
+            semantics[images] /= total if n_values > 1 else total.squeeze(-2)
     return semantics, memory
 
 
@@ -197,6 +216,21 @@ def _widen(part: Tensor, dtype: torch.dtype) -> Tensor:
     if part.dtype == dtype:
         return part
     return scratch("product", part.shape, dtype, part.device).copy_(part)
+
+
+def _turn_into_gradients(wide: Tensor, gradient: Tensor, semantics: Tensor) -> None:
+    """Put gradients by logits and values of several banks in the place of attention and values."""
+    n_values, n_attributes = semantics.shape[-2:]
+    attention = wide[..., :n_attributes]
+    values = wide[..., n_attributes:].unflatten(-1, (n_values, n_attributes))
+    slope = gradient.unsqueeze(-3)
+    by_logits = ((values - semantics.unsqueeze(-3)) * slope).sum(dim=-2).mul_(attention)
+    torch.mul(attention.unsqueeze(-2), slope, out=values)
+    attention.copy_(by_logits)
+
+
+def _as_they_are(weights: Tensor) -> Tensor:
+    return weights
 
 
 def _swap_halves(weights: Tensor) -> Tensor:

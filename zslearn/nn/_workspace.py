@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-import weakref
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["borrow", "give_back", "lend", "scratch"]
+__all__ = ["borrow", "give_back", "scratch"]
 
 # Larger buffers are left to the allocator, lest a thread hold on to them.
 _MOST_BYTES = 2**26
-
-# Lent memory that is kept for the next, in all; smaller results cost the allocator nothing.
-_MOST_LENT_BYTES = 2**26
-_LEAST_LENT_BYTES = 2**17
 
 
 class _Buffers(threading.local):
@@ -29,7 +22,6 @@ class _Buffers(threading.local):
 
 
 _buffers = _Buffers()
-_returned: dict[int, NDArray[np.uint8]] = {}  # by identity, the latest last
 
 
 def borrow(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -57,31 +49,6 @@ def scratch(use: str, shape: tuple[int, ...], dtype: torch.dtype, device: torch.
     if kept is None or kept.numel() < n:
         kept = _buffers.kept[use, dtype] = _allocate(n, dtype, device)
     return kept[:n].view(shape)
-
-
-def lend(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Make a tensor on the CPU, not initialised, whose memory is used again once nobody has it.
-
-    For results: unlike memory that is borrowed, nobody needs to give it back.
-    """
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if not _LEAST_LENT_BYTES <= n_bytes <= _MOST_LENT_BYTES:
-        return torch.empty(shape, dtype=dtype)
-    for key, block in reversed(tuple(_returned.items())):
-        # Another thread may have been faster.
-        if block.size == n_bytes and _returned.pop(key, None) is not None:
-            break
-    else:
-        block = torch.empty(n_bytes, dtype=torch.uint8).numpy()
-    on_loan = block[:]
-    weakref.finalize(on_loan, _take_back, block).atexit = False
-    return torch.from_numpy(on_loan).view(dtype).view(shape)
-
-
-def _take_back(block: NDArray[np.uint8]) -> None:
-    _returned[id(block)] = block
-    while sum(kept.size for kept in tuple(_returned.values())) > _MOST_LENT_BYTES:
-        _returned.pop(next(iter(tuple(_returned)), 0), None)
 
 
 def _allocate(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:

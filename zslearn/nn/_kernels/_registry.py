@@ -16,7 +16,7 @@ __all__ = [
     "attention_backend",
     "backend_of",
     "choose",
-    "is_allowed",
+    "refuse_by_name",
     "register",
 ]
 
@@ -62,16 +62,18 @@ def choose(regions: Tensor, weights: Tensor) -> Backend:
         return next(b for b in _backends.values() if b.is_preferred(regions, weights))
     backend = _backends[name]
     if reason := backend.refuses(regions, weights):
+        refuse_by_name(reason, but=_AUTO)
+    return backend
+
+
+def refuse_by_name(reason: str, *, but: str) -> None:
+    """Raise if a backend is asked for by name that is not the one which can serve."""
+    name = _asked_for()
+    if name not in (but, _AUTO):
         raise RuntimeError(
             f"the attention backend {name!r} was asked for and cannot serve: {reason}. Ask for "
             "'auto' to have one that can."
         )
-    return backend
-
-
-def is_allowed(name: str) -> bool:
-    """Whether a backend was asked for, or nothing was: what belongs to it may serve then."""
-    return _asked_for() in (name, _AUTO)
 
 
 @contextmanager
@@ -80,14 +82,12 @@ def attention_backend(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"auto", "torch", "triton", "native"}
+    name : {"auto", "torch", "triton"}
         "torch": matrix products and a softmax by torch, on every device and in every precision.
         "triton": fused kernels for CUDA devices that keep nothing of size B x R x K, in float16,
-        bfloat16 and float32. "native": code for CPUs with AVX-512 instructions for bfloat16, on
-        Linux, compiled by the C compiler found there when it is first used; without a gradient by
-        the regions. "auto": "triton" for half precision on devices of compute capability 8.0 or
-        more, "native" for bfloat16 and regions of many features on a CPU, both where they compile
-        and agree with the equations on a random problem; "torch" everywhere else.
+        bfloat16 and float32. "auto": "triton" for half precision on devices of compute capability
+        8.0 or more, where it compiles and agrees with the equations on a random problem; "torch"
+        everywhere else.
 
     Raises
     ------
@@ -106,9 +106,6 @@ def attention_backend(name: str) -> Iterator[None]:
     that computed the result, wherever it is taken. For whole programs, and the threads and worker
     processes they start, set the environment variable ``ZSLEARN_ATTENTION_BACKEND``, over which
     this takes precedence.
-
-    What is compiled for a CPU is kept in ``zslearn/native`` of the user's cache (``~/.cache``, or
-    ``$XDG_CACHE_HOME``). The environment variable ``ZSLEARN_NATIVE=0`` switches all of it off.
 
     Examples
     --------

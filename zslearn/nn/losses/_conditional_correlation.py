@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn.losses._standardize import standardize, standardize_target
+from zslearn.nn.losses._standardize import Standardized, standardize, standardize_target
 
 __all__ = ["ConditionalCorrelationLoss"]
 
@@ -90,7 +90,12 @@ class ConditionalCorrelationLoss(nn.Module):
         self.spread_over = spread_over
 
     def forward(
-        self, semantics: Tensor, target: Tensor, counterfactual: Tensor | None = None
+        self,
+        semantics: Tensor,
+        target: Tensor,
+        counterfactual: Tensor | None = None,
+        *,
+        standardized: Standardized | None = None,
     ) -> Tensor:
         """Compute the loss.
 
@@ -103,6 +108,8 @@ class ConditionalCorrelationLoss(nn.Module):
         counterfactual : Tensor of shape (B, K), default=None
             Counterfactual semantic vectors. Given, s is standardised together with them as one
             batch of 2B, as the released code does.
+        standardized : Standardized, default=None
+            The same, standardised, where that has been done already.
 
         Returns
         -------
@@ -110,30 +117,15 @@ class ConditionalCorrelationLoss(nn.Module):
             The loss.
         """
         s, t = semantics, target
-        if self.standardize:
+        if standardized is not None:
+            s, t = standardized.semantics, standardized.target
+        elif self.standardize:
             joint = s if counterfactual is None else torch.cat([s, counterfactual])
             s, t = standardize(joint)[: len(s)], standardize_target(t)
-        return self.compare(s, t, semantics, target)
-
-    def compare(
-        self, standardized: Tensor, standardized_target: Tensor, semantics: Tensor, target: Tensor
-    ) -> Tensor:
-        """Compute the loss of what is standardised; the spread is that of the raw values.
-
-        Parameters
-        ----------
-        standardized, standardized_target, semantics, target : Tensor of shape (B, K)
-            Semantic vectors and annotation, standardised and raw.
-
-        Returns
-        -------
-        Tensor of shape ()
-            The loss.
-        """
-        difference = standardized - standardized_target
+        difference = s - t
         loss = self._size(difference.clamp_min(0), difference > 0)
         loss = loss + self.alpha * self._size((-difference).clamp_min(0), difference < 0)
-        if self.spread is not None:
+        if self.spread is not None:  # of the raw values
             gap = self._spread(target) - self._spread(semantics)
             gap = gap.abs() if self.spread_norm == "absolute" else gap.square()
             loss = loss + gap.mean()

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from zslearn.nn._watched import is_watched
 from zslearn.nn.losses._calibration import CalibrationLoss
-from zslearn.nn.losses._compiled import (
-    compute_terms,
-    constants_of,
-    name_terms,
-    serves_terms,
-    weights_of,
-)
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
-from zslearn.nn.losses._standardize import standardize, standardize_target
+from zslearn.nn.losses._standardize import Standardized
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = ["CVsCLoss"]
-
-_PARTS = {
-    CalibrationLoss,
-    ConditionalCorrelationLoss,
-    SemanticInterventionLoss,
-    TargetInterventionLoss,
-}
-
-# The options of correlation and semantic intervention in the released form.
-_RELEASED = (True, "mean_squared", "variance", "absolute", "batch", True, "mean_absolute", 0)
 
 
 class CVsCLoss(nn.Module):
@@ -77,12 +59,6 @@ class CVsCLoss(nn.Module):
     --------
     CVsCNetwork : Computes what it compares.
     zslearn.CVsCClassifier : Both behind the scikit-learn API.
-
-    Notes
-    -----
-    With the default choices within the terms, batches of some size in float32 are computed by
-    compiled code on CPUs that have it, all terms at once. Its gradient cannot be differentiated
-    again: :func:`~zslearn.nn.functional.attention_backend` ``("torch")`` has that.
 
     Examples
     --------
@@ -200,13 +176,8 @@ class CVsCLoss(nn.Module):
         ValueError
             If an intervention term has a weight and the output holds no counterfactual.
         """
-        together = self._compute_together(output, y)
-        if together is None:
-            terms = self._compute_each(output, y)
-            total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
-        else:
-            terms = name_terms(together, self.term_names)
-            total = together @ torch.tensor(weights_of(self))
+        terms = self.terms(output, y)
+        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
     def terms(
@@ -215,9 +186,6 @@ class CVsCLoss(nn.Module):
         y: Tensor,
     ) -> dict[str, Tensor]:
         """Compute the unweighted terms of non-zero weight, as :meth:`forward` does.
-
-        They depend on no weight but for which of them is zero, so that criteria that differ in
-        weights alone share them.
 
         Parameters
         ----------
@@ -231,42 +199,6 @@ class CVsCLoss(nn.Module):
         dict of str to Tensor of shape ()
             The terms by name.
         """
-        together = self._compute_together(output, y)
-        return (
-            self._compute_each(output, y)
-            if together is None
-            else name_terms(together, self.term_names)
-        )
-
-    def _compute_together(
-        self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
-    ) -> Tensor | None:
-        """Terms by compiled code, in the order of ``TERMS``; ``None`` where it does not serve."""
-        s, z, s_other, z_other = output
-        if s_other is None or z_other is None or not self.is_released_form:
-            return None
-        if not serves_terms(s, z, s_other, z_other):
-            return None
-        return compute_terms((s, z, s_other, z_other), constants_of(self, y))
-
-    @property
-    def options(self) -> tuple[Any, ...]:
-        """What the terms are, but for their weights."""
-        cc, sci = self.correlation, self.semantic_intervention
-        of_cc = cc.standardize, cc.norm, cc.spread, cc.spread_norm, cc.spread_over
-        of_sci = sci.standardize, sci.norm, sci.effect_weight
-        return cc.alpha, self.calibration.bias, *of_cc, *of_sci
-
-    @property
-    def is_released_form(self) -> bool:
-        """Whether the terms are those that are computed together, by compiled code."""
-        if not {"cc", "sci"} <= set(self.term_names):
-            return False
-        return _are_plain(*self.children()) and self.options[2:] == _RELEASED
-
-    def _compute_each(
-        self, output: tuple[Tensor, Tensor, Tensor | None, Tensor | None], y: Tensor
-    ) -> dict[str, Tensor]:
         s, z, s_other, z_other = output
         if self.needs_counterfactual and (s_other is None or z_other is None):
             raise ValueError(
@@ -280,24 +212,15 @@ class CVsCLoss(nn.Module):
             terms["ce"] = cross_entropy(z, y)
         if "cal" in names:
             terms["cal"] = self.calibration(z, self.unseen)
-        pair = self.correlation, self.semantic_intervention
-        shares = {"cc", "sci"} <= set(names) and _are_plain(*pair)
-        if shares and s_other is not None and all(part.standardize for part in pair):
+        shared = {}
+        pair = (self.correlation, self.semantic_intervention)
+        if {"cc", "sci"} <= set(names) and all(getattr(p, "standardize", False) for p in pair):
             # Both compare the same standardised values.
-            s_std, other_std = standardize(torch.cat([s, s_other])).chunk(2)
-            t_std = standardize_target(target)
-            terms["cc"] = self.correlation.compare(s_std, t_std, s, target)
-            terms["sci"] = self.semantic_intervention.compare(s_std - other_std, t_std)
-        else:
-            if "cc" in names:
-                terms["cc"] = self.correlation(s, target, s_other)
-            if "sci" in names:
-                terms["sci"] = self.semantic_intervention(s, s_other, target)
+            shared["standardized"] = Standardized.of(s, s_other, target)
+        if "cc" in names:
+            terms["cc"] = self.correlation(s, target, s_other, **shared)
+        if "sci" in names:
+            terms["sci"] = self.semantic_intervention(s, s_other, target, **shared)
         if "tci" in names:
             terms["tci"] = self.target_intervention(z, z_other, y)
         return terms
-
-
-def _are_plain(*parts: nn.Module) -> bool:
-    """Whether nobody would see a difference if they were not called."""
-    return all(type(part) in _PARTS and not is_watched(part) for part in parts)

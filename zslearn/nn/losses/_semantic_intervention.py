@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn.losses._standardize import standardize, standardize_target
+from zslearn.nn.losses._standardize import Standardized
 
 __all__ = ["SemanticInterventionLoss"]
 
@@ -70,7 +70,14 @@ class SemanticInterventionLoss(nn.Module):
         self.norm = norm
         self.effect_weight = effect_weight
 
-    def forward(self, semantics: Tensor, counterfactual: Tensor, target: Tensor) -> Tensor:
+    def forward(
+        self,
+        semantics: Tensor,
+        counterfactual: Tensor,
+        target: Tensor,
+        *,
+        standardized: Standardized | None = None,
+    ) -> Tensor:
         """Compute the loss.
 
         Parameters
@@ -79,30 +86,19 @@ class SemanticInterventionLoss(nn.Module):
             Semantic vectors without and with the intervention.
         target : Tensor of shape (B, K)
             Annotated attributes T_y of each image's class.
+        standardized : Standardized, default=None
+            The same, standardised, where that has been done already.
 
         Returns
         -------
         Tensor of shape ()
             The loss.
         """
-        if self.standardize:
-            semantics, counterfactual = standardize(torch.cat([semantics, counterfactual])).chunk(2)
-            target = standardize_target(target)
-        return self.compare(semantics - counterfactual, target)
-
-    def compare(self, effect: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of effects s - s̄ that are standardised, or are not to be.
-
-        Parameters
-        ----------
-        effect, target : Tensor of shape (B, K)
-            Effect of the intervention, and the annotation.
-
-        Returns
-        -------
-        Tensor of shape ()
-            The loss.
-        """
+        if standardized is None and self.standardize:
+            standardized = Standardized.of(semantics, counterfactual, target)
+        if standardized is not None:
+            semantics, counterfactual, target = standardized
+        effect = semantics - counterfactual
         gap = target - effect
         if self.norm == "mean_absolute":
             loss = gap.abs().mean()

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 EPSILON = 1e-5
+
+
+class Standardized(NamedTuple):
+    """Values that several losses compare, standardised once.
+
+    Attributes
+    ----------
+    semantics, counterfactual, target : Tensor of shape (B, K)
+        Semantic vectors without and with the intervention, and the annotation.
+    """
+
+    semantics: Tensor
+    counterfactual: Tensor
+    target: Tensor
+
+    @classmethod
+    def of(cls, semantics: Tensor, counterfactual: Tensor, target: Tensor) -> Standardized:
+        """Standardise s together with its counterfactual, as one batch of 2B, and T_y."""
+        s, other = standardize(torch.cat([semantics, counterfactual])).chunk(2)
+        return cls(s, other, standardize_target(target))
 
 
 def standardize(x: Tensor) -> Tensor:
