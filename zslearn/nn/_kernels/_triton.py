@@ -301,6 +301,7 @@ def _portions(
     most = max(1, WORKSPACE_BYTES // (n_regions * width * regions.element_size()))
     step = triton.cdiv(n_images, triton.cdiv(n_images, most))
     space = regions.new_empty(step * n_regions, width)
+    space[:, 2 * n_attributes :] = 0  # products on some CPUs read rows to their end
     tile = _Tile.of(regions, len(space), n_attributes)
     for start in range(0, n_images, step):
         images = slice(start, min(start + step, n_images))
