@@ -275,8 +275,8 @@ def test_timm_weights_are_named_and_checked(trip, path, pictures, tmp_path):
     recipe = NetworkRecipe("test_vit", False, None, {}, None, 7)
     weights = tmp_path / "weights.safetensors"
     safetensors.torch.save_file(recipe.create().state_dict(), weights)
-    options = {"checkpoint_path": weights, "device": "cpu", "grid_shape": (2, 2)}
-    extractor = TimmRegionExtractor("test_vit", **options).fit()
+    options = {"device": "cpu", "precision": "float32", "grid_shape": (2, 2)}
+    extractor = TimmRegionExtractor("test_vit", checkpoint_path=weights, **options).fit()
     expected = extractor.transform(pictures)
     loaded = trip(extractor)
     assert path.stat().st_size < 10_000 < weights.stat().st_size
@@ -321,9 +321,8 @@ def test_linear_models(trip, data):
 
 def test_skipped_pictures(trip, tmp_path, pictures):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    extractor = TimmRegionExtractor(
-        "test_vit", pretrained=False, on_error="skip", device="cpu", store_dir=tmp_path / "stores"
-    ).fit()
+    options = {"device": "cpu", "precision": "float32", "store_dir": tmp_path / "stores"}
+    extractor = TimmRegionExtractor("test_vit", pretrained=False, on_error="skip", **options).fit()
     from PIL import Image
 
     Image.fromarray(pictures[0]).save(tmp_path / "whole.png")

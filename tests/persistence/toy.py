@@ -147,7 +147,9 @@ def deep_models():
     options = {"max_epochs": 3, "random_state": 0, "device": "cpu"}
     base = CVsCClassifier(**options).fit(X, y, table)
     pictures = np.random.default_rng(1).integers(0, 256, (120, 32, 32, 3), dtype=np.uint8)
-    timm = TimmRegionExtractor("test_vit", pretrained=False, device="cpu", grid_shape=(2, 2))
+    timm = TimmRegionExtractor(
+        "test_vit", pretrained=False, device="cpu", precision="float32", grid_shape=(2, 2)
+    )
     patches = PatchDictionaryExtractor(8, grid_shape=(2, 2), random_state=0)
     stopping = HeldOutStopping(validation_fraction=0.3, refit=False)
     objective = CVsCObjective(counterfactual="permute", attribute_dim=7)
