@@ -323,15 +323,16 @@ class Decoder:
         """Device to use for one that was saved."""
         if self._device is not None:
             return self._device
-        if saved in ("auto", "cpu", None):
+        if saved is None or saved in ("auto", "cpu"):
             return saved
         import torch
 
         from zslearn._training._device import resolve_device
 
-        if not isinstance(saved, str | torch.device):
-            raise self._error(f"{where}.device", f"is no device: {saved!r:.40}")
-        torch.device(saved)  # an error if there is nothing of that name anywhere
+        try:
+            torch.device(saved)
+        except (RuntimeError, TypeError):  # nothing of torch's, whatever it means to the class
+            return saved
         try:
             resolve_device(saved)
         except ValueError:
