@@ -14,6 +14,8 @@ from zslearn._cli._arguments import as_json
 from zslearn.exceptions import TrainingInterruptedWarning
 from zslearn.feature_extraction import FeatureStoreWriter
 from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
+from zslearn.model_selection import gzsl_train_test_split
+from zslearn.persistence import load
 
 QUICK = ("--epochs", 8, "--delta", 1.0, "--set", "learning_rate=0.01", "--device", "cpu")
 
@@ -173,7 +175,7 @@ def test_interrupted_training_is_not_reported(zslearn, problem, files, monkeypat
     monkeypatch.setattr(CVsCClassifier, "fit", fit)
     done = zslearn("evaluate", *files, "--split", problem.folder / "split.npz", *QUICK)
     assert (done.code, done.out) == (130, "")
-    assert done.err == "zslearn evaluate: interrupted.\n"
+    assert done.err.splitlines()[-1] == "zslearn evaluate: interrupted."
 
 
 def test_results_are_printed_before_they_are_written(zslearn, problem, files, monkeypatch):
@@ -185,7 +187,7 @@ def test_results_are_printed_before_they_are_written(zslearn, problem, files, mo
     done = zslearn("evaluate", *files, *split, *QUICK)
     assert done.code == 1
     assert "AUSUC" in done.out
-    assert done.err == "zslearn evaluate: error: no room\n"
+    assert done.err.splitlines()[-1] == "zslearn evaluate: error: no room"
 
 
 def test_json_is_what_any_reader_takes():
@@ -213,7 +215,63 @@ MISTAKES = {
         r"--labels: .* holds \(2,\) labels for 120 rows",
     ),
     "unknown parameter": (lambda p: {"set": "lambda_xy=3"}, "no parameter 'lambda_xy'"),
-    "wrong parameter": (lambda p: {"set": "alpha=-3"}, "'alpha' parameter"),
+    "wrong parameter": (lambda p: {"set": "lambda_cc=-3"}, "'lambda_cc' parameter"),
+    "gaps in the table": (
+        lambda p: (
+            (p.folder / "classes.csv").write_text(
+                re.sub("(class 3),[^,]*", r"\1,", (p.folder / "classes.csv").read_text())
+            )
+            and {}
+        ),
+        "pass --missing-values nan to treat NaN as unknown",
+    ),
+    "a split nested deeply": (
+        lambda p: (
+            (p.folder / "split.json").write_text("[" * 10**5) and {"split": p.folder / "split.json"}
+        ),
+        "split.json is nested too deeply",
+    ),
+    "a split of long numbers": (
+        lambda p: (
+            (p.folder / "split.json").write_text('{"trainval": [' + "9" * 5000 + "]}")
+            and {"split": p.folder / "split.json"}
+        ),
+        "split.json is no JSON",
+    ),
+    "a split of numbers beyond 63 bits": (
+        lambda p: (
+            (p.folder / "split.json").write_text(
+                json.dumps({"trainval": [2**64], "test_seen": [1], "test_unseen": [2]})
+            )
+            and {"split": p.folder / "split.json"}
+        ),
+        "trainval must be a flat list",
+    ),
+    "a split of rows 0 and -1 in 64 bits": (
+        lambda p: write_split(p, test_seen=np.array([2**64 - 1], np.uint64)) or {},
+        "test_seen has row 18446744073709551615",
+    ),
+    "ragged lists": (
+        lambda p: (
+            (p.folder / "split.json").write_text(
+                json.dumps({"trainval": [[1], [2, 3]], "test_seen": [1], "test_unseen": [2]})
+            )
+            and {"split": p.folder / "split.json"}
+        ),
+        "trainval must be a flat list",
+    ),
+    "labels with a damaged header": (
+        lambda p: (
+            np.save(p.folder / "y.npy", p.y)
+            or (
+                (p.folder / "y.npy").write_bytes(
+                    (p.folder / "y.npy").read_bytes().replace(b"False", b"F((((")
+                )
+                and {"labels": p.folder / "y.npy"}
+            )
+        ),
+        "y.npy' cannot be read as an array",
+    ),
     "row out of range": (
         lambda p: write_split(p, test_seen=np.array([500])) or {},
         "test_seen has row 500, but rows go from 0 to 119",
@@ -281,9 +339,92 @@ def test_mistakes_are_one_line(zslearn, problem, mistake):
     }
     features = options.pop("features")
     given = [part for k, v in options.items() if v is not None for part in (f"--{k}", v)]
-    done = zslearn("evaluate", features, *given)
+    done = zslearn("evaluate", features, *given, "--quiet")
     assert done.code == 1
     assert done.out == ""
     (line,) = done.err.splitlines()
     assert line.startswith("zslearn evaluate: error: ")
     assert re.search(message, line), line
+
+
+def test_it_says_what_it_does_unless_quiet(zslearn, files, problem):
+    split = ("--split", problem.folder / "split.npz", *QUICK)
+    done = zslearn("evaluate", *files, *split, "--seeds", 2)
+    assert "fit 2 of 2: " in done.err
+    assert done.err.count("zslearn evaluate: fit") == 2
+    assert "CVsCClassifier: 100%" in done.err
+    quiet = zslearn("evaluate", *files, *split, "--seeds", 2, "--quiet")
+    assert quiet.err == ""
+    assert quiet.out == done.out
+
+
+@pytest.mark.parametrize("name", ["model.joblib", "model.safetensors"])
+@pytest.mark.parametrize("delta", ["tuned", "1.5"])
+def test_the_saved_model_knows_all_classes(zslearn, problem, files, name, delta):
+    """A class without pictures is what a model for unseen classes is for."""
+    csv = problem.folder / "classes.csv"
+    csv.write_text(csv.read_text() + "unpictured,1,0,1,0,1,0\n")
+    path = problem.folder / name
+    options = ("--split", "random", *QUICK, "--delta", delta, "--save", path, "--format", "json")
+    done = zslearn("evaluate", *files, *options)
+    assert done.code == 0, done.err
+    model = joblib.load(path) if name.endswith("joblib") else load(path)
+    assert "unpictured" in model.classes_.tolist()
+    assert set(model.predict(problem.X, candidates=["unpictured", "class 1"])) <= {
+        "unpictured",
+        "class 1",
+    }
+    assert getattr(model, "estimator", model).verbose == 0
+    assert getattr(model, "estimator_", model).verbose == 0
+    # What was reported is of this model, among the classes that have pictures.
+    results = json.loads(done.out)
+    train, seen, unseen = gzsl_train_test_split(
+        problem.y, n_unseen=0.2, test_size=0.2, random_state=0
+    )
+    test = np.concatenate([seen, unseen])
+    predicted = model.predict(problem.X[test], candidates=problem.names)
+    found = gzsl_scores(problem.y[test], predicted, seen_classes=np.unique(problem.y[train]))
+    assert results["mean"]["H"] == pytest.approx(found.harmonic_mean, rel=1e-12)
+    assert (results["seen_classes"], results["unseen_classes"]) == (8, 2)
+
+
+def test_labels_of_a_store_are_found_by_name(zslearn, problem):
+    names = [f"{i:03d}.jpg" for i in range(120)]
+    shape = {"n_total": 120, "n_regions": 2, "n_features": 16, "grid_shape": (1, 2)}
+    with FeatureStoreWriter(problem.folder / "store", **shape, metadata={}, images=names) as w:
+        w.append(np.delete(problem.X, [1, 8], axis=0), skipped={1: "broken", 8: "broken"})
+    order = np.random.default_rng(0).permutation(120)
+    lines = [f"{names[row]},{problem.y[row]}" for row in order]
+    labels = problem.folder / "names.csv"
+    fixed = (
+        "--attributes",
+        problem.folder / "classes.csv",
+        "--split",
+        problem.folder / "split.npz",
+    )
+    call = ("evaluate", problem.folder / "store", *fixed, *QUICK, "--format", "json", "--quiet")
+    kept = {part: np.setdiff1d(rows, [1, 8]) for part, rows in problem.split.items()}
+    for text in (["file,label", *lines], lines):
+        labels.write_text("\n".join(text) + "\n")
+        done = zslearn(*call, "--labels", labels)
+        assert done.code == 0, done.err
+        for name, value in expected(problem, kept).items():
+            assert json.loads(done.out)["mean"][name] == pytest.approx(value, rel=1e-12), name
+    labels.write_text("\n".join(line for line in lines if "007.jpg" not in line))
+    done = zslearn(*call, "--labels", labels)
+    assert "1 of 118 pictures of the store have no label" in done.err
+    labels.write_text("\n".join(["other.jpg,ant", *lines, "more.jpg,ant"]))
+    assert "not in the store" in zslearn(*call, "--labels", labels).err
+
+
+def test_gaps_and_the_home_folder(zslearn, problem, files, monkeypatch):
+    monkeypatch.setenv("HOME", str(problem.folder))
+    monkeypatch.setenv("USERPROFILE", str(problem.folder))
+    csv = problem.folder / "classes.csv"
+    csv.write_text(re.sub("(class 3),[^,]*", r"\1,", csv.read_text()))
+    done = zslearn(
+        *("evaluate", "~/X.npy", "--labels=~/labels.txt", "--attributes=~/classes.csv", *QUICK),
+        *("--split=~/split.npz", "--json=~/out.json", "--missing-values", "nan", "--quiet"),
+    )
+    assert done.code == 0, done.err
+    assert (problem.folder / "out.json").is_file()

@@ -26,7 +26,9 @@ def layouts():
 def ask(features, **options):
     names = ("labels", "attributes", "word_vectors", "split", "benchmark", "root")
     defaults = dict.fromkeys(names) | {"unseen": 0.4, "test_size": 0.2, "split_seed": 0}
-    return read_inputs(Namespace(features=features, delimiter=",", **defaults | options))
+    return read_inputs(
+        Namespace(features=features, delimiter=",", missing_values=None, **defaults | options)
+    )
 
 
 def ask_problem(problem, **options):

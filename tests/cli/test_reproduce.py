@@ -203,7 +203,6 @@ def test_other_data_or_settings_do_not_mix(reproduce, problem):
         ("--epochs", 2),
         ("--folds", 3),
         ("--set", "lambda_cc=0.1"),
-        ("--shared-batches",),
         ("--paper-protocol",),
     ):
         folders.append(reproduce(*quick, *options).results["results_kept_in"])

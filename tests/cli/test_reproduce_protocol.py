@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn._cli._classifier import make_classifier
 from zslearn._cli._published import PAPER_PARAMETERS
 from zslearn._cli._reproduce_protocol import Settings, trained_to
+from zslearn.attention import CVsCObjective
 from zslearn.metrics import (
     ausuc_score,
     czsl_accuracy_score,
@@ -145,13 +147,20 @@ def test_a_row_lacks_its_terms(reproduce, monkeypatch):
     fit, fitted = CVsCClassifier.fit, []
 
     def watch(self, *args, **kwargs):
-        fitted.append((self.lambda_cc, self.lambda_sci, self.lambda_tci, self.alpha))
+        fitted.append((self.lambda_cc, self.lambda_sci, self.lambda_tci, self.objective.alpha))
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(CVsCClassifier, "fit", watch)
     results = reproduce(
         *("--tables", "3", "--seeds", 1, "--epochs", 1),
-        *("--search", "lambda_cc=0.1,0.5", "--set", "lambda_tci=1.5", "--set", "alpha=0.9"),
+        *(
+            "--search",
+            "lambda_cc=0.1,0.5",
+            "--set",
+            "lambda_tci=1.5",
+            "--set",
+            "objective__alpha=0.9",
+        ),
     )
     expected = {
         "baseline": {(0.0, 0.0, 0.0, 0.9)},
@@ -177,10 +186,9 @@ def test_paper_protocol_by_hand(reproduce, problem, table):
     for seed, run in enumerate(results.runs["cvsc"]):
         t1, h, u = [], [], []
         for epochs in EPOCHS:
-            clf = CVsCClassifier(
-                **{**PAPER_PARAMETERS, "max_epochs": epochs, "delta": 2.0, "device": "cpu"},
-                random_state=seed,
-            )
+            clf = make_classifier(
+                {**PAPER_PARAMETERS, "max_epochs": epochs, "delta": 2.0, "device": "cpu"}
+            ).set_params(random_state=seed)
             clf.fit(problem.X[rows], problem.y[rows], class_attributes=table)
             X, y = problem.X[test], problem.y[test]
             gzsl = gzsl_scores(y, clf.predict(X), seen_classes=clf.seen_classes_)
@@ -212,30 +220,20 @@ def test_paper_protocol_by_hand(reproduce, problem, table):
 
 def test_paper_protocol_differs_from_the_honest_settings():
     """Where the paper is silent, as released; honest settings are the defaults."""
-    params = CVsCClassifier().get_params()
+    params = CVsCClassifier(objective=CVsCObjective()).get_params()
+    params["optimizer_params"] = CVsCClassifier._optimizer_options
     changed = {name for name, value in PAPER_PARAMETERS.items() if params[name] != value}
-    assert changed == {"batch_size", "learning_rate", "calibration_bias"}
+    assert changed == {"batch_size", "learning_rate", "objective__calibration_bias"}
 
 
-def test_seeds_in_one_pass(reproduce, problem, table):
-    """As in separate fits of the same batches, whichever seeds were there before."""
-    reproduce("--shared-batches", "--seeds", 1)
-    results = reproduce("--shared-batches", "--seeds", 3)
-    choice = results.chosen["cvsc"]
-    rows = problem.split["trainval"]
-    test = np.concatenate([problem.split["test_seen"], problem.split["test_unseen"]])
-    for seed in (0, 2):
-        clf = CVsCClassifier(
-            max_epochs=choice["epochs"], device="cpu", random_state=seed, batch_random_state=0
-        )
-        clf.fit(problem.X[rows], problem.y[rows], class_attributes=table)
-        expected = ausuc_score(
-            problem.y[test],
-            clf.decision_function(problem.X[test]),
-            classes=clf.classes_,
-            seen_classes=clf.seen_classes_,
-        )
-        assert results.runs["cvsc"][seed]["AUSUC"] == pytest.approx(expected, abs=0.01)
+def test_parameters_of_the_objective():
+    clf = make_classifier({"objective__alpha": 0.25, "objective": "released"})
+    assert clf.objective.alpha == 0.25
+    assert clf.objective.counterfactual == "permute"
+    with pytest.raises(ValueError, match="--set: .*no parameter 'objective__beta'"):
+        make_classifier({"objective__beta": 1})
+    with pytest.raises(ValueError, match="--set objective: there is no 'best' to change"):
+        make_classifier({"objective__alpha": 1, "objective": "best"})
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -251,7 +249,7 @@ def test_looks_on_the_way_do_not_change_the_training(problem, table, schedule):
 
 
 def test_candidates_of_a_row():
-    settings = Settings({}, (4,), "cpu", 5, {"lambda_sci": [1, 2], "alpha": [0.5]}, False)
+    settings = Settings({}, (4,), "cpu", 5, {"lambda_sci": [1, 2], "alpha": [0.5]})
     assert settings.candidates("cvsc") == [
         {"alpha": 0.5, "lambda_sci": 1},
         {"alpha": 0.5, "lambda_sci": 2},

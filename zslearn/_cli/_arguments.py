@@ -6,6 +6,7 @@ import argparse
 import ast
 import json
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ __all__ = [
     "check_there",
     "check_writable",
     "delta",
+    "expand_paths",
     "fraction",
     "grid",
     "image_size",
     "key_value",
     "natural",
+    "number",
 ]
 
 
@@ -50,6 +53,14 @@ def key_value(text: str) -> tuple[str, str]:
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE, found {text!r}")
     return name, value
+
+
+def number(text: str) -> float:
+    """Read a number, or "nan"."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or 'nan', found {text!r}") from None
 
 
 def fraction(text: str) -> float:
@@ -82,6 +93,21 @@ def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             values[name] = text
     return values
+
+
+# Of all commands; what is no path, such as "random", begins with no "~".
+_PATHS = (
+    *("attributes", "checkpoint", "features", "folder", "image_index", "json", "labels", "output"),
+    *("path", "root", "save", "split", "word_vectors", "work"),
+)
+
+
+def expand_paths(arguments: argparse.Namespace) -> None:
+    """Put the home folder for ``~`` in paths, as in --json=~/x, which no shell does."""
+    for option in _PATHS:
+        path = getattr(arguments, option, None)
+        if isinstance(path, str):
+            setattr(arguments, option, os.path.expanduser(path))
 
 
 def check_writable(arguments: argparse.Namespace, *options: str) -> None:

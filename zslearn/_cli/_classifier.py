@@ -13,10 +13,20 @@ __all__ = ["make_classifier", "uninterrupted"]
 
 
 def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any:
-    """CVsC with some parameters; a wrong one is named with the option it came from."""
-    from zslearn.attention import CVsCClassifier
+    """CVsC with some parameters; a wrong one is named with the option it came from.
+
+    Those of the objective begin with ``objective__``, as in searches.
+    """
+    from zslearn.attention import CVsCClassifier, CVsCObjective
 
     estimator = CVsCClassifier()
+    parameters = dict(parameters)
+    if any(name.startswith("objective__") for name in parameters):
+        name = parameters.pop("objective", "default")
+        try:
+            estimator.objective = CVsCObjective.named(name)
+        except (ValueError, KeyError):
+            raise ValueError(f"{option} objective: there is no {name!r} to change.") from None
     unknown = sorted(set(parameters) - set(estimator.get_params()))
     if unknown:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from zslearn._cli._arguments import (
     fraction,
     key_value,
     natural,
+    number,
 )
 from zslearn._cli._classifier import make_classifier, uninterrupted
 
@@ -33,10 +35,14 @@ harmonic mean (H), and the area under the seen-unseen curve (AUSUC).
 
 FEATURES is a store that `zslearn extract` wrote, a .npy file (n, R, D) or (n, D), or a folder of
 the Proposed Splits with res101.mat and att_splits.mat, which bring labels, attributes and split.
-The labels of a store are the names of its class folders, unless --labels is given. A split file
-has three lists, trainval, test_seen and test_unseen, of row numbers from 0 or of picture names.
+The labels of a store are the names of its class folders, unless --labels is given: a label a row,
+or a .csv of the pictures' names and labels, which are matched by name. A split file has three
+lists, trainval, test_seen and test_unseen, of row numbers from 0 or of picture names.
 Nothing is chosen on test rows: delta is found on seen classes held out of trainval.
 """
+
+# What the messages of the library call parameters.
+OPTIONS = {"missing_values=numpy.nan": "--missing-values nan"}
 
 _METRICS = ("T1", "U", "S", "H", "AUSUC")
 
@@ -47,7 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--attributes", metavar="CSV", help="a row a class, a column an attribute")
     data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
-    data.add_argument("--labels", metavar="FILE", help=".npy or text file with a label a row")
+    data.add_argument(
+        "--missing-values", type=number, metavar="X", help="of the CSV file: -1, or nan for gaps"
+    )
+    data.add_argument(
+        "--labels",
+        metavar="FILE",
+        help=".npy or text file with a label a row; of a store also .csv of names and labels",
+    )
     data.add_argument(
         "--word-vectors",
         metavar="FILE",
@@ -90,7 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=["text", "json"], default="text", help="what is printed"
     )
     output.add_argument("--json", metavar="FILE", help="also write the results here")
-    output.add_argument("--save", metavar="FILE", help="write the model of the first seed, joblib")
+    output.add_argument(
+        "--save",
+        metavar="FILE",
+        help="write the model of the first seed, which knows all classes of the table: "
+        ".safetensors, for zslearn.load, or else joblib",
+    )
+    output.add_argument("--quiet", action="store_true", help="say nothing while fitting")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -107,14 +126,23 @@ def run(arguments: argparse.Namespace) -> None:
         model, scores = _fit_and_score(inputs, arguments, seed)
         results["runs"].append({"seed": seed, **scores})
         if arguments.save and seed == 0:
-            import joblib
-
-            joblib.dump(model, arguments.save)
+            _save(model, arguments.save)
     results["mean"], results["std"] = _summarize(results["runs"])
     text = as_json(results)
     print(text if arguments.format == "json" else _as_text(results), flush=True)
     if arguments.json:
         Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+
+
+def _save(model: Any, path: str) -> None:
+    if Path(path).suffix.lower() == ".safetensors":
+        from zslearn.persistence import save
+
+        save(model, path, overwrite=True)
+        return
+    import joblib
+
+    joblib.dump(model, path)
 
 
 def _check_parameters(arguments: argparse.Namespace) -> None:
@@ -139,6 +167,10 @@ def _fit_and_score(
         parameters["max_epochs"] = arguments.epochs
     estimator = make_classifier(parameters)
     estimator.set_params(device=arguments.device, random_state=seed)
+    shown = estimator.verbose
+    if not arguments.quiet and not shown:
+        _tell(arguments, estimator, seed, len(inputs.trainval))
+        estimator.set_params(verbose=2)  # a bar for each fit
     model: Any = estimator
     if arguments.delta == "tuned":
         model = TunedCalibrationClassifierCV(estimator, random_state=seed)
@@ -151,6 +183,8 @@ def _fit_and_score(
             RowView(inputs.X, inputs.trainval), y[inputs.trainval], class_attributes=inputs.table
         )
     seconds = time.perf_counter() - start
+    for fit in (estimator, getattr(model, "estimator_", estimator)):
+        fit.set_params(verbose=shown)  # in a saved model there is nobody to watch
 
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
     X, truth = RowView(inputs.X, rows), y[rows]
@@ -158,8 +192,13 @@ def _fit_and_score(
     scores = model.decision_function(X)
     if scores.ndim == 1:  # two classes
         scores = np.column_stack([-scores, scores])
-    known = {"classes": model.classes_, "seen_classes": fitted.seen_classes_}
-    accuracy = gzsl_scores(truth, model.predict(X), seen_classes=fitted.seen_classes_)
+    predicted = model.predict(X, candidates=inputs.candidates)
+    classes = model.classes_
+    if inputs.candidates is not None:
+        among = np.isin(classes, inputs.candidates)
+        scores, classes = scores[:, among], classes[among]
+    known = {"classes": classes, "seen_classes": fitted.seen_classes_}
+    accuracy = gzsl_scores(truth, predicted, seen_classes=fitted.seen_classes_)
     return model, {
         "T1": float(czsl_accuracy_score(truth, scores, **known)),
         "U": accuracy.unseen,
@@ -171,17 +210,29 @@ def _fit_and_score(
     }
 
 
+def _tell(arguments: argparse.Namespace, estimator: Any, seed: int, n_rows: int) -> None:
+    """Say on standard error what begins, which may take long."""
+    how = "; delta is found on held-out seen classes first" if arguments.delta == "tuned" else ""
+    print(
+        f"zslearn evaluate: fit {seed + 1} of {arguments.seeds}: {estimator.max_epochs} epochs of "
+        f"{n_rows} rows{how}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def _describe(inputs: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     from zslearn._version import __version__
 
     y = inputs.y
+    candidates = inputs.table.labels if inputs.candidates is None else inputs.candidates
     return {
         "zslearn": __version__,
         "features": str(arguments.features),
         "shape": [int(side) for side in inputs.X.shape],
         "attributes": inputs.table.n_attributes,
         "seen_classes": len(np.unique(y[inputs.trainval])),
-        "unseen_classes": inputs.table.n_classes - len(np.unique(y[inputs.trainval])),
+        "unseen_classes": len(candidates) - len(np.unique(y[inputs.trainval])),
         "trainval": len(inputs.trainval),
         "test_seen": len(inputs.test_seen),
         "test_unseen": len(inputs.test_unseen),

@@ -123,7 +123,7 @@ def _of_store(path: Path) -> dict[str, Any]:
 
 
 def _of_array(path: Path) -> dict[str, Any]:
-    from zslearn._cli._inputs import load_array
+    from zslearn._cli._files import load_array
 
     array = load_array(path, mmap_mode="r")
     return {
@@ -137,11 +137,12 @@ def _of_array(path: Path) -> dict[str, Any]:
 def _of_table(path: Path) -> dict[str, Any]:
     from zslearn.attributes import ClassAttributes
 
-    table = ClassAttributes.from_csv(path)
+    table = ClassAttributes.from_csv(path, missing_values=np.nan)
     return {
         "kind": "class attributes",
         "classes": table.n_classes,
         "attributes": table.n_attributes,
+        "unknown values": 0 if table.missing_mask is None else int(table.missing_mask.sum()),
         "range": [float(table.values.min()), float(table.values.max())],
         "class names": table.labels.tolist(),
         "attribute names": list(table.attribute_names),

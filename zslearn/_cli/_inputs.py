@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn._cli._arguments import check_there
+from zslearn._cli._files import load_array, read_text
 from zslearn.attributes import ClassAttributes
 from zslearn.model_selection import gzsl_train_test_split
 
-__all__ = ["EvaluationInputs", "check_parts", "load_array", "load_word_vectors", "read_inputs"]
+__all__ = ["EvaluationInputs", "check_parts", "load_word_vectors", "read_inputs"]
 
 _PARTS = ("trainval", "test_seen", "test_unseen")
 
@@ -29,6 +32,7 @@ class EvaluationInputs(NamedTuple):
     test_seen: NDArray[np.intp]
     test_unseen: NDArray[np.intp]
     notes: list[str]
+    candidates: NDArray[Any] | None = None  # classes to judge among; None: all of the table
 
 
 class _Features(NamedTuple):
@@ -39,21 +43,6 @@ class _Features(NamedTuple):
     rows: NDArray[np.intp]  # in the list the features were made of
     n_total: int  # length of that list
     skipped: frozenset[str] = frozenset()  # names of pictures of that list without a row
-
-
-def load_array(path: Path, **options: Any) -> Any:
-    """Load a .npy file, with the name of the file in errors, and all of them ValueErrors.
-
-    Pickled objects are refused.
-    """
-    try:
-        return np.load(path, **options)
-    except FileNotFoundError:
-        raise
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be read as an array of numbers or names: {error}"
-        ) from None
 
 
 def read_inputs(arguments: argparse.Namespace) -> EvaluationInputs:
@@ -230,7 +219,12 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
     if file.suffix.lower() == ".npy":
         labels = load_array(file)
     else:
-        lines = [line.strip() for line in _read_text(file, "--labels").rstrip().split("\n")]
+        text = read_text(file, "--labels")
+        if file.suffix.lower() == ".csv" and features.names is not None:
+            by_name = _labels_by_name(features, text, path)
+            if by_name is not None:
+                return by_name
+        lines = [line.strip() for line in text.rstrip().split("\n")]
         if "" in lines:
             raise ValueError(f"--labels: line {lines.index('') + 1} of {path!r} is empty.")
         labels = np.array(lines)
@@ -242,12 +236,38 @@ def _read_labels(features: _Features, path: str | None) -> NDArray[Any]:
     return labels if len(labels) == len(features.rows) else labels[features.rows]
 
 
+def _labels_by_name(features: _Features, text: str, path: str) -> NDArray[Any] | None:
+    """Labels of a file of names and labels; None if it is none."""
+    from zslearn.feature_extraction._store_labels import match_labels
+
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text), strict=True) if any(line)]
+    except csv.Error as error:
+        raise ValueError(f"--labels: {path!r}: {error}") from None
+    if not lines or {len(line) for line in lines} != {2}:
+        return None
+    assert features.names is not None
+    names, skipped = features.names.tolist(), sorted(features.skipped)
+    if lines[0][0] not in {*names, *skipped}:
+        del lines[0]  # a header
+    images, labels = ([line[k].strip() for line in lines] for k in (0, 1))
+    if "" in labels:
+        raise ValueError(f"--labels: {path!r} has no label for {images[labels.index('')]!r}.")
+    try:
+        return match_labels(names, skipped, None, images, np.array(labels))
+    except ValueError as error:
+        raise ValueError(f"--labels: {path!r}: {error}") from None
+
+
 def _read_table(arguments: argparse.Namespace) -> ClassAttributes:
     try:
-        table = ClassAttributes.from_csv(arguments.attributes, delimiter=arguments.delimiter)
+        table = ClassAttributes.from_csv(
+            arguments.attributes,
+            delimiter=arguments.delimiter,
+            missing_values=arguments.missing_values,
+        )
     except ValueError as error:
-        text = str(error).replace(", or pass missing_values=numpy.nan to treat NaN as unknown", "")
-        raise ValueError(f"--attributes: {text}") from None
+        raise ValueError(f"--attributes: {error}") from None
     vectors = load_word_vectors(arguments.word_vectors)
     return table if vectors is None else table.with_word_vectors(vectors)
 
@@ -277,13 +297,6 @@ def _as_table_labels(y: NDArray[Any], table: ClassAttributes) -> NDArray[Any]:
     return y
 
 
-def _read_text(path: Path, option: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{option}: {str(path)!r} is no UTF-8 text: {error}") from None
-
-
 def _with_split(
     features: _Features, y: NDArray[Any], table: ClassAttributes, arguments: argparse.Namespace
 ) -> EvaluationInputs:
@@ -309,16 +322,18 @@ def _with_split(
         notes.append(
             f"{table.n_classes - len(pictured)} classes without pictures are not candidates"
         )
-        table.index_of(pictured)  # names the labels that the table lacks
-        table = table.subset(pictured)
+        # They stay in the table: the model that is saved is to know them.
+        return EvaluationInputs(features.X, y, table, *split, notes=notes, candidates=pictured)
     return EvaluationInputs(features.X, y, table, *split, notes=notes)
 
 
 def _read_split(path: Path, features: _Features) -> tuple[NDArray[np.intp], ...]:
     if path.suffix.lower() == ".json":
         try:
-            content = json.loads(_read_text(path, "--split"))
-        except json.JSONDecodeError as error:
+            content = json.loads(read_text(path, "--split"))
+        except RecursionError:
+            raise ValueError(f"--split: {path.name} is nested too deeply for a split.") from None
+        except ValueError as error:  # not JSON, or a number of thousands of digits
             raise ValueError(f"--split: {path.name} is no JSON: {error}") from None
         if not isinstance(content, dict):
             raise ValueError(f"--split: {path.name} must hold an object with {', '.join(_PARTS)}.")
@@ -334,11 +349,20 @@ def _read_split(path: Path, features: _Features) -> tuple[NDArray[np.intp], ...]
     missing = [part for part in _PARTS if part not in content]
     if missing:
         raise ValueError(f"--split: {path.name} lacks {', '.join(missing)}.")
-    parts = tuple(_as_rows(np.asarray(content[part]), part, features) for part in _PARTS)
+    parts = tuple(_as_rows(_flat_list(content[part], part), part, features) for part in _PARTS)
     together = np.concatenate(parts)
     if len(np.unique(together)) < len(together):
         raise ValueError(f"--split: {path.name} names a row twice, so parts overlap.")
     return parts
+
+
+def _flat_list(values: Any, part: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except (ValueError, OverflowError):  # lists of several lengths
+        raise ValueError(
+            f"--split: {part} must be a flat list of row numbers or picture names."
+        ) from None
 
 
 def _as_rows(values: NDArray[Any], part: str, features: _Features) -> NDArray[np.intp]:
@@ -358,12 +382,12 @@ def _as_rows(values: NDArray[Any], part: str, features: _Features) -> NDArray[np
             )
         found = [row_of[name] for name in values.tolist() if name in row_of]
         return np.sort(np.array(found, dtype=np.intp))
-    rows = values.astype(np.intp)
-    wrong = rows[(rows < 0) | (rows >= features.n_total)]
+    wrong = values[(values < 0) | (values >= features.n_total)]
     if wrong.size:
         raise ValueError(
             f"--split: {part} has row {wrong[0]}, but rows go from 0 to {features.n_total - 1}."
         )
+    rows = values.astype(np.intp)
     position = np.full(features.n_total, -1, dtype=np.intp)
     position[features.rows] = np.arange(len(features.rows))
     rows = position[rows]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zslearn._cli import _evaluate, _extract, _info, _reproduce
+from zslearn._cli._arguments import expand_paths
 from zslearn._version import __version__
 from zslearn.exceptions import NonFiniteLossError
 
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         parser.print_help()
         return 2
+    expand_paths(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

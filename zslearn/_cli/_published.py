@@ -32,16 +32,16 @@ PUBLISHED_MODEL = "vit_base_patch16_224"
 # Where the paper gives a value it is taken, where it is silent the released code's. The weights of
 # the three causal terms and alpha are the paper's.
 PAPER_PARAMETERS: dict[str, Any] = {
-    "lambda_ce": 3.0,
     "lambda_cal": 0.4,
     "lambda_cc": 0.5,
     "lambda_sci": 2.0,
     "lambda_tci": 2.0,
-    "alpha": 0.5,
-    "calibration_bias": 2.0,
+    "objective__lambda_ce": 3.0,
+    "objective__alpha": 0.5,
+    "objective__calibration_bias": 2.0,
     "batch_size": 20,
     "learning_rate": 1e-3,
-    "betas": (0.5, 0.999),
+    "optimizer_params": {"betas": (0.5, 0.999)},
 }
 PAPER_DELTA = 2.0  # on logits, as released
 PAPER_EPOCHS = tuple(range(1, 21))

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from zslearn._cli import _extract
-from zslearn._cli._arguments import as_json, as_parameters, check_writable, key_value, natural
+from zslearn._cli._arguments import (
+    as_json,
+    as_parameters,
+    check_writable,
+    key_value,
+    natural,
+    number,
+)
 from zslearn._cli._classifier import make_classifier
 from zslearn._cli._published import (
     BENCHMARKS,
@@ -46,6 +53,7 @@ OPTIONS = {
     "pass missing_images='skip'": "give --skip-missing",
     "pass image_index:": "give --image-index:",
     "pass splits=": "give --split ",
+    "missing_values=numpy.nan": "--missing-values nan",
     "root=": "--root ",
     "FEATURES:": "--features:",
     "--benchmark": "--root",
@@ -58,11 +66,9 @@ del OPTIONS["batch_size"]
 # Set by an option, or by the protocol.
 _RESERVED = {
     "random_state": "it is set by --seeds",
-    "batch_random_state": "it is set by --shared-batches",
     "device": "use --device",
     "max_epochs": "use --epochs",
     "delta": "the protocol sets it",
-    "delta_scale": "delta is on logits",
     "warm_start": "trainings are looked at on the way",
     "early_stopping": "epochs are chosen by --epochs",
 }
@@ -104,6 +110,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--labels", metavar="FILE", help="of --features, a label a row")
     data.add_argument("--attributes", metavar="CSV", help="of --features: a row a class")
     data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
+    data.add_argument(
+        "--missing-values", type=number, metavar="X", help="of the CSV file: -1, or nan for gaps"
+    )
     _, run = _extract.add_network_arguments(parser)
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     model = parser.add_argument_group("protocol")
@@ -131,11 +140,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="parameter of CVsCClassifier; may be repeated",
-    )
-    model.add_argument(
-        "--shared-batches",
-        action="store_true",
-        help="train all seeds in one pass: their spread then leaves out the order of batches",
     )
     model.add_argument(
         "--paper-protocol",
@@ -234,7 +238,7 @@ def _check_protocol(arguments: argparse.Namespace) -> None:
                 )
             given[name] = option
     if arguments.paper_protocol:
-        for option in ("search", "shared_batches", "folds"):
+        for option in ("search", "folds"):
             if getattr(arguments, option):
                 raise ValueError(
                     f"--{option.replace('_', '-')} is of the honest protocol; leave it out of "
@@ -260,7 +264,6 @@ def _settings(arguments: argparse.Namespace) -> Any:
         device=str(resolve_device(arguments.device)),
         folds=0 if arguments.paper_protocol else arguments.folds or 5,
         search=search,
-        shared_batches=arguments.shared_batches,
     )
 
 

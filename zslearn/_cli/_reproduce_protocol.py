@@ -23,7 +23,7 @@ from zslearn.calibration._sweep import FoldCurve, sweep
 from zslearn.calibration._units import UNITS
 from zslearn.metrics import ausuc_score
 from zslearn.metrics._gzsl import harmonic_mean
-from zslearn.model_selection import RowView, SeenUnseenKFold, fit_many
+from zslearn.model_selection import RowView, SeenUnseenKFold
 
 __all__ = ["Choice", "HonestProtocol", "PaperProtocol", "Settings"]
 
@@ -46,8 +46,6 @@ class Settings:
         Groups of seen classes that take turns as the unseen ones.
     search : dict of str to list
         Values to choose from besides.
-    shared_batches : bool
-        Whether the models of all seeds see the same batches, and are trained in one pass.
     """
 
     parameters: dict[str, Any]
@@ -55,7 +53,6 @@ class Settings:
     device: str
     folds: int
     search: dict[str, list[Any]]
-    shared_batches: bool
 
     def classifier(self, row: str, **more: Any) -> Any:
         """Make the classifier of a row."""
@@ -116,15 +113,11 @@ class HonestProtocol:
         found = [self.cache.get(f"{row}-seed{seed}") for seed in range(n_seeds)]
         missing = [seed for seed, run in enumerate(found) if run is None]
         self.bar.update((n_seeds - len(missing)) * self.settings.epochs[-1])
-        if self.settings.shared_batches and missing:
-            groups = [missing]
-        else:
-            groups = [[seed] for seed in missing]
-        for seeds in groups:
-            self.bar.set_description(f"{ROWS[row].title}: seed {seeds[0]}")
-            for seed, run in self._fit_and_judge(row, choice, seeds):
-                self.cache.put(f"{row}-seed{seed}", run)
-                found[seed] = run
+        for seed in missing:
+            self.bar.set_description(f"{ROWS[row].title}: seed {seed}")
+            run = self._fit_and_judge(row, choice, seed)
+            self.cache.put(f"{row}-seed{seed}", run)
+            found[seed] = run
         return choice, [run for run in found if run is not None]
 
     def choose(self, row: str) -> Choice:
@@ -175,30 +168,22 @@ class HonestProtocol:
                 self.bar.update(settings.epochs[-1])
             yield found
 
-    def _fit_and_judge(
-        self, row: str, choice: Choice, seeds: list[int]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _fit_and_judge(self, row: str, choice: Choice, seed: int) -> dict[str, Any]:
         inputs = self.inputs
         X = RowView(inputs.X, inputs.trainval)
-        clf = self.settings.classifier(row, **choice.parameters, max_epochs=choice.epochs)
+        parameters = {**choice.parameters, "max_epochs": choice.epochs, "random_state": seed}
+        model = self.settings.classifier(row, **parameters)
         start = time.perf_counter()
         with uninterrupted():
-            if self.settings.shared_batches:
-                # Said for each: the batches must not depend on which seeds are still to do.
-                settings = [{"random_state": seed, "batch_random_state": 0} for seed in seeds]
-                models = fit_many(clf, settings, X, self.y, class_attributes=inputs.table)
-            else:
-                clf.set_params(random_state=seeds[0])
-                models = [clf.fit(X, self.y, class_attributes=inputs.table)]
-        seconds = (time.perf_counter() - start) / len(seeds)
-        for seed, model in zip(seeds, models, strict=True):
-            rule = CalibrationRule().fit(model)
-            unit = measure_unit(model, X, rule, rule.classes_, _UNIT)
-            delta = float(unit.from_units(np.array([choice.delta_in_units]))[0])
-            run = judge(model, inputs, delta)
-            known = {"selection": HONEST, "seed": seed, "epochs": choice.epochs}
-            yield seed, {**known, "fit_seconds": seconds, **run}
-            self.bar.update(self.settings.epochs[-1])
+            model.fit(X, self.y, class_attributes=inputs.table)
+        seconds = time.perf_counter() - start
+        rule = CalibrationRule().fit(model)
+        unit = measure_unit(model, X, rule, rule.classes_, _UNIT)
+        delta = float(unit.from_units(np.array([choice.delta_in_units]))[0])
+        run = judge(model, inputs, delta)
+        self.bar.update(self.settings.epochs[-1])
+        known = {"selection": HONEST, "seed": seed, "epochs": choice.epochs}
+        return {**known, "fit_seconds": seconds, **run}
 
 
 class PaperProtocol:

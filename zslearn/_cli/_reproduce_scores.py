@@ -46,7 +46,7 @@ def judge(model: Any, inputs: EvaluationInputs, delta: float) -> dict[str, Any]:
     """
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
     X, y = RowView(inputs.X, rows), inputs.y[rows]
-    model.set_params(delta=delta, delta_scale="logit")
+    model.set_params(delta=delta)
     scores = class_scores(model, X)
     attributes = model.predict_attributes(X)
     seen = model.seen_classes_

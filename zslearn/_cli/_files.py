@@ -1,0 +1,42 @@
+"""Files that a user names, read with errors that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zslearn.feature_extraction._regular_files import open_regular
+
+__all__ = ["load_array", "read_text"]
+
+
+def load_array(path: Path, **options: Any) -> Any:
+    """Load a .npy file, with the name of the file in errors, and all of them ValueErrors.
+
+    Pickled objects are refused.
+    """
+    try:
+        open_regular(path).close()  # no pipe, which would be waited for
+        array = np.load(path, **options)
+    except (FileNotFoundError, MemoryError):
+        raise
+    except Exception as error:  # numpy parses headers as Python, with errors of that
+        raise ValueError(
+            f"{str(path)!r} cannot be read as an array of numbers or names: "
+            f"{type(error).__name__}: {error}"
+        ) from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{str(path)!r} holds several arrays; a .npy file holds one.")
+    return array
+
+
+def read_text(path: Path, option: str) -> str:
+    """Read a text file in UTF-8, with the option that named it in errors."""
+    with open_regular(path) as file:
+        content = file.read()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{option}: {str(path)!r} is no UTF-8 text: {error}") from None
