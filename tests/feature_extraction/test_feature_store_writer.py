@@ -549,6 +549,8 @@ def test_names_that_lead_outside_are_refused(tmp_path):
         FeatureStoreWriter(tmp_path, **CALL | {"grid_shape": 4})
     with pytest.raises(TypeError, match="image_root must be the path of a folder; found 3"):
         FeatureStoreWriter(tmp_path, **CALL | {"image_root": 3})
+    with pytest.raises(ValueError, match="features are masked"):
+        FeatureStoreWriter(tmp_path, **CALL).append(np.ma.masked_equal(F[:2], -7))
     with pytest.raises(TypeError, match="skipped must map"):
         FeatureStoreWriter(tmp_path, **CALL).append(np.ones((1, 4, 2)), skipped=[1])
     assert not any(tmp_path.glob("*.json.partial"))

@@ -119,3 +119,11 @@ def test_check_images_adds_a_channel_without_copying():
     checked = check_images(images)
     assert checked.shape == (2, 3, 4, 1)
     assert np.shares_memory(checked, images)
+
+
+def test_images_of_several_sizes_and_masked_ones():
+    images = [np.zeros((20, 20, 3), np.uint8), np.zeros((30, 20, 3), np.uint8)]
+    with pytest.raises(ValueError, match=r"one size; found \(20, 20, 3\), \(30, 20, 3\)"):
+        check_images(images)
+    with pytest.raises(ValueError, match="X is masked"):
+        check_images(np.ma.masked_equal(np.ones((1, 4, 4)), 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from zslearn.feature_extraction._picture_sources import as_pictures
@@ -90,6 +91,7 @@ def test_missing(folder):
         PIXELS,
         list(PIXELS),
         RowView(PIXELS),
+        torch.from_numpy(PIXELS),
         [Image.fromarray(picture) for picture in PIXELS],
     ],
 )
@@ -124,6 +126,8 @@ def test_grey_arrays():
         ([PIXELS], ValueError, r"Picture 0 of X has shape \(2, 4, 5, 3\)"),
         ([1, 2], TypeError, "a sequence of int"),
         (3, TypeError, "found a int"),
+        (np.ma.masked_equal(PIXELS, 3), TypeError, "X is masked"),
+        ([np.ma.masked_equal(PIXELS[0], 3)], TypeError, "not masked"),
         (b"a.png", TypeError, "found a bytes"),
         (pd.DataFrame({"path": ["a.png"]}), TypeError, "column of paths"),
         (np.array([["a.png"]]), ValueError, r"X.ravel\(\)"),

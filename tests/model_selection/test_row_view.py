@@ -268,3 +268,9 @@ def test_hdf5_in_memory_is_still_read(tmp_path):
         np.testing.assert_array_equal(np.asarray(view), ARRAY[[2, 0]])
         with pytest.raises(TypeError):
             pickle.dumps(view)
+
+
+def test_what_a_mask_hides_is_not_read():
+    with pytest.raises(TypeError, match="X is masked"):
+        RowView(np.ma.masked_equal(ARRAY, 7))
+    np.testing.assert_array_equal(np.asarray(RowView(np.ma.array(ARRAY))), ARRAY)

@@ -20,7 +20,15 @@ def check_images(X: Any, name: str = "X") -> NDArray[Any]:
     ndarray of shape (n, H, W, C)
         A view of ``X``, grey images given a channel axis.
     """
-    images = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if np.ma.is_masked(X):
+        raise ValueError(f"{name} is masked; pixels must all be there: give {name}.filled(1.0).")
+    try:
+        images = X if isinstance(X, np.ndarray) else np.asarray(X)
+    except ValueError:
+        shapes = sorted({np.shape(image) for image in X})
+        raise ValueError(
+            f"{name} must be images of one size; found {', '.join(map(str, shapes[:3]))}. Resize them first."
+        ) from None
     if images.ndim not in (3, 4):
         raise ValueError(
             f"{name} must be images of shape (n, H, W) or (n, H, W, C), found shape "

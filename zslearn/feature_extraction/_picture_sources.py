@@ -142,7 +142,8 @@ def as_pictures(X: Any) -> Pictures:
     if isinstance(X, str | os.PathLike):
         return _from_folder(Path(X).expanduser())
     if hasattr(X, "shape") and hasattr(X, "dtype") and not _holds_objects(X):
-        return Pictures(_check_array(X))
+        X = _check_array(X)
+        return Pictures(X.numpy(force=True) if hasattr(X, "numpy") else X)
     if hasattr(X, "columns") or isinstance(X, bytes | dict | set):
         raise TypeError(
             f"{_WANTED}; found a {type(X).__name__}. Of a data frame, give the column of paths."
@@ -227,7 +228,9 @@ def _from_paths(paths: list[Path]) -> Pictures:
 
 def _check_array(X: Any) -> Any:
     shape = tuple(X.shape)
-    if str(X.dtype) != "uint8":
+    if np.ma.is_masked(X):
+        raise TypeError("X is masked; pixels must all be there: give X.filled(255) for white.")
+    if str(X.dtype) not in ("uint8", "torch.uint8"):
         raise TypeError(
             f"X is an array of dtype {X.dtype}, but pixels must be uint8, 0 to 255, as sizes and "
             "colours are adapted to the network here. For floats in [0, 1]: "
@@ -249,10 +252,10 @@ def _check_array(X: Any) -> Any:
 
 
 def _check_pixels(pixels: Any, row: int) -> Any:
-    if pixels.dtype != np.uint8 or 0 in pixels.shape:
+    if pixels.dtype != np.uint8 or 0 in pixels.shape or np.ma.is_masked(pixels):
         raise TypeError(
             f"Picture {row} of X has dtype {pixels.dtype} and shape {pixels.shape}; it must be "
-            "uint8, 0 to 255, and not empty."
+            "uint8, 0 to 255, not empty and not masked."
         )
     if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3)):
         return pixels

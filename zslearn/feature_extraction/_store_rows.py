@@ -41,6 +41,11 @@ def lay_out_rows(
     ValueError
         If they do not fit, or a value is not finite or too large.
     """
+    if np.ma.is_masked(features):
+        raise ValueError(
+            "features are masked, and what a mask hides is no feature: name such rows in skipped, "
+            "or fill the values, features.filled(...)."
+        )
     given = np.asarray(features)
     if given.shape == (0,):
         given = given.reshape(0, *shape[1:])

@@ -249,6 +249,11 @@ def _check_store(X: Any) -> np.dtype[Any]:
             f"X is a {name}; a RowView is made of an array, a memmap or a store with shape, dtype "
             "and indexing by rows. Turn lists into an array with numpy.asarray(X)."
         )
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise TypeError(
+            "X is masked, and a RowView would read what the mask hides; give X.filled(...) or the "
+            "rows without a mask."
+        )
     if len(X.shape) == 0:
         raise TypeError("X is a scalar; a RowView needs rows.")
     try:

@@ -210,7 +210,7 @@ class ScoreLog:
                 continue
             try:
                 record = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 if not text.startswith(b"{"):
                     raise ValueError(_foreign(path, number, text)) from None
                 torn.append(number)
