@@ -13,7 +13,10 @@ PACKAGE = Path(zslearn.__file__).parent
 
 # From the ground up; packages on one line are neighbours and do not import each other.
 FLOORS = [
-    ["_table_checks", "_version", "exceptions"],
+    ["_containers", "_version", "exceptions"],
+    ["_table_checks"],
+    ["_label_checks", "_attribute_vectors", "_class_frames"],
+    ["_class_files", "_class_warnings", "_encoded_labels"],
     ["attributes"],
     ["metrics"],
     ["nn"],

@@ -32,7 +32,9 @@ class DescribedClasses:
     def of(cls, class_attributes: Any, y: NDArray[Any]) -> DescribedClasses:
         """Check what `fit` was given as a table against its labels."""
         table = check_class_attributes(class_attributes, y)
-        return cls(table, np.isin(table.labels, y))
+        seen = np.zeros(table.n_classes, dtype=bool)
+        seen[table.index_of(np.unique(y))] = True  # isin would round large integers to floats
+        return cls(table, seen)
 
     @property
     def labels(self) -> NDArray[Any]:

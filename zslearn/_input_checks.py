@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from numbers import Number
 from os import PathLike
 from typing import Any
@@ -13,17 +15,44 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
+from zslearn._class_warnings import warn_of_weak_descriptions
+from zslearn._containers import (
+    has_unset_index,
+    is_frame,
+    is_path_or_text,
+    refuse_masked,
+    refuse_orderless,
+    unlike_numbers,
+)
+from zslearn._encoded_labels import refuse_encoded_labels
+from zslearn._label_checks import refuse_rounded_integers
+from zslearn._table_checks import quote_some
 from zslearn.attributes import ClassAttributes
+from zslearn.exceptions import ClassDescriptionWarning
 
 __all__ = [
     "as_plain_labels",
     "check_attribute_indices",
     "check_class_attributes",
     "check_labels_of",
+    "check_no_pictures",
+    "check_scores",
     "is_frame",
     "is_not_real",
     "is_row_source",
 ]
+
+_ENCODED = (
+    "Labels 0, 1, ... where names were given are scikit-learn's encoding: "
+    "cross_val_predict with method='predict_proba' or 'decision_function' and "
+    "CalibratedClassifierCV encode y, and cannot be used with a table of classes."
+)
+# One text, so that Python's default filter shows it once in a process.
+_NO_TABLE = (
+    "class_attributes is None: each class in y is described by an attribute of its own, and no "
+    "other class can be predicted. Pass class_attributes=ClassAttributes(...) to fit for zero-shot "
+    "prediction."
+)
 
 
 def check_class_attributes(
@@ -65,47 +94,79 @@ def check_class_attributes(
     """
     seen = np.unique(y)
     if class_attributes is None:
+        warnings.warn(_NO_TABLE, ClassDescriptionWarning, stacklevel=1)
         names = [f"class_{label}" for label in seen]
         return ClassAttributes(np.eye(len(seen)), labels=seen, attribute_names=names)
     if isinstance(class_attributes, ClassAttributes):
-        table = class_attributes
+        table, numbered = class_attributes, False
     else:
-        has_labels = is_frame(class_attributes)
-        if not has_labels:
-            class_attributes = _as_bare_table(class_attributes)
-        kind, remedy = ("array", "ClassAttributes(values, labels=...)")
-        if has_labels:
-            kind, remedy = ("DataFrame", "ClassAttributes.from_frame(frame)")
-        if may_be_cut and len(class_attributes) == len(y):
-            raise ValueError(
-                f"class_attributes is a bare {kind} with as many rows as there are samples "
-                f"({len(y)}). scikit-learn slices such parameters when it cuts folds, so classes "
-                f"may have been lost. Wrap it: {remedy} passes through whole."
-            )
-        if has_labels:
-            if not set(seen.tolist()) & set(class_attributes.index) and set(seen.tolist()) <= set(
-                class_attributes.columns
-            ):
-                raise ValueError(
-                    "class_attributes has the labels of y as columns: classes belong in its rows. "
-                    "Pass class_attributes.T."
-                )
-            table = ClassAttributes.from_frame(class_attributes)
-        else:
-            table = ClassAttributes(class_attributes)
-            _check_row_numbers(seen, table.n_classes, remedy)
+        table, numbered = _as_table(class_attributes, seen, len(y) if may_be_cut else None)
+    if table.labels.dtype.kind in "iuf":
+        refuse_encoded_labels(seen, table.labels)
     try:
         table.index_of(seen)
     except ValueError as error:
         encoded = np.array_equal(seen, np.arange(len(seen)))
         if encoded and table.labels.dtype.kind == "U":
-            raise ValueError(
-                f"{error} Labels 0, 1, ... where names were given are scikit-learn's encoding: "
-                "cross_val_predict with method='predict_proba' or 'decision_function' and "
-                "CalibratedClassifierCV encode y, and cannot be used with a table of classes."
-            ) from None
+            raise ValueError(f"{error} {_ENCODED}") from None
         raise
+    _warn_of_numbers_from_one(seen, table.labels, numbered)
+    warn_of_weak_descriptions(table.values, table.labels, table.attribute_names, stacklevel=2)
     return table.subset(np.unique(table.labels))
+
+
+def _as_table(
+    given: Any, seen: NDArray[Any], n_samples: int | None
+) -> tuple[ClassAttributes, bool]:
+    """Turn a data frame or a bare array into a table; whether its rows are named by numbers."""
+    framed = is_frame(given)
+    kind, remedy = ("array", "ClassAttributes(values, labels=...)")
+    if framed:
+        kind, remedy = ("DataFrame", "ClassAttributes.from_frame(frame)")
+    else:
+        given = _as_bare_table(given)
+    if n_samples is not None and len(given) == n_samples:
+        raise ValueError(
+            f"class_attributes is a bare {kind} with as many rows as there are samples "
+            f"({n_samples}). scikit-learn slices such parameters when it cuts folds, so classes "
+            f"may have been lost. Wrap it: {remedy} passes through whole."
+        )
+    if not framed:
+        table = ClassAttributes(given)
+        _check_row_numbers(seen, table.n_classes, remedy)
+        return table, True
+    labels = set(seen.tolist())
+    index = getattr(given, "index", None)
+    if (
+        hasattr(given, "iloc")
+        and not labels & set(index)  # type: ignore[arg-type]
+        and labels <= set(given.columns)
+    ):
+        raise ValueError(
+            "class_attributes has the labels of y as columns: classes belong in its rows. "
+            "Pass class_attributes.T."
+        )
+    return ClassAttributes.from_frame(given), has_unset_index(given)
+
+
+def _warn_of_numbers_from_one(seen: NDArray[Any], labels: NDArray[Any], numbered: bool) -> None:
+    """Warn, or refuse, where labels count from 1 but rows from 0: every class meets another row."""
+    if seen.dtype.kind not in "iuf" or not np.array_equal(np.sort(labels), np.arange(len(labels))):
+        return
+    if seen[0] != 1 or len(labels) < 3:
+        return
+    counted = len(seen) > 1 and np.array_equal(seen, np.arange(1, len(seen) + 1))
+    if not (counted or numbered):
+        return
+    message = (
+        f"the labels in y go from 1 to {seen[-1]:g} without a 0, and the rows of class_attributes "
+        f"are numbered from 0 to {len(labels) - 1}: the class 1 is described by the second row. "
+        "Name the rows: ClassAttributes(values, labels=range(1, n_classes + 1)) if the first row "
+        "describes class 1, labels=range(n_classes) if it describes a class 0 without samples."
+    )
+    if counted and numbered:
+        raise ValueError(message)
+    warnings.warn(message, ClassDescriptionWarning, stacklevel=3)
 
 
 def _check_row_numbers(seen: NDArray[Any], n_classes: int, remedy: str) -> None:
@@ -126,11 +187,6 @@ def _check_row_numbers(seen: NDArray[Any], n_classes: int, remedy: str) -> None:
         )
 
 
-def is_frame(table: Any) -> bool:
-    """Whether a table has columns and an index, as data frames do."""
-    return hasattr(table, "columns") and hasattr(table, "index")
-
-
 def _as_bare_table(table: Any) -> Any:
     """Return an array or a sequence as it is; refuse what cannot be a table."""
     wanted = "a ClassAttributes, a DataFrame indexed by class label or an array (n_classes, K)"
@@ -141,7 +197,8 @@ def _as_bare_table(table: Any) -> Any:
         )
     if hasattr(table, "toarray"):
         raise TypeError(f"class_attributes must be {wanted}, found a sparse matrix: .toarray() it.")
-    if isinstance(table, dict) or not (hasattr(table, "__len__") or hasattr(table, "__array__")):
+    sized = hasattr(table, "__len__") or hasattr(table, "__array__")
+    if isinstance(table, dict | set | frozenset) or not sized or getattr(table, "ndim", 2) == 0:
         raise TypeError(f"class_attributes must be {wanted}, found {type(table).__name__}.")
     return table if hasattr(table, "__len__") else np.asarray(table)
 
@@ -203,7 +260,15 @@ def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    y = as_plain_labels(column_or_1d(y, warn=True))
+    refuse_masked(y, "y")
+    refuse_orderless(y, "y")
+    given = y
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "mMV" and y.dtype.name != "bfloat16":
+        raise ValueError(f"y must hold class labels, numbers or strings; found dtype {y.dtype}")
+    if y.dtype.kind in "fO":
+        refuse_rounded_integers(np.asarray(given, dtype=object).ravel().tolist(), y, "y")
+    y = as_plain_labels(y)
     if y.dtype.kind in "fc":
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_classification_targets(y)
@@ -232,7 +297,59 @@ def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:
         return y.astype(str)
     if all(isinstance(label, Number) for label in values):
         return np.array(values)
+    if any(isinstance(label, str) for label in values):
+        others = [label for label in values if not isinstance(label, str)]
+        texts = [label for label in values if isinstance(label, str)]
+        raise ValueError(
+            f"y mixes strings, such as {texts[0]!r}, with other things, such as {others[0]!r}: "
+            "make all labels strings or all of them numbers."
+        )
     return y
+
+
+def check_no_pictures(X: Any) -> None:
+    """Raise if X holds paths, texts, pictures, dates, or masked values rather than features."""
+    refuse_masked(X, "X", "leave out the masked samples")
+    first = X
+    while isinstance(first, list | tuple) and len(first):
+        first = first[0]
+    if isinstance(X, np.ndarray) and X.dtype == object and X.size:
+        first = X.flat[0]
+    if isinstance(X, np.ndarray) and X.dtype.kind in "UT":
+        first = str(X.flat[0]) if X.size else ""
+    if is_path_or_text(first) and not _is_number_in_text(first):
+        found = f"{first!r:.80}" if not hasattr(first, "getbands") else "pictures"
+        raise ValueError(
+            f"X must hold features, found {found}. Features of pictures are extracted first: "
+            "zslearn.feature_extraction.TimmRegionExtractor(...).fit_transform(paths), or a "
+            "Pipeline that begins with one."
+        )
+    dtypes = list(X.dtypes) if hasattr(X, "iloc") else [getattr(X, "dtype", None)]
+    for dtype in dtypes:
+        kind = getattr(dtype, "kind", "")
+        if kind in ("M", "m") or (kind == "V" and getattr(dtype, "names", None)):
+            raise ValueError(f"X must hold real numbers, found dtype {dtype}")
+
+
+def check_scores(scores: Any) -> NDArray[Any]:
+    """Return scores as an array of real numbers of the precision they have."""
+    refuse_masked(scores, "scores", "every class needs a score")
+    try:
+        array = np.asarray(scores)
+    except ValueError as error:
+        raise ValueError(f"scores must be a table of numbers: {error}") from None
+    found = unlike_numbers(array)
+    if found is not None or array.dtype == object:
+        raise ValueError(f"scores must be a table of numbers, found {found or 'objects'}")
+    return array
+
+
+def _is_number_in_text(item: Any) -> bool:
+    try:
+        float(item)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def check_attribute_indices(attributes: Any, names: tuple[str, ...]) -> NDArray[np.intp]:
@@ -240,7 +357,8 @@ def check_attribute_indices(attributes: Any, names: tuple[str, ...]) -> NDArray[
 
     Parameters
     ----------
-    attributes : sequence of str or int, str, int or None
+    attributes : sequence or set of str or int, str, int or None
+        Those of a set in the order of the table.
     names : tuple of str
         The names of all attributes.
 
@@ -255,18 +373,31 @@ def check_attribute_indices(attributes: Any, names: tuple[str, ...]) -> NDArray[
     """
     if attributes is None:
         return np.arange(len(names))
-    wanted = np.atleast_1d(np.asarray(attributes))
-    if wanted.dtype.kind in "US":
-        absent = [name for name in wanted.tolist() if name not in names]
+    refuse_masked(attributes, "attributes")
+    unordered = isinstance(attributes, set | frozenset)
+    wanted = np.atleast_1d(np.asarray(list(attributes) if unordered else attributes))
+    items = wanted.tolist()
+    if wanted.ndim != 1 or not len(items):
+        raise ValueError(
+            "attributes must be a non-empty sequence of names or indices, found shape "
+            f"{wanted.shape}"
+        )
+    if all(isinstance(item, str) for item in items):
+        position = {unicodedata.normalize("NFC", name): k for k, name in enumerate(names)}
+        found = [position.get(unicodedata.normalize("NFC", item)) for item in items]
+        absent = [item for item, k in zip(items, found, strict=True) if k is None]
         if absent:
             raise ValueError(
                 f"attributes holds names that class_attributes has not: {absent[:5]}; it has "
                 f"{list(names[:5])}, ... ({len(names)} in all)"
             )
-        return np.array([names.index(name) for name in wanted.tolist()], dtype=np.intp)
-    if wanted.dtype.kind not in "iu" or wanted.min() < 0 or wanted.max() >= len(names):
-        raise ValueError(
-            f"attributes must be names or indices from 0 to {len(names) - 1}, found "
-            f"{wanted.tolist()[:5]}"
-        )
-    return wanted.astype(np.intp)
+        indices = np.array(found, dtype=np.intp)
+    else:
+        whole = all(isinstance(k, int) and not isinstance(k, bool) for k in items)
+        if not whole or min(items) < 0 or max(items) >= len(names):
+            raise ValueError(
+                f"attributes must be names or indices from 0 to {len(names) - 1}, found "
+                f"{quote_some(items)}"
+            )
+        indices = np.array(items, dtype=np.intp)
+    return np.sort(indices) if unordered else indices

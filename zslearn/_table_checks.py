@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping
+import re
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from zslearn._containers import as_real_array, refuse_masked, refuse_orderless
 
 
 def quote_some(items: Any, n: int = 5) -> str:
@@ -29,79 +30,49 @@ def refuse_duplicates(items: list[Any], argument: str, remedy: str) -> None:
         )
 
 
-def as_table(values: ArrayLike) -> NDArray[np.float64]:
-    """Copy values into a float64 table of two dimensions."""
+def as_table(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Copy values into a float64 table of two dimensions; and the mask that came with them."""
+    refuse_orderless(values, "values")
+    if not isinstance(values, np.ma.MaskedArray):
+        refuse_masked(values, "values", "make one masked array of them: np.ma.stack(rows)")
     try:
-        table = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"values must be a table of numbers: {error}") from None
+        table = as_real_array(values, "values")
+    except ValueError as error:
+        detail = str(error).removeprefix("values must be numbers").lstrip(":, ")
+        raise ValueError(f"values must be a table of numbers: {detail}") from None
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(
             "values must have shape (n_classes, n_attributes), both at least 1; "
             f"found shape {table.shape}"
         )
-    return table
-
-
-def as_labels(labels: ArrayLike, n: int | None) -> NDArray[Any]:
-    """Copy labels into a one-dimensional array; with `n`, check that there are n, all distinct."""
-    array = np.array(labels)
-    if array.dtype.kind == "T":
-        array = array.astype(str)
-    kinds = {isinstance(label, str) for label in np.asarray(labels, dtype=object).ravel()}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"labels mixes strings with other things: {quote_some(labels)}. Use one kind, as in y."
-        )
-    if array.dtype == object:
-        if kinds == {True}:
-            array = array.astype(str)
-        else:
-            array = np.array(array.tolist())  # plain numbers kept as objects, if it is that
-            if array.dtype == object:
-                raise ValueError(f"labels must be numbers or strings, found {quote_some(labels)}")
-    if array.ndim != 1:
-        raise ValueError(f"labels must be one-dimensional, found shape {array.shape}")
-    if n is not None:
-        if len(array) != n:
-            raise ValueError(f"labels has {len(array)} entries, values has {n} rows")
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            raise ValueError("labels contains NaN; every class needs a label")
-        refuse_duplicates(array.tolist(), "labels", "each class needs one row")
-    return array
-
-
-def as_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
-    """Make a tuple of n distinct names, or default ones."""
-    if names is None:
-        return tuple(f"attribute_{k}" for k in range(n))
-    names = tuple(str(name) for name in names)
-    if len(names) != n:
-        raise ValueError(f"attribute_names has {len(names)} entries, values has {n} columns")
-    refuse_duplicates(list(names), "attribute_names", "each attribute needs a name of its own")
-    return names
+    if isinstance(values, np.ma.MaskedArray):
+        return table, np.array(np.ma.getmaskarray(values))
+    return table, np.zeros(table.shape, dtype=bool)
 
 
 def replace_missing(
     table: NDArray[np.float64],
+    mask: NDArray[np.bool_],
     marker: float | None,
     how: str,
     names: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Replace marked values; return the table and where it was changed."""
+    """Replace masked and marked values; return the table and where it was changed."""
     if how not in ("mean", "zero"):
         raise ValueError(f"missing must be 'mean' or 'zero', found {how!r}")
-    if marker is not None and not isinstance(marker, Real):
-        raise TypeError(f"missing_values must be a number, numpy.nan or None, found {marker!r}")
-    if marker is None:
-        return table, np.zeros(table.shape, dtype=bool)
-    mask = np.isnan(table) if np.isnan(marker) else table == marker
+    if marker is not None:
+        if not isinstance(marker, Real) or isinstance(marker, bool | np.bool_):
+            raise TypeError(f"missing_values must be a number, numpy.nan or None, found {marker!r}")
+        marker = float(marker)
+        mask = mask | (np.isnan(table) if np.isnan(marker) else table == marker)
     unknown = np.flatnonzero(mask.all(axis=0))
     if len(unknown):
         raise ValueError(
             f"{len(unknown)} attribute(s) have no known value for any class: "
             f"{quote_some([names[k] for k in unknown])}. Remove these columns."
         )
+    if not mask.any():
+        return table, mask
     if how == "zero":
         return np.where(mask, 0.0, table), mask
     known = np.where(mask, 0.0, table).sum(axis=0) / (~mask).sum(axis=0)
@@ -119,36 +90,27 @@ def check_finite(table: NDArray[np.float64], labels: NDArray[Any], names: tuple[
         )
 
 
-def as_word_vectors(
-    vectors: ArrayLike | Mapping[str, ArrayLike] | None, names: tuple[str, ...]
-) -> NDArray[np.float32] | None:
-    """Copy word vectors, in the order of the names, into a float32 array; warn of zeros."""
-    if vectors is None:
-        return None
-    wanted = (
-        f"word_vectors must be numbers of shape (n_attributes, n_dims), n_attributes={len(names)}"
-    )
-    if isinstance(vectors, Mapping):
-        absent = [name for name in names if name not in vectors]
-        if absent:
-            raise ValueError(f"word_vectors has no vector for {quote_some(absent)}")
-        vectors = np.stack([np.asarray(vectors[name], dtype=np.float64) for name in names])
-    try:
-        with np.errstate(over="ignore"):  # an overflow becomes inf, refused below
-            array = np.array(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{wanted}: {error}") from None
-    if array.ndim != 2 or array.shape[0] != len(names) or array.shape[1] == 0:
-        raise ValueError(f"{wanted}; found shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError("word_vectors contains NaN or infinite entries")
-    zero = np.flatnonzero(~array.any(axis=1))
-    if len(zero):
-        warnings.warn(
-            f"word_vectors is all zero for {len(zero)} attribute(s): "
-            f"{quote_some([names[k] for k in zero])}. A vector of zeros has no direction to attend "
-            "with; deep estimators learn one for these attributes from a random start.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return array
+_NUMBERING_NAME = re.compile(
+    r"(unnamed: ?\d+|index|idx|row|#|(class|label|species|taxon|category|target|object|image)?"
+    r"[ _.-]*(ids?|no|nr|number|num|index|idx|code|label|class)|class|label|target|y)\.?",
+    re.IGNORECASE,
+)
+
+
+def refuse_numbering(table: NDArray[np.float64], names: list[str], remedy: str) -> None:
+    """Raise if a column numbers the classes instead of describing them.
+
+    A column does if it is named as such and holds distinct whole numbers, or if it counts the rows.
+    """
+    n = len(table)
+    for name, column in zip(names, table.T, strict=True):
+        if n < 2 or not np.isfinite(column).all() or (column != np.floor(column)).any():
+            continue
+        counts = bool((np.diff(column) == 1).all()) and n >= (4 if column[0] in (0, 1) else 6)
+        named = _NUMBERING_NAME.fullmatch(name.strip()) is not None or not name.strip()
+        if counts or (named and len(np.unique(column)) == n):
+            shown = ", ".join(f"{value:g}" for value in column[:3])
+            raise ValueError(
+                f"the column {name!r} holds {shown}, ...: it seems to number the classes, and "
+                f"would become an attribute that outweighs the others. {remedy}"
+            )

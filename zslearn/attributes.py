@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, Literal, Self
@@ -11,11 +9,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zslearn._attribute_vectors import as_word_vectors
+from zslearn._class_files import read_class_csv
+from zslearn._class_frames import read_frame
+from zslearn._containers import as_pandas_like, has_unset_index, is_frame
+from zslearn._label_checks import as_labels, as_names, lookalike_hint
 from zslearn._table_checks import (
-    as_labels,
-    as_names,
     as_table,
-    as_word_vectors,
     check_finite,
     quote_some,
     refuse_duplicates,
@@ -40,20 +40,22 @@ class ClassAttributes:
     ----------
     values : array-like of shape (n_classes, n_attributes)
         Finite real numbers. Stored as float64. A row of zeros is refused: class scores compare
-        directions, and it has none.
+        directions, and it has none. Of a masked array the masked values are unknown, and replaced
+        as `missing` says. A data frame names its rows and columns, as in :meth:`from_frame`.
     labels : array-like of shape (n_classes,), default=None
         The class labels, of any dtype, as they appear in ``y``. ``None`` means ``0..n_classes-1``.
     attribute_names : sequence of str of length n_attributes, default=None
         Unique names. ``None`` means ``"attribute_0"``, ``"attribute_1"``, ...
     word_vectors : array-like of shape (n_attributes, n_dims) or mapping, default=None
-        A word vector for each attribute, or a mapping from attribute name to vector. Stored as
-        float32. All-zero vectors (no word of the name was known) are warned about.
+        A word vector for each attribute, or a mapping from attribute name to vector, or a
+        DataFrame indexed by attribute name. Stored as float32. All-zero vectors (no word of the
+        name was known) are warned about.
     missing_values : float, default=None
         A mark that stands for "unknown", such as the -1 of Animals with Attributes. ``None``
         keeps every value as it is; ``numpy.nan`` is understood.
     missing : {"mean", "zero"}, default="mean"
-        What replaces a value marked by `missing_values`: the mean of the attribute's known values
-        (its least informative value), or zero. Without effect when `missing_values` is ``None``.
+        What replaces a value that is masked or marked by `missing_values`: the mean of the
+        attribute's known values (its least informative value), or zero.
 
     Attributes
     ----------
@@ -67,8 +69,11 @@ class ClassAttributes:
     Raises
     ------
     ValueError
-        If shapes disagree, a value is NaN or infinite, a label or a name occurs twice, a row is
-        all zero, or an attribute has no known value.
+        If shapes disagree, a value is no finite real number, a label or a name occurs twice or
+        looks like another (they differ by blanks, invisible characters or form of Unicode), a row
+        is all zero, or an attribute has no known value.
+    TypeError
+        If labels or names come without an order, or `missing_values` is no number.
 
     See Also
     --------
@@ -104,10 +109,12 @@ class ClassAttributes:
         missing_values: float | None = None,
         missing: Literal["mean", "zero"] = "mean",
     ) -> None:
-        table = as_table(values)
+        if is_frame(values):
+            values, labels, attribute_names = _agreeing(values, labels, attribute_names)
+        table, mask = as_table(values)
         self.labels = as_labels(np.arange(len(table)) if labels is None else labels, len(table))
         self.attribute_names = as_names(attribute_names, table.shape[1])
-        table, mask = replace_missing(table, missing_values, missing, self.attribute_names)
+        table, mask = replace_missing(table, mask, missing_values, missing, self.attribute_names)
         check_finite(table, self.labels, self.attribute_names)
         zero = np.flatnonzero(~table.any(axis=1))
         if len(zero):
@@ -125,19 +132,31 @@ class ClassAttributes:
                 array.flags.writeable = False
 
     @classmethod
-    def from_frame(cls, frame: Any, **options: Any) -> Self:
+    def from_frame(cls, frame: Any, *, label_column: Any = None, **options: Any) -> Self:
         """Build the table from a DataFrame: index = class labels, columns = attributes.
 
         Parameters
         ----------
         frame : pandas.DataFrame of shape (n_classes, n_attributes)
-            Numeric columns.
+            Numeric columns. Frames of polars and two-dimensional DataArrays of xarray are
+            understood too. A column that numbers the classes is refused.
+        label_column : str or int, default=None
+            Name of the column that holds the class labels. ``None`` takes the index, which frames
+            of polars have not.
         **options
             `word_vectors`, `missing_values` and `missing` of the constructor.
 
         Returns
         -------
         ClassAttributes
+
+        Raises
+        ------
+        TypeError
+            If `frame` is no data frame.
+        ValueError
+            If a column holds anything else but numbers, or numbers the classes, or the labels are
+            not where they are looked for.
 
         Examples
         --------
@@ -147,20 +166,8 @@ class ClassAttributes:
         >>> ClassAttributes.from_frame(frame).attribute_names
         ('stripes', 'swims')
         """
-        if not (hasattr(frame, "columns") and hasattr(frame, "index")):
-            raise TypeError(
-                f"frame must be a pandas DataFrame, found {type(frame).__name__}. "
-                "For an array use ClassAttributes(values, labels=...)."
-            )
-        names = [str(column) for column in frame.columns]
-        try:
-            values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"frame must hold numbers only: {error}. Set the column of class labels as index "
-                "(frame.set_index(...)) and drop other text columns."
-            ) from error
-        return cls(values, labels=np.asarray(frame.index), attribute_names=names, **options)
+        table = read_frame(frame, label_column)
+        return cls(table.values, labels=table.labels, attribute_names=table.names, **options)
 
     @classmethod
     def from_csv(
@@ -176,7 +183,8 @@ class ClassAttributes:
         Parameters
         ----------
         path : path-like
-            One line a class. The header names the label column and the attributes. UTF-8.
+            One line a class. The header names the label column and the attributes. UTF-8. Lines
+            and last columns that are blank throughout, as spreadsheets leave them, do not count.
         label_column : int or str, default=0
             Position or name of the column that holds the class labels. Labels become integers
             when all of them are written as plain integers (``"7"``, not ``"007"``), else strings.
@@ -190,6 +198,12 @@ class ClassAttributes:
         -------
         ClassAttributes
 
+        Raises
+        ------
+        ValueError
+            If a field is no number in plain digits, the first line is no header, or a column
+            numbers the classes. The message has the line, the column and a remedy.
+
         Examples
         --------
         >>> import pathlib, tempfile
@@ -199,51 +213,8 @@ class ClassAttributes:
         >>> ClassAttributes.from_csv(path).labels.tolist()
         ['zebra', 'whale']
         """
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                reader = csv.reader(file, delimiter=delimiter)
-                lines = [(reader.line_num, row) for row in reader if row]
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path} is no UTF-8 text: {error}. Save it as CSV in UTF-8, not as a spreadsheet."
-            ) from None
-        except csv.Error as error:
-            raise ValueError(f"line {reader.line_num} of {path}: {error}") from None
-        if len(lines) < 2:
-            raise ValueError(f"{path} holds no class: a header line and one line a class is needed")
-        header = lines[0][1]
-        if len(header) < 2:
-            raise ValueError(
-                f"{path} has a single column when read with delimiter={delimiter!r}; its first "
-                f"line is {header[0]!r}. Name the delimiter it uses."
-            )
-        if isinstance(label_column, str):
-            if label_column not in header:
-                raise ValueError(
-                    f"label_column={label_column!r} is not in the header of {path}: {header[:8]}"
-                )
-            label_column = header.index(label_column)
-        elif not -len(header) <= label_column < len(header):
-            raise ValueError(f"label_column={label_column}, but {path} has {len(header)} columns")
-        labels: list[Any] = []
-        values = np.empty((len(lines) - 1, len(header) - 1))
-        for i, (number, row) in enumerate(lines[1:]):
-            if len(row) != len(header):
-                raise ValueError(
-                    f"line {number} of {path} has {len(row)} fields, its header has {len(header)}"
-                )
-            fields = list(row)
-            labels.append(fields.pop(label_column))
-            if not labels[-1].strip():
-                raise ValueError(f"line {number} of {path} has no class label")
-            try:
-                values[i] = [float(field) if field.strip() else np.nan for field in fields]
-            except ValueError as error:
-                raise ValueError(f"line {number} of {path}: {error}") from None
-        if all(re.fullmatch(r"0|-?[1-9][0-9]*", label) for label in labels):
-            labels = [int(label) for label in labels]
-        names = [name for j, name in enumerate(header) if j != label_column % len(header)]
-        return cls(values, labels=labels, attribute_names=names, **options)
+        table = read_class_csv(path, label_column, delimiter)
+        return cls(table.values, labels=table.labels, attribute_names=table.names, **options)
 
     @property
     def n_classes(self) -> int:
@@ -285,8 +256,9 @@ class ClassAttributes:
         if missing:
             raise ValueError(
                 f"{len(missing)} label(s) are not described in class_attributes: "
-                f"{quote_some(missing)}. It describes {quote_some(self.labels)}. Check spelling "
-                "and dtype, or add their rows."
+                f"{quote_some(missing)}. It describes {quote_some(self.labels)}."
+                f"{lookalike_hint(missing, list(position))} Check spelling and dtype, or add their "
+                "rows."
             )
         rows = np.array([position[label] for label in unique.tolist()], dtype=np.intp)
         return rows[inverse]
@@ -399,3 +371,23 @@ class ClassAttributes:
             f"ClassAttributes({self.n_classes} classes x {self.n_attributes} attributes, "
             f"labels: {quote_some(self.labels, 3)}, {vectors})"
         )
+
+
+def _agreeing(values: Any, labels: Any, names: Any) -> tuple[Any, Any, Any]:
+    """Take labels and names out of a data frame, or refuse those given if it has others."""
+    frame = as_pandas_like(values)
+    table = read_frame(frame, row_numbers=labels is not None)
+    index = as_labels(table.labels, None)
+    if labels is not None and not has_unset_index(frame):
+        given = as_labels(labels, None)
+        if given.tolist() != index.tolist():
+            raise ValueError(
+                f"labels begins with {quote_some(given, 3)}, but the index of values with "
+                f"{quote_some(index, 3)}: to name the rows anew, pass values.to_numpy()."
+            )
+    if names is not None and list(map(str, names)) != table.names:
+        raise ValueError(
+            f"attribute_names differs from the columns of values, {quote_some(table.names, 3)}: to "
+            "name the columns anew, pass values.to_numpy()."
+        )
+    return table.values, index if labels is None else labels, table.names

@@ -18,6 +18,8 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import (
     check_class_attributes,
     check_labels_of,
+    check_no_pictures,
+    check_scores,
     is_frame,
     is_not_real,
     is_row_source,
@@ -93,6 +95,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """Check rank and width of X, leaving its values unread (they are checked by batches)."""
+        check_no_pictures(X)
         if not is_row_source(X):
             if getattr(X, "ndim", None) == 2 or hasattr(X, "columns"):
                 X = validate_data(self, X, reset=reset, ensure_all_finite=False)
@@ -404,7 +407,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
 
 
 def _as_columns(scores: ArrayLike, table: ClassAttributes) -> NDArray[np.floating]:
-    array = np.asarray(scores)
+    array = check_scores(scores)
     if array.ndim == 1 and table.n_classes == 2:
         array = np.column_stack([-array / 2, array / 2])
     if array.ndim != 2 or array.shape[1] != table.n_classes:

@@ -3,11 +3,20 @@
 from typing import Any
 
 __all__ = [
+    "ClassDescriptionWarning",
     "ModelFileError",
     "NonFiniteLossError",
     "TrainingInterruptedWarning",
     "UnreadableImagesError",
 ]
+
+
+class ClassDescriptionWarning(UserWarning):
+    """A table of classes can be used, but describes them so that little can be learned from it.
+
+    Classes cannot be told apart, one attribute outweighs all others, there is a single attribute or
+    no table at all, or the labels look as if they were numbered otherwise than the rows.
+    """
 
 
 class ModelFileError(ValueError):
