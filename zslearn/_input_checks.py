@@ -310,6 +310,8 @@ def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:
 def check_no_pictures(X: Any) -> None:
     """Raise if X holds paths, texts, pictures, dates, or masked values rather than features."""
     refuse_masked(X, "X", "leave out the masked samples")
+    if hasattr(X, "to_dense") and str(getattr(X, "layout", "torch.strided")) != "torch.strided":
+        raise ValueError("X is a sparse tensor, whose rows cannot be read: .to_dense() it.")
     first = X
     while isinstance(first, list | tuple) and len(first):
         first = first[0]

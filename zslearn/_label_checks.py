@@ -29,7 +29,7 @@ def as_labels(labels: ArrayLike, n: int | None, argument: str = "labels") -> NDA
     except ValueError as error:
         raise ValueError(f"{argument} must be one-dimensional: {error}") from None
     if array.dtype.kind == "T":
-        array = array.astype(str)
+        array = array.astype(object)
     kinds = {isinstance(label, str) for label in items}
     if len(kinds) > 1:
         raise ValueError(

@@ -22,6 +22,7 @@ def kind_of_source(source: Any) -> Literal["file", "mapping", "encoder"]:
         hasattr(source, "__getitem__")
         and hasattr(source, "__contains__")
         and not isinstance(source, Sequence | np.ndarray)
+        and not hasattr(source, "shape")
     ):
         return "mapping"
     if callable(source):

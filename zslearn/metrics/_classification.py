@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from zslearn._containers import refuse_masked
 from zslearn.metrics._validation import (
     ClassDecomposition,
     check_comparable,
@@ -42,6 +43,7 @@ def class_accuracies(
 
 
 def _check_weights(sample_weight: ArrayLike, labels: NDArray[Any]) -> NDArray[np.float64]:
+    refuse_masked(sample_weight, "sample_weight", "give a weight of 0")
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != labels.shape:
         raise ValueError(

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params as _validate_params
 
+from zslearn._containers import refuse_masked, refuse_orderless, unlike_numbers
+from zslearn._label_checks import refuse_lookalikes, refuse_rounded_integers
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _LABEL_FAMILIES = {"b": "number", "i": "number", "u": "number", "f": "number"}
@@ -50,13 +53,22 @@ def quote(labels: NDArray[Any], limit: int = 5) -> str:
 
 def check_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
     """Return `labels` as a one-dimensional, non-empty array of numbers or of strings."""
-    array = np.asarray(labels)
+    refuse_masked(labels, name, "leave out the samples without a label")
+    if isinstance(labels, set | frozenset) and name in ("seen_classes", "unseen_classes"):
+        labels = list(labels)
+    refuse_orderless(labels, name)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"{name} must be one-dimensional: {error}") from None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional; found shape {array.shape}.")
     if array.size == 0:
         raise ValueError(f"{name} is empty; give at least one label.")
+    if array.dtype.kind == "T":
+        array = array.astype(object)
     if array.dtype.kind == "O":
         items = array.tolist()
         n_strings = sum(isinstance(item, str) for item in items)
@@ -65,13 +77,14 @@ def check_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
                 f"{name} mixes strings with other labels; make all of them strings or all numbers."
             )
         array = np.asarray(items)
-    elif array.dtype.kind == "T":
-        array = array.astype(str)
     if array.ndim != 1 or array.dtype.kind not in _LABEL_FAMILIES:
         raise TypeError(
             f"{name} must hold integers, booleans or strings; found dtype {array.dtype}. "
             "Missing labels are not allowed."
         )
+    if array.dtype.kind == "f":
+        items = np.asarray(labels, dtype=object).ravel().tolist()
+        refuse_rounded_integers(items, array, name)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity; drop the samples without a label.")
     return array
@@ -87,6 +100,9 @@ def check_comparable(**labels: NDArray[Any]) -> None:
                 f"{first} holds {family} labels but {name} holds {other} labels, so no label of "
                 "one can equal one of the other; convert them to one type."
             )
+    if others and family == "string":
+        texts = set[str]().union(*(array.tolist() for array in labels.values()))
+        refuse_lookalikes(sorted(texts), " and ".join(labels))
 
 
 def check_unique(labels: NDArray[Any], name: str) -> None:
@@ -109,6 +125,13 @@ def check_consistent(n_expected: int, n_found: int, name: str) -> None:
 
 def check_matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return a finite two-dimensional float64 array."""
+    refuse_masked(values, name, "every value is needed")
+    try:
+        found = unlike_numbers(np.asarray(values))
+    except ValueError as error:
+        raise ValueError(f"{name} must be a table of numbers: {error}") from None
+    if found is not None:
+        raise ValueError(f"{name} must be a table of numbers, found {found}")
     matrix: NDArray[np.float64] = check_array(
         values, dtype=np.float64, ensure_all_finite=False, input_name=name
     )

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from zslearn._containers import refuse_masked
 from zslearn.metrics._validation import check_labels, quote
 from zslearn.model_selection._classes import warn_groups
 from zslearn.model_selection._gzsl_train_test_split import gzsl_train_test_split
@@ -288,6 +289,7 @@ def _as_rows(
     rows: ArrayLike, name: str, one_based: bool, *, may_be_empty: bool = False
 ) -> NDArray[np.intp]:
     """Check an array of row numbers and return it flat, counted as it came."""
+    refuse_masked(rows, name, "leave out the masked rows")
     array = np.asarray(rows)
     if array.size == 0 and may_be_empty:
         return np.empty(0, dtype=np.intp)
