@@ -87,6 +87,9 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
+        # What the processor has, torch may have been told not to use (ATEN_CPU_CAPABILITY).
+        if not torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX")):
+            return False
         # torch names these queries as private, and not in every version.
         return any(
             getattr(torch.cpu, query, bool)()
