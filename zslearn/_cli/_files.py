@@ -19,8 +19,9 @@ def load_array(path: Path, **options: Any) -> Any:
     """
     try:
         open_regular(path).close()  # no pipe, which would be waited for
-        array = np.load(path, **options)
-    except (FileNotFoundError, MemoryError):
+        # Mapped, what the header says is checked against the size of the file.
+        array = np.load(path, **{"mmap_mode": "r"} | options)
+    except FileNotFoundError:
         raise
     except Exception as error:  # numpy parses headers as Python, with errors of that
         raise ValueError(
@@ -29,7 +30,7 @@ def load_array(path: Path, **options: Any) -> Any:
         ) from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{str(path)!r} holds several arrays; a .npy file holds one.")
-    return array
+    return array if options else np.array(array)
 
 
 def read_text(path: Path, option: str) -> str:

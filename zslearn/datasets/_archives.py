@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -60,7 +60,10 @@ def unpack(archive: Path, folder: Path, provides: Sequence[str]) -> None:
         for name in sorted(os.listdir(work), key=lambda name: name in provides):
             if not (folder / name).exists():
                 os.replace(work / name, folder / name)
-    except (tarfile.ReadError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except Exception as error:  # of all that packers stumble over; not a full disk, nor our own
+        full = isinstance(error, OSError) and error.errno != errno.EINVAL
+        if full or isinstance(error, MemoryError) or str(archive) in str(error):
+            raise
         raise ValueError(
             f"{archive} is damaged and cannot be unpacked ({error}): delete it and fetch again."
         ) from error

@@ -77,7 +77,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             return {"vectors": content}
         with content:
             return {key: content[key] for key in content.files}
-    except (FileNotFoundError, MemoryError):
+    except FileNotFoundError:
         raise
     except Exception as error:  # numpy parses headers as Python, with errors of that
         raise ValueError(

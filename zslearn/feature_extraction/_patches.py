@@ -25,9 +25,9 @@ def check_images(X: Any, name: str = "X") -> NDArray[Any]:
     try:
         images = X if isinstance(X, np.ndarray) else np.asarray(X)
     except ValueError:
-        shapes = sorted({np.shape(image) for image in X})
+        shapes = ", ".join(sorted({str(np.shape(image)) for image in X})[:3])
         raise ValueError(
-            f"{name} must be images of one size; found {', '.join(map(str, shapes[:3]))}. Resize them first."
+            f"{name} must be images of one size; found {shapes}. Resize them first."
         ) from None
     if images.ndim not in (3, 4):
         raise ValueError(
