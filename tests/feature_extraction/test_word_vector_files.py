@@ -1,6 +1,10 @@
 """Files of word vectors: their formats, told apart, read in part, and what is said of damage."""
 
+import bz2
 import gzip
+import lzma
+import pickle
+import re
 import struct
 
 import numpy as np
@@ -46,6 +50,8 @@ FILES = {
     "glove without last newline": glove().rstrip(b"\n"),
     "word2vec": word2vec(),
     "word2vec from windows": word2vec().replace(b"\n", b"\r\n"),
+    "glove with a tab after the word": re.sub(rb"(?m)^(\w+) ", rb"\1\t", glove()),
+    "word2vec with a tab after the word": re.sub(rb"(?m)^([a-z]+) ", rb"\1\t", word2vec()),
     "binary": binary(),
     "binary without newlines": binary(newline=b""),
     "glove.gz": gzip.compress(glove()),
@@ -139,6 +145,12 @@ def test_blocks_smaller_than_a_word(tmp_path, monkeypatch):
         (b"PK\x03\x04rest", "is a zip archive: unpack it"),
         (gzip.compress(glove() * 50)[:-20], "is compressed, and cut off"),
         (b"3 0\n", "vectors have 0 dimensions"),
+        (lzma.compress(glove() * 50), "is compressed by xz: unpack it"),
+        (bz2.compress(glove() * 50), "is compressed by bzip2: unpack it"),
+        (pickle.dumps(WORDS), "is a pickle"),
+        (b'{"red": [1, 2], "blue": [3, 4]}\n', "is in no known format: a line of"),
+        (b"word a b\nred high low\nblue low high\n", "is in no known format: a line of 3 fields"),
+        (glove() + b"blue 1 2 1_0\n", "line 5 of .*no underscores"),
     ],
 )
 def test_damage_is_named(tmp_path, contents, message):
@@ -183,3 +195,9 @@ def test_a_header_not_on_the_first_line(tmp_path, beginning):
     path = write(tmp_path, beginning + glove())
     with pytest.raises(ValueError, match="fields, a word and 3 numbers are expected"):
         read_word_vectors(path, ["red"])
+
+
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path):
+    path = write(tmp_path, gzip.compress(glove() + b"blue " + b"1" * 2**23))
+    with pytest.raises(ValueError, match="has a line of more than 4194304 bytes"):
+        read_word_vectors(path, {"blue"})

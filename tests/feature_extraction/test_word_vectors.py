@@ -1,6 +1,7 @@
 """Word vectors of attribute names: words, spelling, sources and what is reported."""
 
 import pickle
+import unicodedata
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from sklearn.base import clone
 
 from zslearn import ClassAttributes
 from zslearn.feature_extraction import WordVectors
-from zslearn.feature_extraction._attribute_names import name_to_words, split_attribute_name
+from zslearn.feature_extraction._attribute_names import (
+    composed,
+    name_to_words,
+    split_attribute_name,
+)
 
 WORDS = {"the": [0.5, 0, -1], "bill": [1, 2, 3], "hooked": [4, 5, 6], "red": [-1, 0.25, 0]}
 
@@ -46,6 +51,14 @@ def test_no_file(tmp_path):
         ("größe_été", ["größe", "été"]),
         ("a bird's beak", ["a", "bird's", "beak"]),
         ("::_-", []),
+        (unicodedata.normalize("NFD", "couleur_crème"), ["couleur", "crème"]),
+        ("लाल पंख", ["लाल", "पंख"]),
+        ("สีแดง", ["สีแดง"]),
+        ("நீளமான_வால்", ["நீளமான", "வால்"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("soft\u00adhyphen", ["softhyphen"]),
+        ("\u0301_\u200d", []),
     ],
 )
 def test_names_are_cut_into_words(name, words):
@@ -53,8 +66,43 @@ def test_names_are_cut_into_words(name, words):
 
 
 @given(st.text())
+def test_one_name_in_two_forms_of_unicode_is_one_name(name):
+    composed_words, other = (
+        split_attribute_name(unicodedata.normalize(form, name)) for form in ("NFC", "NFD")
+    )
+    assert composed_words == other
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("source", ["file", "mapping"])
+def test_vectors_are_found_in_each_form_of_unicode(tmp_path, form, stored, source):
+    words = {"crème": [1.0, 2.0], "cre": [5.0, 5.0], "me": [7.0, 7.0]}
+    words = {unicodedata.normalize(stored, word): vector for word, vector in words.items()}
+    given_source = write(tmp_path, glove(words)) if source == "file" else words
+    name = unicodedata.normalize(form, "has_crème")
+    vectors = WordVectors(given_source, out_of_vocabulary="raise").fit_transform([name])
+    np.testing.assert_array_equal(vectors, [[1.0, 2.0]])
+
+
+def test_corrections_are_found_in_each_form_of_unicode():
+    corrections = {unicodedata.normalize("NFD", "größe"): "size"}
+    vectors = WordVectors({"size": [3.0]}, corrections=corrections)
+    assert vectors.fit_transform(["Größe"]).tolist() == [[3.0]]
+
+
+def test_a_file_that_knows_no_word_is_refused(tmp_path):
+    text = glove({f"/c/en/{word}": values for word, values in WORDS.items()})
+    with pytest.raises(
+        ValueError, match=r"no vector for any word.*'red'.*'/c/en/the'.*before each"
+    ):
+        WordVectors(write(tmp_path, text)).fit(["red"])
+
+
+@given(st.text())
 def test_words_come_from_the_name(name):
     words = split_attribute_name(name)
+    name = composed(name)
     assert all(word in name and word.strip("_-: ") == word for word in words)
 
 

@@ -21,7 +21,23 @@ Vectors = dict[str, NDArray[np.float32]]
 _BLOCK = 16 * 2**20
 # No word is as long: without a space within so many bytes, it is not word2vec's binary format.
 _LONGEST_WORD = 2**14
-_HEADER = re.compile(rb"[ \t]*(\d+)[ \t]+(\d+)[ \t]*\r?\n")
+_HEADER = re.compile(rb"[ \t]*(\d{1,12})[ \t]+(\d{1,9})[ \t]*\r?\n")
+# A line of 10,000 dimensions is a tenth as long: more is no word vector, and may fill the memory.
+_LONGEST_LINE = 4 * 2**20
+_COMPRESSED = {
+    b"\xfd7zXZ\x00": "is compressed by xz",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd",
+    b"7z\xbc\xaf": "is a 7z archive",
+    b"Rar!\x1a\x07": "is a rar archive",
+    b"PK\x03\x04": "is a zip archive",
+}
+_OTHER_FORMATS = {
+    b"\x80": "a pickle or a model of fastText or gensim",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "an array of NumPy",
+    b"\xba\x16\x4f\x2f": "a binary model of fastText: use its .vec file",
+}
+_BOTH = b" \t"  # a tab after the word, blanks between the numbers
 _MARK = b"\xef\xbb\xbf"  # some editors put it before UTF-8 text
 
 
@@ -79,6 +95,21 @@ def read_word_vectors(
         ) from None
 
 
+def first_words(path: str | PathLike[str], file_format: str = "auto") -> list[str]:
+    """Return the first few words of a file, for a message."""
+    path = Path(path).expanduser()
+    with _open(path) as file:
+        layout = _find_layout(path, file, file_format)
+    with _open(path) as file:
+        file.read(layout.start)
+        if layout.file_format == "word2vec-binary":
+            words = [file.read(_LONGEST_WORD).split(b" ", 1)[0]]
+        else:
+            lines = [line for _, line in zip(range(3), _lines(file, path), strict=False)]
+            words = [line.split()[0] for line in lines if line.strip()]
+    return [word.decode(errors="replace") for word in words]
+
+
 def _read_wanted(
     path: Path, file: IO[bytes], layout: _Layout, wanted: Collection[str], enough: Collection[str]
 ) -> Vectors:
@@ -100,10 +131,19 @@ def _read_wanted(
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
     with open(path, "rb") as raw:
-        magic = raw.read(4)
+        magic = raw.read(10)
         raw.seek(0)
-        if magic == b"PK\x03\x04":
-            raise ValueError(f"{path} is a zip archive: unpack it and name the file inside.")
+        for beginning, name in _COMPRESSED.items():
+            if magic.startswith(beginning):
+                raise ValueError(f"{path} {name}: unpack it and name the file inside.")
+        if magic.startswith(b"BZh") and magic[4:] == b"1AY&SY":
+            raise ValueError(f"{path} is compressed by bzip2: unpack it and name the file inside.")
+        for beginning, name in _OTHER_FORMATS.items():
+            if magic.startswith(beginning):
+                raise ValueError(
+                    f"{path} is {name}. Files of word vectors are GloVe text, or text or binary "
+                    "files of word2vec."
+                )
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(raw, "rb") as file:
                 yield file  # type: ignore[misc]
@@ -130,11 +170,16 @@ def _find_layout(path: Path, file: IO[bytes], file_format: str) -> _Layout:
         lines = [line.rstrip() for line in lines[:100] if line.strip()]
         if not lines:
             raise ValueError(f"{path} holds no word vectors: it is empty or has no lines of text.")
-        separator = b"\t" if b"\t" in lines[0] and b" " not in lines[0] else b" "
+        separator = b" "
+        if b"\t" in lines[0]:
+            separator = _BOTH if b" " in lines[0] else b"\t"
+            if separator == _BOTH:
+                lines = [line.replace(b"\t", b" ") for line in lines]
         # Words of some GloVe files hold spaces, so single lines may mislead.
-        [(n_dims, _)] = Counter(line.count(separator) for line in lines).most_common(1)
+        [(n_dims, _)] = Counter(line.count(separator[:1]) for line in lines).most_common(1)
         if n_dims == 0:
             raise ValueError(f"{path} has no numbers beside its words: these are no word vectors.")
+        _check_numbers(path, lines, n_dims, separator[:1])
         return _Layout("glove", n_dims, None, text, separator)
     if header is None:
         raise ValueError(
@@ -143,8 +188,15 @@ def _find_layout(path: Path, file: IO[bytes], file_format: str) -> _Layout:
         )
     if n_dims == 0:
         raise ValueError(f"The header of {path} says that vectors have 0 dimensions.")
-    line = head[start:].split(b"\n", 1)[0].rstrip()
+    lines = head[start:].split(b"\n", 101)
+    lines = [line.rstrip() for line in lines[:-1] or lines if line.strip()]
+    line = lines[0] if lines else b""
     separator = b"\t" if file_format == "word2vec" and b" " not in line else b" "
+    if file_format == "word2vec":
+        if b"\t" in line and separator == b" ":
+            lines = [line.replace(b"\t", b" ") for line in lines]
+            separator = _BOTH
+        _check_numbers(path, lines, n_dims, separator[:1])
     return _Layout(file_format, n_dims, n_words, start, separator)  # type: ignore[arg-type]
 
 
@@ -168,12 +220,14 @@ def _looks_like_text(body: bytes, n_dims: int) -> bool:
 def _read_text(
     path: Path, file: IO[bytes], layout: _Layout, wanted: Collection[bytes]
 ) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
-    separator, n_dims = layout.separator, layout.n_dims
+    separator, n_dims = layout.separator[:1], layout.n_dims
     first_line = 1 if layout.file_format == "glove" else 2
     beginnings = {word.split(separator)[0] for word in wanted}
     shortest = 2 * n_dims
     number, n_words, line = first_line - 1, 0, b""
-    for number, line in enumerate(file, first_line):
+    for number, line in enumerate(_lines(file, path), first_line):
+        if layout.separator == _BOTH:
+            line = line.replace(b"\t", b" ")
         if len(line) < shortest:
             if not line.strip():
                 continue
@@ -200,6 +254,31 @@ def _read_text(
         )
 
 
+def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Lines of a file, none of them longer than memory should bear."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            raise ValueError(
+                f"{path} has a line of more than {_LONGEST_LINE} bytes: these are no word vectors."
+            )
+        yield line
+
+
+def _check_numbers(path: Path, lines: list[bytes], n_dims: int, separator: bytes) -> None:
+    """Raise if most of the first lines are not a word and numbers."""
+    broken = [
+        line
+        for line in lines
+        if not all(map(_is_number, line.rsplit(separator, n_dims)[1:]))
+        and line.count(separator) >= n_dims
+    ]
+    if 2 * len(broken) > len(lines):
+        raise ValueError(
+            f"{path} is in no known format: a line of {n_dims + 1} fields should be a word and "
+            f"{n_dims} numbers, found {broken[0][:60]!r}."
+        )
+
+
 def _refuse_short(line: bytes, path: Path, number: int, n_dims: int) -> None:
     raise ValueError(
         f"line {number} of {path} has {len(line.split())} fields, a word and {n_dims} numbers are "
@@ -212,11 +291,13 @@ def _is_number(field: bytes) -> bool:
         float(field)
     except ValueError:
         return False
-    return True
+    return b"_" not in field
 
 
 def _parse(values: list[bytes], path: Path, number: int) -> NDArray[np.float32]:
     try:
+        if any(b"_" in value for value in values):
+            raise ValueError("numbers hold no underscores")
         vector = np.array([float(value) for value in values], dtype=np.float32)
     except ValueError as error:
         raise ValueError(f"line {number} of {path}: {error}") from None

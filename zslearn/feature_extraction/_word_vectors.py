@@ -19,7 +19,7 @@ from zslearn.feature_extraction._attribute_names import (
     name_to_words,
     spellings,
 )
-from zslearn.feature_extraction._word_vector_files import read_word_vectors
+from zslearn.feature_extraction._word_vector_files import first_words, read_word_vectors
 from zslearn.feature_extraction._word_vector_sources import (
     encode_phrases,
     kind_of_source,
@@ -293,6 +293,13 @@ class WordVectors(  # type: ignore[call-arg]
             first = {candidates[0] for candidates in choices.values()}
             found, n_dims = read_word_vectors(
                 self.source, wanted, enough=first, file_format=self.file_format
+            )
+        if not (found or self.vectors_) and kind == "file":
+            raise ValueError(
+                f"{self.source} has no vector for any word of the names, such as "
+                f"{quote_some(list(choices))}. Its first words are "
+                f"{quote_some(first_words(self.source, self.file_format))}: is it in another "
+                "language or spelling, or does it put something before each word?"
             )
         if not (n_dims or self.n_features_out_):
             raise ValueError(
