@@ -84,6 +84,8 @@ def unlike_numbers(array: NDArray[Any]) -> str | None:
             return "complex numbers"
         if hasattr(item, "isoformat") or isinstance(item, np.datetime64 | np.timedelta64):
             return f"dates or times such as {str(item)!r}"
+        if hasattr(item, "__len__"):
+            return f"sequences such as {item!r:.40}"
         if hasattr(item, "total_seconds"):
             return f"spans of time such as {str(item)!r}"
     return None
@@ -106,7 +108,7 @@ def as_real_array(values: Any, argument: str, dtype: Any = np.float64) -> NDArra
         if found is not None:
             raise ValueError(f"{argument} must be numbers, found {found}")
         if array.dtype == object:
-            flat = [np.nan if _is_gap(item) else item for item in array.ravel().tolist()]
+            flat = [np.nan if _is_gap(item) else float(item) for item in array.ravel().tolist()]
             array = np.array(flat, dtype=np.float64).reshape(array.shape)
         with np.errstate(over="ignore"):  # an overflow becomes inf, which callers refuse
             array = np.array(array, dtype=dtype)

@@ -77,14 +77,14 @@ def check_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
                 f"{name} mixes strings with other labels; make all of them strings or all numbers."
             )
         array = np.asarray(items)
+    if array.dtype.kind in "fO":
+        items = np.asarray(labels, dtype=object).ravel().tolist()
+        refuse_rounded_integers(items, array, name)
     if array.ndim != 1 or array.dtype.kind not in _LABEL_FAMILIES:
         raise TypeError(
             f"{name} must hold integers, booleans or strings; found dtype {array.dtype}. "
             "Missing labels are not allowed."
         )
-    if array.dtype.kind == "f":
-        items = np.asarray(labels, dtype=object).ravel().tolist()
-        refuse_rounded_integers(items, array, name)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity; drop the samples without a label.")
     return array
