@@ -49,7 +49,7 @@ def test_classes_and_samples_are_held_out(counts, fraction, seed):
 
 @pytest.mark.parametrize(
     ("y", "message"),
-    [([1, 1, 1], "y has 1: at least two"), ([1, 2, 2, 3, 3], "have only one, such as 1")],
+    [([1, 1, 1], "y has 1: at least two"), ([1, 2, 3], "2 that stay has only one, such as ")],
 )
 def test_too_little_to_hold_out(y, message):
     def any_seed():  # whichever class plays the unseen
@@ -57,6 +57,17 @@ def test_too_little_to_hold_out(y, message):
 
     with pytest.raises(ValueError, match=message):
         any_seed()
+
+
+def test_a_class_with_one_sample_is_trained_on():
+    y = np.array([1, 2, 2, 3, 3, 4, 4])
+    splits = [hold_out_classes(y, 0.2, seed) for seed in range(20)]
+    unseen = [set(y[held_out]) - set(y[train]) for train, held_out in splits]
+    assert any(1 in classes for classes in unseen)
+    assert all(
+        (0 in held_out) is (1 in classes)
+        for (_, held_out), classes in zip(splits, unseen, strict=True)
+    )
 
 
 def test_refits_on_everything_for_the_epochs_found(data):

@@ -2,6 +2,9 @@
 
 import itertools
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import cross_val_score
+from skorch.callbacks import Callback
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._training import _estimator, _sharing
@@ -160,6 +164,57 @@ def test_fits_in_threads_restore_the_threads_and_equal_serial_ones():
     np.testing.assert_array_equal(serial, threads)
     assert torch.get_num_threads() == before
     assert ThreadShare._active == 0
+
+
+class Threads(Callback):
+    """Notes their number while it trains."""
+
+    seen = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(torch.get_num_threads())
+
+
+@pytest.mark.parametrize(("n_features", "expected"), [(8, 1), (12_000, 3)])
+def test_a_small_problem_takes_one_thread(monkeypatch, n_features, expected):
+    """Barriers of several cost more than they save, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    monkeypatch.setattr(Threads, "seen", [])
+    try:
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(60, 1, n_features)).astype(np.float32), np.arange(60) % 6
+        values = rng.uniform(0.1, 1, (8, 60))
+        clf = CVsCClassifier(max_epochs=2, batch_size=50, callbacks=[Threads()])
+        clf.fit(X, y, class_attributes=ClassAttributes(values))
+        assert Threads.seen == [expected] * 2
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_predicts_and_fits():
+    """The threads of the parent are not there to wait for."""
+    code = """if True:
+        import os, sys, numpy as np, torch
+        from zslearn import CVsCClassifier
+        torch.set_num_threads(2)
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(400, 4, 2000)), np.arange(400) % 4
+        clf = CVsCClassifier(max_epochs=1, precision="float32", random_state=0).fit(X, y)
+        expected = clf.decision_function(X)
+        child = os.fork()
+        if child == 0:
+            found = clf.decision_function(X)
+            clf.fit(X, y)
+            os._exit(0 if np.allclose(found, expected, atol=1e-4) else 3)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "0"
 
 
 def test_threads_are_given_back_after_a_failure():

@@ -52,16 +52,17 @@ def hold_out_classes(
         )
     unseen = np.zeros(len(classes), dtype=bool)
     unseen[rng.permutation(len(classes))[:n_held_out]] = True
-    single = ~unseen & (counts < 2)
-    if single.any():
+    stays_single = ~unseen & (counts < 2)
+    if (stays_single | unseen).all():
         raise ValueError(
-            f"early_stopping=True holds out samples of every class, but {int(single.sum())} "
-            f"class(es) have only one, such as {classes[single].tolist()[0]!r}. Set "
-            "early_stopping=False or give them more samples."
+            "early_stopping=True holds out samples of the classes that are trained on, but each "
+            f"of the {int(stays_single.sum())} that stay has only one, such as "
+            f"{classes[stays_single].tolist()[0]!r}. Set early_stopping=False or give them more "
+            "samples."
         )
     held_out = unseen[targets]
     order = rng.permutation(len(y))
-    for c in np.flatnonzero(~unseen):
+    for c in np.flatnonzero(~unseen & ~stays_single):  # a single sample is there to train on
         rows = order[targets[order] == c]
         held_out[rows[: min(len(rows) - 1, max(1, round(fraction * len(rows))))]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

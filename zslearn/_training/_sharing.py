@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from joblib.parallel import get_active_backend
 
+from zslearn._data._user_folder import open_lock
 from zslearn._training._callbacks import TrainingCallback
 
 try:
@@ -70,8 +69,7 @@ def _worker_turn(device: torch.device) -> Iterator[None]:
     if fcntl is None or multiprocessing.current_process().name == "MainProcess":
         yield
         return
-    name = f"zslearn-{os.getuid()}-{os.getppid()}-{_card(device)}.lock"
-    with open(Path(tempfile.gettempdir()) / name, "w") as file:
+    with open_lock(f"{os.getppid()}-{_card(device)}.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or the process ends
         yield
 
