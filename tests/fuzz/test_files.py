@@ -316,6 +316,7 @@ FORMATS = {
 
 # Said of what the file says, by the option or argument that the file was given with.
 NAMED_OTHERWISE = {
+    "X.npy": "FEATURES|--labels",
     "labels.txt": "--labels|--attributes",
     "classes.csv": "--attributes",
     "split.json": "--split",

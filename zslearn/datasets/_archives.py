@@ -61,7 +61,7 @@ def unpack(archive: Path, folder: Path, provides: Sequence[str]) -> None:
             if not (folder / name).exists():
                 os.replace(work / name, folder / name)
     except Exception as error:  # of all that packers stumble over; not a full disk, nor our own
-        full = isinstance(error, OSError) and error.errno != errno.EINVAL
+        full = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
         if full or isinstance(error, MemoryError) or str(archive) in str(error):
             raise
         raise ValueError(

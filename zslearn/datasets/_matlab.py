@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from zslearn._table_checks import quote_some
+from zslearn.datasets._matlab5 import read_variables
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HDF5_OFFSETS = (0, 512, 1024, 2048)  # where HDF5 looks for its signature, userblock or not
@@ -35,7 +36,7 @@ def read_matlab(
     Parameters
     ----------
     path : path-like
-        A file of version 5 (read by scipy) or 7.3 (HDF5, read by h5py).
+        A file of version 5 or 7.3 (HDF5, read by h5py).
     required, optional : sequence of str
         Names of variables; those of `required` must be there.
     dtypes : dict of str to dtype, default=None
@@ -74,7 +75,7 @@ def read_matlab(
         present = _names_in(path, version) if missing else []
     except (MemoryError, ImportError):
         raise
-    except Exception as error:  # whatever scipy or HDF5 stumbles over in a damaged file
+    except Exception as error:  # whatever is stumbled over in a damaged file
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as a MATLAB file: "
             f"{type(error).__name__}: {error}. It may be cut short: compare its size or checksum "
@@ -117,10 +118,6 @@ def as_index(values: Any, name: str, *, n: int | None = None) -> NDArray[np.intp
     return flat - 1
 
 
-# By MATLAB's names of classes.
-_ITEM_BYTES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "char": 4}
-
-
 def _version(path: Path) -> int:
     with open(path, "rb") as file:
         start = file.read(_HDF5_OFFSETS[-1] + len(_HDF5_SIGNATURE))
@@ -137,9 +134,7 @@ def _version(path: Path) -> int:
 
 def _names_in(path: Path, version: int) -> list[str]:
     if version == 5:
-        from scipy.io import whosmat
-
-        return [name for name, _, _ in whosmat(path)]
+        return [variable.name for variable in read_variables(path, _most_bytes(path))]
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -147,47 +142,33 @@ def _names_in(path: Path, version: int) -> list[str]:
 
 
 def _read_v5(path: Path, names: list[str], dtypes: dict[str, DTypeLike]) -> dict[str, Any]:
-    from scipy.io import loadmat, whosmat
-
-    for name, shape, kind in whosmat(path):
-        if name in names:
-            _check_size(path, name, shape, _ITEM_BYTES.get(kind, 8))
-    content = loadmat(path, variable_names=names)
     variables: dict[str, Any] = {}
-    for name in names:
-        if name not in content:
+    for variable in read_variables(path, _most_bytes(path)):
+        if variable.name not in names:
             continue
-        value = content.pop(name)
-        value = value.toarray() if hasattr(value, "toarray") else value
-        if value.dtype.kind in "OU":
-            variables[name] = _strings(value)
-        else:
+        _check_size(path, variable.name, variable.shape, 8)
+        value = variable.read()
+        if not isinstance(value, list):
             # Of complex numbers a part would be lost.
-            dtype = dtypes.get(name) if value.dtype.kind in "iufb" else None
-            variables[name] = np.asfortranarray(value, dtype=dtype)
+            dtype = dtypes.get(variable.name) if value.dtype.kind in "iufb" else None
+            with np.errstate(over="ignore"):
+                value = np.array(value, dtype=dtype, order="F")
+        variables[variable.name] = value
     return variables
+
+
+def _most_bytes(path: Path) -> int:
+    return _MOST_BYTES + _MOST_BYTES_A_BYTE * path.stat().st_size
 
 
 def _check_size(path: Path, name: str, shape: Sequence[int], item_bytes: int) -> None:
     """Refuse what takes far more memory than a file of this size can hold."""
     n_bytes = math.prod(int(size) for size in shape) * item_bytes
-    if n_bytes > _MOST_BYTES + _MOST_BYTES_A_BYTE * path.stat().st_size:
+    if n_bytes > _most_bytes(path):
         raise ValueError(
             f"{name} claims the shape {tuple(shape)}, {n_bytes} bytes, which is not believed of a "
             "file of this size"
         )
-
-
-def _strings(value: Any) -> list[str]:
-    """Flatten cells of text, nested or not; an empty text is ''."""
-    if isinstance(value, str):
-        return [value.rstrip()]
-    array = np.asarray(value)
-    if array.size == 0 and array.dtype.kind != "O":
-        return [""]
-    if array.dtype.kind not in "OU":
-        raise ValueError(f"text was expected, found {array.dtype} of shape {array.shape}")
-    return [text for item in array.ravel(order="F").tolist() for text in _strings(item)]
 
 
 def _read_v73(path: Path, names: list[str], dtypes: dict[str, DTypeLike]) -> dict[str, Any]:
