@@ -182,11 +182,13 @@ def _read(array: _Array, order: str, depth: int) -> Any:
     values = [_numbers(part, order) for part in parts[:wanted]]
     if any(len(part) != size for part in values):
         raise ValueError(f"{array.name} of shape {array.shape} has {len(values[0])} values")
-    whole = values[0] if wanted == 1 else values[0] + 1j * values[1]
-    # Smaller types than that of the class stand for it.
-    kind = _NUMBERS[array.kind] if wanted == 1 else "c16"
-    kind = "?" if array.flags & _LOGICAL and wanted == 1 else kind
-    return whole.astype(kind, copy=False).reshape(array.shape, order="F")
+    if wanted == 2:
+        whole = np.empty(size, "c16")
+        whole.real, whole.imag = values
+    else:  # smaller types than that of the class stand for it
+        kind = "?" if array.flags & _LOGICAL else _NUMBERS[array.kind]
+        whole = values[0].astype(kind, copy=False)
+    return whole.reshape(array.shape, order="F")
 
 
 def _read_cell(
