@@ -116,7 +116,7 @@ def test_fused_kernel_serves_unasked(fused, shape, dtype):
     for name in ("auto", "torch"):
         with zf.attention_backend(name):
             s = zf.semantic_attention(*arguments)
-        results.append([s.detach(), *torch.autograd.grad(s.square().mean(), arguments[1:])])
+        results.append([s.detach(), *torch.autograd.grad(s.square().sum(), arguments[1:])])
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() <= 6 * torch.finfo(dtype).eps * theirs.norm()
 
@@ -236,3 +236,18 @@ def test_a_model_of_a_card_loads_on_a_cpu(data, tmp_path, monkeypatch):
     on_cpu = zslearn.load(tmp_path / "model")
     scores = on_cpu.decision_function(X)
     np.testing.assert_allclose(scores, clf.decision_function(X), rtol=1e-4, atol=1e-4)
+
+
+def test_dazle_trains_on_a_card_in_bfloat16(data):
+    from zslearn import DAZLEClassifier
+
+    X, y, table = data
+    fits = [
+        DAZLEClassifier(
+            device=device, precision=precision, random_state=0, max_epochs=8, learning_rate=1e-2
+        ).fit(X, y, class_attributes=table)
+        for device, precision in [("cuda", "bfloat16"), ("cuda", "float32"), ("cpu", "float32")]
+    ]
+    low, full, cpu = (clf.decision_function(X) for clf in fits)
+    assert np.corrcoef(full.ravel(), cpu.ravel())[0, 1] > 0.999
+    assert np.corrcoef(low.ravel(), cpu.ravel())[0, 1] > 0.98
