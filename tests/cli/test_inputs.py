@@ -104,6 +104,26 @@ def test_misspelt_names_are_told_from_skipped_pictures(tmp_path):
         ask(features, **files)
 
 
+@pytest.mark.parametrize("skipped", [[0], [1], [0, 3], []])
+def test_labels_of_all_pictures_or_of_those_with_features(tmp_path, skipped):
+    """A label a row, whether pictures that were skipped are among them or not."""
+    images = [f"{k}.jpg" for k in range(5)]
+    features = store(tmp_path / "store", images, skipped)
+    y = np.array(["ant", "bee", "cat", "ant", "bee"])
+    kept = np.delete(np.arange(5), skipped)
+    (tmp_path / "classes.csv").write_text("class,a,b\nant,1,0\nbee,0,1\ncat,1,1\n")
+    split = {"trainval": [0, 3], "test_seen": [], "test_unseen": [1, 2, 4]}
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    files = {"attributes": tmp_path / "classes.csv", "split": tmp_path / "split.json"}
+    for labels in (y, y[kept]):
+        (tmp_path / "labels.txt").write_text("\n".join(labels) + "\n")
+        inputs = ask(features, labels=tmp_path / "labels.txt", **files)
+        assert inputs.y.tolist() == y[kept].tolist()
+        for part, rows in split.items():
+            found = np.asarray(inputs.X)[getattr(inputs, part)].ravel()
+            assert found.tolist() == [row for row in rows if row in kept]
+
+
 def test_folders_are_joined_to_classes_as_by_load_image_folder(tmp_path):
     images = [f"{folder}/{k}.jpg" for folder in ("03", "1", "2") for k in range(2)]
     (tmp_path / "numbers.csv").write_text("class,a,b\n1,1,0\n2,0,1\n3,1,1\n")

@@ -59,7 +59,7 @@ class Server:
         if self.length:
             handler.send_header("Content-Length", str(len(content) - start))
         if self.etag:
-            handler.send_header("ETag", tag)
+            handler.send_header("ETag", f"W/{tag}" if self.etag == "weak" else tag)
         if name.endswith(".tgz"):
             handler.send_header("Content-Encoding", "x-gzip")
         handler.end_headers()

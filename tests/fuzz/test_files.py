@@ -322,6 +322,7 @@ NAMED_OTHERWISE = {
     "split.json": "--split",
     "table of a folder": "values|sub-folder|class_attributes|labels|attribute",
     "store.json": "store",
+    "progress.json": "store",
     "att_splits.mat": "SUN|class|att",
 }
 

@@ -127,7 +127,9 @@ class ResumingDownloader:
         """Return what is known of the part, or nothing if it cannot be gone on with."""
         try:
             notes = json.loads(self.notes.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
+            return {}
+        if not isinstance(notes, dict):
             return {}
         usable = notes.get("url") == url and (notes.get("validator") or self.has_checksum)
         return notes if usable else {}
@@ -136,7 +138,7 @@ class ResumingDownloader:
         tag = headers.get("ETag", "")
         validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
         length = headers.get("Content-Length", "")
-        size = int(length) if length.isdigit() else None
+        size = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
         self.part.unlink(missing_ok=True)
         write_json(self.notes, {"url": url, "validator": validator, "size": size})
         return size
