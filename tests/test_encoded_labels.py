@@ -52,8 +52,7 @@ def problem(labels, n_classes=10):
 
 @pytest.mark.parametrize(
     ("meta", "labels", "n_jobs"),
-    [*((meta, labels, 1) for meta in META for labels in LABELS), ("voting", "gaps", 2)]
-    + [("bagging", "gaps", 2)],
+    [*((m, x, 1) for m in META for x in LABELS), ("voting", "gaps", 2), ("bagging", "gaps", 2)],
 )
 def test_whole_numbers_that_are_numbered_anew(meta, labels, n_jobs):
     n_classes = 30 if labels == "far" else 10

@@ -108,7 +108,7 @@ def as_real_array(values: Any, argument: str, dtype: Any = np.float64) -> NDArra
         if found is not None:
             raise ValueError(f"{argument} must be numbers, found {found}")
         if array.dtype == object:
-            flat = [np.nan if _is_gap(item) else float(item) for item in array.ravel().tolist()]
+            flat = [np.nan if is_gap(item) else float(item) for item in array.ravel().tolist()]
             array = np.array(flat, dtype=np.float64).reshape(array.shape)
         with np.errstate(over="ignore"):  # an overflow becomes inf, which callers refuse
             array = np.array(array, dtype=dtype)
@@ -122,7 +122,8 @@ def as_real_array(values: Any, argument: str, dtype: Any = np.float64) -> NDArra
     return array
 
 
-def _is_gap(item: Any) -> bool:
+def is_gap(item: Any) -> bool:
+    """Whether an object stands for a missing value, other than NaN."""
     return item is None or type(item).__name__ in ("NAType", "NaTType")
 
 

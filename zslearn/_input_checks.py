@@ -263,12 +263,25 @@ def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
     refuse_masked(y, "y")
     refuse_orderless(y, "y")
     given = y
+    try:
+        kind = np.asarray(y).dtype.kind
+    except ValueError as error:
+        raise ValueError(f"y must be one-dimensional: {error}") from None
+    if kind == "c":
+        raise ValueError("Complex data not supported: y must hold class labels")
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "mMV" and y.dtype.name != "bfloat16":
         raise ValueError(f"y must hold class labels, numbers or strings; found dtype {y.dtype}")
     if y.dtype.kind in "fO":
         refuse_rounded_integers(np.asarray(given, dtype=object).ravel().tolist(), y, "y")
+    if y.dtype.kind in "US" and isinstance(given, list | tuple):
+        y = np.array(given, dtype=object)  # numpy would spell numbers among strings
     y = as_plain_labels(y)
+    if y.dtype.kind in "cO":
+        odd = [x for x in y.tolist() if isinstance(x, complex) or not isinstance(x, Number | str)]
+        raise ValueError(
+            f"y must hold class labels, numbers or strings; found {quote_some(odd or y, 2)}"
+        )
     if y.dtype.kind in "fc":
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_classification_targets(y)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn._containers import refuse_masked, refuse_orderless
+from zslearn._containers import is_gap, refuse_masked, refuse_orderless
 from zslearn._table_checks import quote_some, refuse_duplicates
 
 _KINDS = "biufUS"
@@ -30,14 +30,14 @@ def as_labels(labels: ArrayLike, n: int | None, argument: str = "labels") -> NDA
         raise ValueError(f"{argument} must be one-dimensional: {error}") from None
     if array.dtype.kind == "T":
         array = array.astype(object)
-    kinds = {isinstance(label, str) for label in items}
+    kinds = {next((k for k in (str, bytes) if isinstance(label, k)), None) for label in items}
     if len(kinds) > 1:
         raise ValueError(
             f"{argument} mixes strings with other things: {quote_some(labels)}. Use one kind, as "
             "in y."
         )
     if array.dtype == object and array.ndim == 1:
-        if kinds == {True}:
+        if kinds == {str}:
             array = array.astype(str)
         elif not any(isinstance(item, list | tuple) for item in items):
             array = np.array(items)  # plain numbers kept as objects, if it is that
@@ -83,7 +83,7 @@ def as_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
     if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
         raise TypeError(f"{argument} must be a sequence of {n} names, found {names!r}")
     items = list(names)
-    blank = [k for k, name in enumerate(items) if name is None or name != name or str(name) == ""]
+    blank = [k for k, name in enumerate(items) if is_gap(name) or str(name) in ("", "nan")]
     if blank:
         raise ValueError(f"{argument} has no name at position(s) {quote_some(blank)}")
     texts = tuple(str(name) for name in items)

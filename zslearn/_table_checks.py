@@ -63,7 +63,10 @@ def replace_missing(
     if marker is not None:
         if not isinstance(marker, Real) or isinstance(marker, bool | np.bool_):
             raise TypeError(f"missing_values must be a number, numpy.nan or None, found {marker!r}")
-        marker = float(marker)
+        try:
+            marker = float(marker)
+        except OverflowError as error:
+            raise ValueError(f"missing_values is too large for a table: {error}") from None
         mask = mask | (np.isnan(table) if np.isnan(marker) else table == marker)
     unknown = np.flatnonzero(mask.all(axis=0))
     if len(unknown):
