@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV
 from benchmarks._measure import Comparison
 from benchmarks.problems import Problem
 from zslearn import CVsCClassifier
-from zslearn._training._device import resolve_device
 from zslearn._data._rows import RegionRows, TrainingBatches
+from zslearn._training._device import resolve_device
 from zslearn.metrics import ausuc_score, ausuc_scorer, gzsl_scores
 from zslearn.model_selection import RowView, SeenUnseenKFold
 from zslearn.nn import (

@@ -11,8 +11,8 @@ from benchmarks._measure import Comparison
 from benchmarks.cases.training import BATCH, dtype_for, make_literal
 from benchmarks.problems import Problem, as_float32
 from zslearn import CVsCClassifier
-from zslearn._training._device import resolve_device
 from zslearn._data._rows import RegionRows
+from zslearn._training._device import resolve_device
 
 
 def predictions(problem: Problem) -> Iterator[Comparison]:

@@ -13,8 +13,8 @@ from benchmarks._measure import Comparison, synchronize
 from benchmarks.literal import LiteralCVsC
 from benchmarks.problems import Problem, as_float32
 from zslearn import CVsCClassifier
-from zslearn._training._device import compute_dtype, resolve_device
 from zslearn._data._rows import RegionRows
+from zslearn._training._device import compute_dtype, resolve_device
 from zslearn.nn import CVsCLoss, CVsCNetwork
 
 BATCH = 50

@@ -214,7 +214,8 @@ class CVsCLoss(nn.Module):
             terms["cal"] = self.calibration(z, self.unseen)
         shared = {}
         pair = (self.correlation, self.semantic_intervention)
-        if {"cc", "sci"} <= set(names) and all(getattr(p, "standardize", False) for p in pair):
+        is_standardized = all(getattr(part, "standardize", False) for part in pair)
+        if s_other is not None and {"cc", "sci"} <= set(names) and is_standardized:
             # Both compare the same standardised values.
             shared["standardized"] = Standardized.of(s, s_other, target)
         if "cc" in names:
