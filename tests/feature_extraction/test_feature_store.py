@@ -211,7 +211,7 @@ def test_just_begun(tmp_path):
 
 def change_json(name, **changes):
     def change(folder):
-        content = json.loads((folder / name).read_text()) | changes
+        content = json.loads((folder / name).read_text()) | {"checksum": ...} | changes
         content = {key: value for key, value in content.items() if value is not ...}
         (folder / name).write_text(json.dumps(content))
 
@@ -269,6 +269,16 @@ DAMAGE = {
             "store.json", lambda x: x.replace(b'"n_total": 10', b'"n_total": ' + b"9" * 5000)
         ),
         "store.json is cut off or is not JSON",
+    ),
+    "a digit of the manifest": (
+        change_bytes("store.json", lambda x: x.replace(b"a/3.", b"a/33.")),
+        "store.json is damaged: what it says does not agree with its checksum",
+    ),
+    "a digit of the progress": (
+        change_bytes(
+            "progress.json", lambda x: x.replace(b'"skipped": [', b'"skipped": [ [1, ""]')
+        ),
+        "progress.json is damaged: what it says does not agree with its checksum",
     ),
     "npy header": (
         change_bytes(

@@ -55,6 +55,7 @@ def test_what_is_on_the_disk(tmp_path):
     for name, value in CALL.items():
         assert manifest[name] == (list(value) if isinstance(value, tuple) else value)
     progress = json.loads((folder / "progress.json").read_text())
+    assert len(progress.pop("checksum")) == 16
     assert progress == {"id": manifest["id"], "n_finished": 10, "skipped": []}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import warnings
@@ -31,8 +32,15 @@ MANIFEST = "store.json"
 PROGRESS = "progress.json"
 LOCK = ".store.lock"
 _PARTIAL = ".partial"
+_CHECK = "checksum"  # in JSON files; those of earlier versions have none
 # All that a writer killed before its manifest was in place can have left.
 BEFORE_MANIFEST = {LOCK, MANIFEST + _PARTIAL}
+
+_KNOWN = {
+    *("created", "dtype", "fingerprints", "format", "grid_shape", "id", "image_root", "images"),
+    *("metadata", "n_features", "n_finished", "n_regions", "n_total", "skipped", "version"),
+    "zslearn",
+}
 
 _GO_ON = "extract into this folder again with the same settings, which goes on where it stopped"
 
@@ -73,12 +81,18 @@ def sync_folder(folder: Path) -> None:
 def write_json(folder: Path, name: str, content: dict[str, Any]) -> None:
     """Put a JSON file in place, whole or not at all, also if power fails."""
     partial = folder / (name + _PARTIAL)
-    text = json.dumps(content, allow_nan=False, indent=1) + "\n"
+    text = json.dumps(content | {_CHECK: _checksum(content)}, allow_nan=False, indent=1) + "\n"
     with create_regular(partial) as file:
         write_at(file, 0, text.encode())
         os.fsync(file.fileno())
     os.replace(partial, folder / name)
     sync_folder(folder)
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Hash what a JSON file says, however it is laid out."""
+    text = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 def write_progress(folder: Path, store_id: str, progress: Progress) -> None:
@@ -185,6 +199,13 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} is not the {path.name} of a feature store.")
+    told = content.pop(_CHECK, None)
+    strange = "id" in content and not content.keys() <= _KNOWN  # perhaps the checksum's name
+    if told != _checksum(content) and (told is not None or strange):
+        raise ValueError(
+            f"{path} is damaged: what it says does not agree with its {_CHECK}. Restore it from a "
+            f"copy, or remove the folder and extract again; whoever edits it takes out {_CHECK!r}."
+        )
     return content
 
 
