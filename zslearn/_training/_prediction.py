@@ -62,14 +62,14 @@ class BatchedPrediction(ZeroShotClassifierMixin):
 
     def _infer(
         self, X: Any, n_values: int, method: Callable[[Learner, torch.dtype], Any]
-    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    ) -> Iterator[tuple[slice, Tensor]]:
         """Results of what `method` makes of the learner and a dtype, a chunk of rows at a time."""
         rows = self._rows(X, self.class_attributes_, device_of(self.net_))
         learner = self.net_.module_.eval()
         with torch.inference_mode(), self.net_.autocast(rows.dtype):
             result_of = method(learner, rows.dtype)
             for chunk, regions in rows.take_chunks(8 * rows.shape[1] * n_values):
-                yield chunk, result_of(regions).float().cpu().numpy()
+                yield chunk, result_of(regions)
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
         X = self._check_X(X, reset=False)
@@ -77,7 +77,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         result = np.empty((X.shape[0], table.n_classes), dtype=np.float32)
         n_values = max(table.n_attributes, table.n_classes)
         for rows, scores in self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype)):
-            result[rows] = scores
+            _write(result[rows], scores)
         return result
 
     @available_if(_learner_has("attribute_scores"))
@@ -100,7 +100,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         n_attributes = self.class_attributes_.n_attributes
         result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
         for rows, part in self._infer(X, n_attributes, _attribute_scorer):
-            result[rows] = part
+            _write(result[rows], part)
         return result
 
     @available_if(_learner_has("class_embeddings"))
@@ -155,8 +155,13 @@ class BatchedPrediction(ZeroShotClassifierMixin):
             return lambda regions: learner.attention_maps(regions, chosen)
 
         for rows, part in self._infer(X, len(index), maps_of):
-            maps[rows] = part
+            _write(maps[rows], part)
         return maps
+
+
+def _write(place: NDArray[np.float32], part: Tensor) -> None:
+    """Copy a part of a result to where it belongs, from whatever device."""
+    torch.from_numpy(place).copy_(part)
 
 
 def _attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
