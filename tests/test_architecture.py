@@ -20,7 +20,7 @@ FLOORS = [
     ["attributes"],
     ["metrics"],
     ["nn"],
-    ["_input_checks"],
+    ["_input_checks", "_class_tables"],
     ["_described_classes"],
     ["registry"],
     ["base"],

@@ -10,6 +10,7 @@ from zslearn._input_checks import (
     check_attribute_indices,
     check_labels_of,
     check_no_pictures,
+    check_same_order,
     check_scores,
 )
 from zslearn.base import check_class_attributes
@@ -158,3 +159,13 @@ def test_scores_that_are_none(scores):
 def test_tables_that_are_none(table):
     with pytest.raises(TypeError, match="class_attributes must be"):
         check_class_attributes(table, np.array([0, 1, 0]))
+
+
+def test_samples_and_labels_in_different_orders():
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["p", "q", "r"])
+    y = pd.Series([0, 1, 0], index=["p", "q", "r"])
+    check_same_order(X, y)
+    check_same_order(X, y.reset_index(drop=True))
+    check_same_order(X.to_numpy(), y.iloc[::-1])
+    with pytest.raises(ValueError, match=r"same index in different orders.*y.loc\[X.index\]"):
+        check_same_order(X, y.iloc[::-1])

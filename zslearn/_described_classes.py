@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn._input_checks import check_class_attributes
+from zslearn._class_tables import check_class_attributes
 from zslearn.attributes import ClassAttributes
 
 __all__ = ["DescribedClasses"]

@@ -14,13 +14,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zslearn._class_tables import check_class_attributes
+from zslearn._containers import is_frame, refuse_masked
 from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import (
-    check_class_attributes,
     check_labels_of,
     check_no_pictures,
+    check_same_order,
     check_scores,
-    is_frame,
     is_not_real,
     is_row_source,
 )
@@ -132,6 +133,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        check_same_order(X, y)
         X = self._check_X(X, reset=reset)
         return X, check_labels_of(name, X, y)
 
@@ -393,6 +395,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             raise TypeError("candidates are class labels: pass a table as class_attributes=")
         if isinstance(candidates, set | frozenset):
             candidates = list(candidates)
+        refuse_masked(candidates, "candidates", "leave out the masked labels")
         labels = np.asarray(candidates)
         if labels.ndim != 1 or not len(labels):
             raise ValueError(
