@@ -12,6 +12,7 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
+    from zslearn.linear_model import ESZSLClassifier, PrototypeRegressionClassifier
     from zslearn.persistence import load, save
 
 # Imported on first use: `import zslearn` must not load torch.
@@ -19,6 +20,8 @@ _HOMES = {
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
     "DAZLEClassifier": "zslearn.attention",
+    "ESZSLClassifier": "zslearn.linear_model",
+    "PrototypeRegressionClassifier": "zslearn.linear_model",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -32,6 +35,7 @@ _SUBPACKAGES = (
     "exceptions",
     "feature_extraction",
     "inspection",
+    "linear_model",
     "metrics",
     "model_selection",
     "nn",
@@ -40,7 +44,16 @@ _SUBPACKAGES = (
     "utils",
 )
 
-__all__ = ["CVsCClassifier", "ClassAttributes", "DAZLEClassifier", "__version__", "load", "save"]
+__all__ = [
+    "CVsCClassifier",
+    "ClassAttributes",
+    "DAZLEClassifier",
+    "ESZSLClassifier",
+    "PrototypeRegressionClassifier",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

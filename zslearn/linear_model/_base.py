@@ -1,0 +1,159 @@
+"""What methods on one vector a sample share: means, scalings, sums, the scale of scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from zslearn._data._scaling import Scaling
+from zslearn._data._vectors import ClassSums, mean_vectors
+from zslearn.attributes import ClassAttributes
+from zslearn.base import ZeroShotClassifierMixin
+from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
+
+__all__ = ["ClosedFormClassifier", "check_above_zero", "check_choice"]
+
+
+class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
+    """A classifier whose scores are linear in the sample, fitted from sums over samples.
+
+    A subclass has the parameters ``scaling``, ``attribute_scaling``, ``score_scale`` and
+    ``delta``, and implements ``_solve`` and ``_class_weights``.
+    """
+
+    scaling: str | None
+    attribute_scaling: str | None
+    score_scale: Any
+    _centres_attributes = False
+    _scales_rows = False
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Refuse parameters of its own, before any sample is read."""
+
+    @abstractmethod
+    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
+        """Set the learned attributes from sums and the descriptions (S, K) of the seen classes."""
+
+    @abstractmethod
+    def _class_weights(
+        self, described: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights (C, D) and offsets (C,) of classes of some descriptions (C, K)."""
+
+    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
+        """Fit from samples of the seen classes, in one pass unless their scaling is learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
+            Vectors, or regions, of which the mean is taken. Of any real dtype; memory maps, torch
+            tensors and lazy stores are read a chunk of rows at a time.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \
+default=None
+            Descriptions of all classes, seen and unseen. ``None`` describes each class in `y` by
+            an attribute of its own.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, a label is not described, or X is not finite.
+        """
+        with self._fitting_anew():
+            X, y, classes = self._check_fit(X, y, class_attributes)
+            self._check_parameters()
+            self._check_score_scale()
+            targets = classes.seen_targets(y)
+            seen = classes.values[classes.seen]
+            centre = seen.mean(axis=0) if self._centres_attributes else np.zeros(seen.shape[1])
+            self.attribute_mean_ = centre
+            self.attribute_scaling_ = Scaling.fit(
+                self.attribute_scaling, [seen - centre], "attribute_scaling"
+            )
+            described = self._describe(seen)
+            vectors = (vectors for _, vectors in mean_vectors(X))
+            self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+            held = np.zeros(len(targets), dtype=bool)
+            if self.score_scale == "auto" and len(seen) > 1:
+                held = held_out_rows(targets)
+            kept, rest = self._accumulate(X, targets, held, len(seen))
+            self.score_scale_ = 1.0 if self.score_scale == "auto" else float(self.score_scale)
+            if held.any():
+                self._solve(kept, described)
+                rows = np.flatnonzero(held)
+                scores = self._linear_scores(X, described, rows)
+                self.score_scale_ = fit_score_scale(scores, targets[rows])
+                kept = kept + rest
+            self._solve(kept, described)
+            self._set_classes(classes)
+        return self
+
+    def _accumulate(
+        self, X: Any, targets: NDArray[np.int64], held: NDArray[np.bool_], n_seen: int
+    ) -> tuple[ClassSums, ClassSums]:
+        """Return the sums of the samples that are not held out, and of those that are."""
+        kept, rest = (ClassSums.zeros(n_seen, X.shape[-1]) for _ in range(2))
+        for place, vectors in mean_vectors(X):
+            scaled, apart = self.scaling_(vectors), held[place]
+            if not apart.any():
+                kept.add(scaled, targets[place])
+                continue
+            kept.add(scaled[~apart], targets[place][~apart])
+            rest.add(scaled[apart], targets[place][apart])
+        return kept, rest
+
+    def _check_score_scale(self) -> None:
+        scale = self.score_scale
+        if isinstance(scale, str) and scale == "auto":
+            return
+        if isinstance(scale, str) or not np.isfinite(scale) or scale <= 0:
+            raise ValueError(f"score_scale must be 'auto' or a number above 0, found {scale!r}")
+
+    def _describe(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Descriptions of classes as they are learnt from."""
+        return self.attribute_scaling_(values - self.attribute_mean_)
+
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.floating]:
+        X = self._check_X(X, reset=False)
+        return self._linear_scores(X, self._describe(table.values)) * self.score_scale_
+
+    def _linear_scores(
+        self, X: Any, described: NDArray[np.float64], rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float64]:
+        """Scores of classes of some descriptions, on the scale they come on."""
+        weights, offsets = self._class_weights(described)
+        n = X.shape[0] if rows is None else len(rows)
+        scores = np.empty((n, len(weights)))
+        for place, vectors in mean_vectors(X, rows):
+            scaled = self.scaling_(vectors)
+            if self._scales_rows:
+                scaled = Scaling("unit_length")(scaled)
+            np.matmul(scaled, weights.T, out=scores[place])
+            scores[place] += offsets
+        return scores
+
+
+def check_above_zero(estimator: Any, *names: str) -> None:
+    """Refuse parameters that are no finite numbers above 0."""
+    for name in names:
+        value = getattr(estimator, name)
+        if isinstance(value, str) or not np.isfinite(value) or value <= 0:
+            raise ValueError(f"{name} must be a finite number above 0, found {value!r}")
+
+
+def check_choice(estimator: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse a parameter that is none of its choices."""
+    value = getattr(estimator, name)
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; found {value!r}")

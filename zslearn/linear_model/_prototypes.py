@@ -1,0 +1,168 @@
+"""Prototypes of classes regressed on their descriptions, and the metric that compares them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve
+from scipy.spatial.distance import cdist
+
+from zslearn._data._scaling import unit_rows
+from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
+from zslearn.registry import register_method
+
+__all__ = ["PrototypeRegressionClassifier"]
+
+
+@register_method("prototypes", family="linear", input="vectors", paper="ICCV 2017")
+class PrototypeRegressionClassifier(ClosedFormClassifier):
+    """Nearest of the class means that a kernel ridge regression gives for descriptions.
+
+    One regression target a class: the mean vector of its samples. Every class is represented by
+    its regressed mean, seen ones too, for their own means would favour them.
+
+    Parameters
+    ----------
+    alpha : float, default=0.1
+        Regulariser, above 0, relative to the mean of the kernel's diagonal.
+    kernel : {"rbf", "linear", "poly"}, default="rbf"
+        Of descriptions a and b: ``exp(-gamma * |a - b|**2 / median)``, with the median over pairs
+        of seen classes; ``a @ b``; or ``(1 + a @ b) ** 2``.
+    gamma : float, default=0.5
+        Of the "rbf" kernel, above 0.
+    metric : {"lda", "euclidean", "cosine"}, default="lda"
+        How samples and prototypes are compared. "lda" takes the covariance within classes into
+        account, which is most of what the method gains over others.
+    shrinkage : float, default=0.5
+        Of that covariance towards a multiple of the identity, above 0, at most 1. Less is better
+        with many more samples than features.
+    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each sample.
+    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each class description.
+    score_scale : float or "auto", default="auto"
+        Factor of the scores. "auto" fits it to the log probabilities of held-out samples.
+    delta : float, default=0.0
+        What is added to the scores of unseen classes in `predict`.
+
+    Attributes
+    ----------
+    dual_coef_ : ndarray of shape (n_seen, n_features)
+        Coefficients of the kernel.
+    mean_ : ndarray of shape (n_features,)
+        Mean of the seen classes' means, to which prototypes shrink.
+    prototypes_ : ndarray of shape (n_classes, n_features)
+        Of the classes described at fit, in the order of `classes_`.
+    score_scale_ : float
+        The factor of the scores.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        Labels of all described classes, of those with samples, and of the others.
+
+    See Also
+    --------
+    ESZSLClassifier : A bilinear model in closed form.
+
+    References
+    ----------
+    Changpinyo, Chao, Sha, "Predicting visual exemplars of unseen classes for zero-shot learning",
+    ICCV 2017, has the regression of class means by kernels.
+
+    Examples
+    --------
+    >>> from zslearn.linear_model import PrototypeRegressionClassifier
+    >>> table = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    >>> X = [[2, 0, 0], [3, 0, 1], [0, 2, 0], [0, 3, 1], [0, 0, 2], [1, 0, 3]]
+    >>> clf = PrototypeRegressionClassifier().fit(X, [0, 0, 1, 1, 2, 2], table)
+    >>> clf.predict([[3, 3, 0]])
+    array([3])
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        *,
+        kernel: str = "rbf",
+        gamma: float = 0.5,
+        metric: str = "lda",
+        shrinkage: float = 0.5,
+        scaling: str | None = "unit_length",
+        attribute_scaling: str | None = "unit_length",
+        score_scale: Any = "auto",
+        delta: float = 0.0,
+    ) -> None:
+        self.alpha = alpha
+        self.kernel = kernel
+        self.gamma = gamma
+        self.metric = metric
+        self.shrinkage = shrinkage
+        self.scaling = scaling
+        self.attribute_scaling = attribute_scaling
+        self.score_scale = score_scale
+        self.delta = delta
+
+    @property
+    def _scales_rows(self) -> bool:  # type: ignore[override]
+        return self.metric == "cosine"
+
+    @property
+    def prototypes_(self) -> NDArray[np.float64]:
+        """Prototypes of the classes described at fit, of shape (n_classes, n_features)."""
+        return self._prototypes(self._describe(self.class_attributes_.values))
+
+    def _check_parameters(self) -> None:
+        check_above_zero(self, "alpha", "gamma", "shrinkage")
+        check_choice(self, "kernel", ("rbf", "linear", "poly"))
+        check_choice(self, "metric", ("lda", "euclidean", "cosine"))
+        if self.shrinkage > 1:
+            raise ValueError(f"shrinkage must be at most 1, found {self.shrinkage!r}")
+
+    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
+        self.described_ = described
+        distances = cdist(described, described, "sqeuclidean")
+        apart = distances[distances > 1e-12 * distances.max(initial=0)]
+        self.median_distance_ = float(np.median(apart)) if len(apart) else 1.0
+        kernel = self._kernel(described)
+        ridge = self.alpha * (np.trace(kernel) / len(kernel) or 1.0)
+        means = sums.class_means
+        self.mean_ = means.mean(axis=0)
+        kernel = kernel + ridge * np.eye(len(kernel))
+        self.dual_coef_ = solve(kernel, means - self.mean_, assume_a="pos")
+        weighted = np.vstack([self.dual_coef_, self.mean_])
+        if self.metric == "lda":
+            weighted = solve(self._covariance(sums), weighted.T, assume_a="pos").T
+        self.weighted_coef_, self.weighted_mean_ = weighted[:-1].copy(), weighted[-1].copy()
+
+    def _covariance(self, sums: ClassSums) -> NDArray[np.float64]:
+        """Shrunken covariance within classes; the identity where there is none."""
+        within = sums.within_covariance()
+        variance = np.trace(within) / len(within)
+        if variance <= 0:
+            return np.eye(len(within))
+        shrunken: NDArray[np.float64] = (1 - self.shrinkage) * within
+        shrunken[np.diag_indices_from(shrunken)] += self.shrinkage * variance
+        return shrunken
+
+    def _kernel(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Kernel (C, S) of some descriptions with those of the seen classes."""
+        if self.kernel == "rbf":
+            distances = cdist(described, self.described_, "sqeuclidean")
+            return np.exp(-self.gamma / self.median_distance_ * distances)
+        products = described @ self.described_.T
+        return products if self.kernel == "linear" else (1 + products) ** 2
+
+    def _prototypes(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.mean_ + self._kernel(described) @ self.dual_coef_
+
+    def _class_weights(
+        self, described: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        prototypes = self._prototypes(described)
+        if self.metric == "cosine":
+            return unit_rows(prototypes), np.zeros(len(prototypes))
+        weights = self.weighted_mean_ + self._kernel(described) @ self.weighted_coef_
+        if self.metric == "euclidean":
+            return 2 * weights, -(prototypes**2).sum(axis=1)
+        return weights, -0.5 * (prototypes * weights).sum(axis=1)
