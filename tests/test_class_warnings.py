@@ -57,6 +57,18 @@ def test_a_single_attribute_is_named():
     assert "a single attribute, 'size'" in message
 
 
+@pytest.mark.parametrize(
+    "numbers", [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12], [7, 1, 30, 4, 5, 9]]
+)
+def test_class_numbers_among_bare_values_are_named(numbers):
+    values = np.random.default_rng(0).random((6, 8))
+    values[:, 2] = numbers
+    [message] = said(values, numbers)
+    assert "the attribute 'attribute_2' seems to number the classes" in message
+    values[:, 2] = np.random.default_rng(1).permutation(6)
+    assert said(values, numbers) == []
+
+
 def test_capitals_are_named():
     [message] = said(np.eye(2), ["owl", "Owl"])
     assert "differ by capitals only: 'owl', 'Owl'" in message

@@ -56,6 +56,11 @@ def warn_of_weak_descriptions(
                 "classes with equal, proportional or nearly parallel rows cannot be told apart: "
                 f"{shown}{more}"
             )
+    numbering = numbering_column(values, labels)
+    if numbering is not None:
+        found.append(
+            f"the attribute {names[numbering]!r} seems to number the classes: leave it out"
+        )
     twins = _capitals(labels)
     if twins:
         found.append(f"labels differ by capitals only: {quote_some(twins)}")
@@ -76,6 +81,19 @@ def dominant_column(values: NDArray[np.float64]) -> int | None:
     shares = squares / squares.sum(axis=1, keepdims=True)
     column = int(shares.sum(axis=0).argmax())
     return column if (shares[:, column] > _DOMINANT).mean() >= _MOST_ROWS else None
+
+
+def numbering_column(values: NDArray[np.float64], labels: NDArray[Any]) -> int | None:
+    """Return a column that counts the rows or holds their labels, if there is one."""
+    n = len(values)
+    if n < 4 or values.shape[1] < 2:
+        return None
+    counts = (np.diff(values, axis=0) == 1).all(axis=0)
+    if n < 6:
+        counts &= np.isin(values[0], (0, 1))
+    if labels.dtype.kind in "iuf":
+        counts |= (values == labels[:, None]).all(axis=0)
+    return int(counts.argmax()) if counts.any() else None
 
 
 def parallel_rows(values: NDArray[np.float64]) -> tuple[list[tuple[int, int]], int]:
