@@ -215,7 +215,10 @@ def _read_text(array: _Array, parts: list[_Element], size: int) -> list[str]:
     if size == 0:
         return [""]
     if len(parts) != 1 or parts[0].kind not in _ENCODINGS or len(array.shape) != 2:
-        raise ValueError(f"{array.name or 'a text'} of shape {array.shape} is no text")
+        raise ValueError(
+            f"{array.name or 'a text'} holds letters of the shape {array.shape}, which are neither "
+            "numbers nor a list of names"
+        )
     encoding = _ENCODINGS[parts[0].kind]
     # Without a mark at its beginning, text is in the order of the machine; MATLAB's are little.
     encoding += "-le" if encoding in ("utf-16", "utf-32") else ""
