@@ -12,16 +12,23 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
-    from zslearn.linear_model import ESZSLClassifier, PrototypeRegressionClassifier
+    from zslearn.linear_model import (
+        AttributeRidgeClassifier,
+        ESZSLClassifier,
+        PrototypeRegressionClassifier,
+        SAEClassifier,
+    )
     from zslearn.persistence import load, save
 
 # Imported on first use: `import zslearn` must not load torch.
 _HOMES = {
+    "AttributeRidgeClassifier": "zslearn.linear_model",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
     "DAZLEClassifier": "zslearn.attention",
     "ESZSLClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
+    "SAEClassifier": "zslearn.linear_model",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -45,11 +52,13 @@ _SUBPACKAGES = (
 )
 
 __all__ = [
+    "AttributeRidgeClassifier",
     "CVsCClassifier",
     "ClassAttributes",
     "DAZLEClassifier",
     "ESZSLClassifier",
     "PrototypeRegressionClassifier",
+    "SAEClassifier",
     "__version__",
     "load",
     "save",

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zslearn.attributes import ClassAttributes
+
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 
@@ -26,7 +28,8 @@ def fit():
     def fitted(cls, case, X="X_train", **parameters):
         usual = {"scaling": None, "attribute_scaling": None, "score_scale": 1.0}
         clf = cls(**(usual | parameters))
-        return clf.fit(case[X], case["y_train"], class_attributes=case["class_attributes"])
+        table = ClassAttributes(case["class_attributes"])
+        return clf.fit(case[X], case["y_train"], class_attributes=table)
 
     return fitted
 

@@ -29,7 +29,6 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     attribute_scaling: str | None
     score_scale: Any
     _centres_attributes = False
-    _scales_rows = False
 
     @abstractmethod
     def _check_parameters(self) -> None:
@@ -43,7 +42,11 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     def _class_weights(
         self, described: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights (C, D) and offsets (C,) of classes of some descriptions (C, K)."""
+        """Return weights (C, D) and offsets (C,) of classes of some descriptions (C, K)."""
+
+    def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what weights are multiplied with: scaled vectors, or functions of them."""
+        return vectors
 
     def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
         """Fit from samples of the seen classes, in one pass unless their scaling is learnt.
@@ -136,10 +139,7 @@ default=None
         n = X.shape[0] if rows is None else len(rows)
         scores = np.empty((n, len(weights)))
         for place, vectors in mean_vectors(X, rows):
-            scaled = self.scaling_(vectors)
-            if self._scales_rows:
-                scaled = Scaling("unit_length")(scaled)
-            np.matmul(scaled, weights.T, out=scores[place])
+            np.matmul(self._rows(self.scaling_(vectors)), weights.T, out=scores[place])
             scores[place] += offsets
         return scores
 

@@ -103,9 +103,8 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
         self.score_scale = score_scale
         self.delta = delta
 
-    @property
-    def _scales_rows(self) -> bool:  # type: ignore[override]
-        return self.metric == "cosine"
+    def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return unit_rows(vectors) if self.metric == "cosine" else vectors
 
     @property
     def prototypes_(self) -> NDArray[np.float64]:
