@@ -54,8 +54,15 @@ def check_class_attributes(
     TypeError
         If `class_attributes` is not a table.
     ValueError
-        If a label in `y` is not described, a bare table has lost rows or may have, or a bare
-        array comes with labels that are not its row numbers.
+        If a label in `y` is not described, a bare table has lost rows or may have, a bare array
+        comes with labels that are not its row numbers, or a meta-estimator of scikit-learn has
+        numbered the classes anew.
+
+    Warns
+    -----
+    ClassDescriptionWarning
+        If there is no table, or the table describes its classes badly: classes that cannot be told
+        apart, an attribute that outweighs all others or numbers the classes, a single attribute.
 
     See Also
     --------
