@@ -1,13 +1,17 @@
-"""Methods on one vector a sample: closed forms, in seconds, which every other is compared with."""
+"""Methods on one vector a sample, in seconds, which every other is compared with."""
 
 from zslearn.linear_model._attribute_ridge import AttributeRidgeClassifier
 from zslearn.linear_model._eszsl import ESZSLClassifier
 from zslearn.linear_model._prototypes import PrototypeRegressionClassifier
+from zslearn.linear_model._ranking import ALEClassifier, DeViSEClassifier, SJEClassifier
 from zslearn.linear_model._sae import SAEClassifier
 
 __all__ = [
+    "ALEClassifier",
     "AttributeRidgeClassifier",
+    "DeViSEClassifier",
     "ESZSLClassifier",
     "PrototypeRegressionClassifier",
     "SAEClassifier",
+    "SJEClassifier",
 ]

@@ -22,7 +22,7 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     """A classifier whose scores are linear in the sample, fitted from sums over samples.
 
     A subclass has the parameters ``scaling``, ``attribute_scaling``, ``score_scale`` and
-    ``delta``, and implements ``_solve`` and ``_class_weights``.
+    ``delta``, and implements ``_class_weights`` and ``_solve``, or ``_learn`` in its place.
     """
 
     scaling: str | None
@@ -34,9 +34,9 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         """Refuse parameters of its own, before any sample is read."""
 
-    @abstractmethod
     def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
         """Set the learned attributes from sums and the descriptions (S, K) of the seen classes."""
+        raise NotImplementedError
 
     @abstractmethod
     def _class_weights(
@@ -90,17 +90,36 @@ default=None
             held = np.zeros(len(targets), dtype=bool)
             if self.score_scale == "auto" and len(seen) > 1:
                 held = held_out_rows(targets)
-            kept, rest = self._accumulate(X, targets, held, len(seen))
             self.score_scale_ = 1.0 if self.score_scale == "auto" else float(self.score_scale)
-            if held.any():
-                self._solve(kept, described)
-                rows = np.flatnonzero(held)
-                scores = self._linear_scores(X, described, rows)
-                self.score_scale_ = fit_score_scale(scores, targets[rows])
-                kept = kept + rest
-            self._solve(kept, described)
+            self._learn(X, targets, held, described)
             self._set_classes(classes)
         return self
+
+    def _learn(
+        self,
+        X: Any,
+        targets: NDArray[np.int64],
+        held: NDArray[np.bool_],
+        described: NDArray[np.float64],
+    ) -> None:
+        """Learn from all samples, and the scale of scores from those marked, if any are."""
+        kept, rest = self._accumulate(X, targets, held, len(described))
+        if held.any():
+            self._solve(kept, described)
+            self._fit_score_scale(X, targets, held, described)
+            kept = kept + rest
+        self._solve(kept, described)
+
+    def _fit_score_scale(
+        self,
+        X: Any,
+        targets: NDArray[np.int64],
+        held: NDArray[np.bool_],
+        described: NDArray[np.float64],
+    ) -> None:
+        rows = np.flatnonzero(held)
+        scores = self._linear_scores(X, described, rows)
+        self.score_scale_ = fit_score_scale(scores, targets[rows])
 
     def _accumulate(
         self, X: Any, targets: NDArray[np.int64], held: NDArray[np.bool_], n_seen: int

@@ -1,0 +1,307 @@
+"""Bilinear models trained by ranking: ALE, DeViSE and SJE."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from zslearn._data._vectors import mean_vectors
+from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.registry import register_method
+
+__all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
+
+
+class _RankingClassifier(ClosedFormClassifier):
+    """Stochastic gradient descent on a ranking loss, from zero."""
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        *,
+        margin: float = 1.0,
+        max_epochs: int = 15,
+        batch_size: int = 16,
+        scaling: str | None = "unit_length",
+        attribute_scaling: str | None = "unit_length",
+        score_scale: Any = "auto",
+        delta: float = 0.0,
+        random_state: Any = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.margin = margin
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.scaling = scaling
+        self.attribute_scaling = attribute_scaling
+        self.score_scale = score_scale
+        self.delta = delta
+        self.random_state = random_state
+
+    @staticmethod
+    @abstractmethod
+    def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return weights of wrong classes in the loss, from excesses; 0 where there is none."""
+
+    def _check_parameters(self) -> None:
+        check_above_zero(self, "learning_rate", "margin", "max_epochs", "batch_size")
+
+    def _learn(
+        self,
+        X: Any,
+        targets: NDArray[np.int64],
+        held: NDArray[np.bool_],
+        described: NDArray[np.float64],
+    ) -> None:
+        random_state = check_random_state(self.random_state)
+        seed = random_state.randint(2**31 - 1)
+        if held.any():
+            self._train(X, targets, np.flatnonzero(~held), described, seed)
+            self._fit_score_scale(X, targets, held, described)
+        self._train(X, targets, np.arange(len(targets)), described, seed)
+
+    def _train(
+        self,
+        X: Any,
+        targets: NDArray[np.int64],
+        rows: NDArray[np.intp],
+        described: NDArray[np.float64],
+        seed: int,
+    ) -> None:
+        """Descend: every step adds outer products of samples and seen classes' descriptions."""
+        rng = np.random.default_rng(seed)
+        similar = described @ described.T
+        dual = np.zeros((len(described), X.shape[-1]))
+        for _ in range(int(self.max_epochs)):
+            order = rng.permutation(rows)
+            for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
+                chosen = np.sort(batch)
+                gradient = np.zeros_like(dual)
+                for place, vectors in mean_vectors(X, chosen):
+                    scaled = self.scaling_(vectors)
+                    parts = self._gradient(scaled @ dual.T @ similar, targets[chosen[place]])
+                    gradient += parts.T @ scaled
+                dual -= self.learning_rate * gradient
+        self.coef_ = dual.T @ described
+
+    def _gradient(
+        self, scores: NDArray[np.float64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Gradient of the summed loss with respect to the scores (n, S) of seen classes."""
+        place = np.arange(len(scores)), targets
+        excess = self.margin + scores - scores[place][:, None]
+        excess[place] = -np.inf
+        weights = self._weights(excess)
+        weights[place] = -weights.sum(axis=1)
+        return weights
+
+    def _class_weights(
+        self, described: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        weights = described @ self.coef_.T
+        return weights, np.zeros(len(weights))
+
+
+@register_method("ale", family="linear", input="vectors", paper="TPAMI 2016")
+class ALEClassifier(_RankingClassifier):
+    """A bilinear model trained to rank the class of a sample first: attribute label embedding.
+
+    With excess ``r_c = margin + F(x, c) - F(x, y)`` of a wrong class c, a sample's loss is
+    ``l_n / n`` times the sum of the n positive excesses, ``l_n = 1 + 1/2 + ... + 1/n``.
+    All wrong classes of a batch are looked at in each step, where the published code draws some for
+    one sample at a time: the same objective, in products of matrices.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.1
+        Step for each sample, above 0.
+    margin : float, default=1.0
+        By how much the right class is to lead, above 0.
+    max_epochs : int, default=15
+        Passes over the samples. Few regularise: more serve the seen classes at the expense of the
+        unseen ones.
+    batch_size : int, default=16
+        Samples a step, whose gradients are summed.
+    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each sample.
+    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each class description.
+    score_scale : float or "auto", default="auto"
+        Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
+        cost of a second training.
+    delta : float, default=0.0
+        What is added to the scores of unseen classes in `predict`.
+    random_state : int, RandomState or None, default=None
+        Decides the order of samples.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features, n_attributes)
+        The map from features to attributes.
+    score_scale_ : float
+        The factor of the scores.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        Labels of all described classes, of those with samples, and of the others.
+
+    See Also
+    --------
+    DeViSEClassifier : All excesses weigh the same.
+    SJEClassifier : The largest excess alone.
+
+    References
+    ----------
+    Akata, Perronnin, Harchaoui, Schmid, "Label-embedding for image classification", TPAMI 2016.
+
+    Examples
+    --------
+    >>> from zslearn.linear_model import ALEClassifier
+    >>> table = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    >>> X = [[2, 0, 0], [3, 0, 1], [0, 2, 0], [0, 3, 1], [0, 0, 2], [1, 0, 3]]
+    >>> clf = ALEClassifier(random_state=0).fit(X, [0, 0, 1, 1, 2, 2], table)
+    >>> clf.predict([[3, 3, 0]], candidates="unseen")
+    array([3])
+    """
+
+    @staticmethod
+    def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        violated = excess > 0
+        n = violated.sum(axis=1)
+        ranks = np.cumsum(1 / np.arange(1, excess.shape[1] + 1))
+        mean = np.where(n > 0, ranks[n - 1] / np.maximum(n, 1), 0.0)
+        return np.where(violated, mean[:, None], 0.0)
+
+
+@register_method("devise", family="linear", input="vectors", paper="NIPS 2013")
+class DeViSEClassifier(_RankingClassifier):
+    """A bilinear model trained to rank the class of a sample first: deep visual-semantic embedding.
+
+    With excess ``r_c = margin + F(x, c) - F(x, y)`` of a wrong class c, a sample's loss is
+    the sum of the positive excesses.
+    All wrong classes of a batch are looked at in each step, where the published code draws some for
+    one sample at a time: the same objective, in products of matrices.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.1
+        Step for each sample, above 0.
+    margin : float, default=1.0
+        By how much the right class is to lead, above 0.
+    max_epochs : int, default=15
+        Passes over the samples. Few regularise: more serve the seen classes at the expense of the
+        unseen ones.
+    batch_size : int, default=16
+        Samples a step, whose gradients are summed.
+    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each sample.
+    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each class description.
+    score_scale : float or "auto", default="auto"
+        Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
+        cost of a second training.
+    delta : float, default=0.0
+        What is added to the scores of unseen classes in `predict`.
+    random_state : int, RandomState or None, default=None
+        Decides the order of samples.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features, n_attributes)
+        The map from features to attributes.
+    score_scale_ : float
+        The factor of the scores.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        Labels of all described classes, of those with samples, and of the others.
+
+    See Also
+    --------
+    ALEClassifier : Weighs the excesses of a sample by their number.
+
+    References
+    ----------
+    Frome et al., "DeViSE: a deep visual-semantic embedding model", NIPS 2013.
+
+    Examples
+    --------
+    >>> from zslearn.linear_model import DeViSEClassifier
+    >>> table = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    >>> X = [[2, 0, 0], [3, 0, 1], [0, 2, 0], [0, 3, 1], [0, 0, 2], [1, 0, 3]]
+    >>> clf = DeViSEClassifier(random_state=0).fit(X, [0, 0, 1, 1, 2, 2], table)
+    >>> clf.predict([[3, 3, 0]], candidates="unseen")
+    array([3])
+    """
+
+    @staticmethod
+    def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (excess > 0).astype(np.float64)
+
+
+@register_method("sje", family="linear", input="vectors", paper="CVPR 2015")
+class SJEClassifier(_RankingClassifier):
+    """A bilinear model trained to rank the class of a sample first: structured joint embedding.
+
+    With excess ``r_c = margin + F(x, c) - F(x, y)`` of a wrong class c, a sample's loss is
+    the largest excess, if it is positive.
+    All wrong classes of a batch are looked at in each step, where the published code draws some for
+    one sample at a time: the same objective, in products of matrices.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.1
+        Step for each sample, above 0.
+    margin : float, default=1.0
+        By how much the right class is to lead, above 0.
+    max_epochs : int, default=15
+        Passes over the samples. Few regularise: more serve the seen classes at the expense of the
+        unseen ones.
+    batch_size : int, default=16
+        Samples a step, whose gradients are summed.
+    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each sample.
+    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+        Scaling of each class description.
+    score_scale : float or "auto", default="auto"
+        Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
+        cost of a second training.
+    delta : float, default=0.0
+        What is added to the scores of unseen classes in `predict`.
+    random_state : int, RandomState or None, default=None
+        Decides the order of samples.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features, n_attributes)
+        The map from features to attributes.
+    score_scale_ : float
+        The factor of the scores.
+    classes_, seen_classes_, unseen_classes_ : ndarray
+        Labels of all described classes, of those with samples, and of the others.
+
+    See Also
+    --------
+    ALEClassifier : Counts every wrong class that comes too close.
+
+    References
+    ----------
+    Akata, Reed, Walter, Lee, Schiele, "Evaluation of output embeddings for fine-grained image
+    classification", CVPR 2015.
+
+    Examples
+    --------
+    >>> from zslearn.linear_model import SJEClassifier
+    >>> table = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    >>> X = [[2, 0, 0], [3, 0, 1], [0, 2, 0], [0, 3, 1], [0, 0, 2], [1, 0, 3]]
+    >>> clf = SJEClassifier(random_state=0).fit(X, [0, 0, 1, 1, 2, 2], table)
+    >>> clf.predict([[3, 3, 0]], candidates="unseen")
+    array([3])
+    """
+
+    @staticmethod
+    def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        weights = np.zeros_like(excess)
+        rows, worst = np.arange(len(excess)), excess.argmax(axis=1)
+        weights[rows, worst] = np.where(excess[rows, worst] > 0, 1.0, 0.0)
+        return weights
