@@ -20,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn.attention import CVsCObjective
+from zslearn.calibration import FixedCalibrationClassifier
 from zslearn.metrics import gzsl_multimetric_scorer
 from zslearn.nn import functional as zf
 
@@ -42,7 +44,7 @@ def problem():
 
 
 def small(**params):
-    options = {"max_epochs": 30, "random_state": 0, "attribute_dim": 20, "delta": 0.0}
+    options = {"max_epochs": 30, "random_state": 0, "delta": 0.0}
     return CVsCClassifier(**options | params)
 
 
@@ -66,7 +68,7 @@ def test_recognises_classes_it_has_no_picture_of(fitted, problem):
 
 def test_scores_follow_the_equations_in_float64(fitted, problem):
     X = problem[0].astype(np.float64)
-    module = fitted.net_.module_
+    module = fitted.net_.module_.network
     A, W_q, W_sv = (
         p.detach().double().numpy()
         for p in (module.attribute_vectors, module.query_weight, module.embedding_weight)
@@ -91,10 +93,14 @@ def test_predict_applies_delta_and_probabilities_do_not(fitted, problem):
     for scale in ("logit", "probability"):
         shares = []
         for delta in (-100.0, 0.0, 100.0):
-            clf = clone(fitted).set_params(delta=delta, delta_scale=scale)
+            clf = FixedCalibrationClassifier(clone(fitted), delta=delta, delta_scale=scale)
             clf.fit(X[seen], y[seen], class_attributes=table)
             shares.append(np.isin(clf.predict(X), clf.unseen_classes_).mean())
             np.testing.assert_array_equal(clf.predict_proba(X), fitted.predict_proba(X))
+            own = clone(fitted).set_params(delta=delta)
+            own.fit(X[seen], y[seen], class_attributes=table)
+            if scale == "logit":
+                np.testing.assert_array_equal(own.predict(X), clf.predict(X))
         assert shares[0] == 0.0 < shares[1] < 1.0 == shares[2]
 
 
@@ -133,12 +139,14 @@ def test_word_vectors_are_where_training_starts(problem):
         attribute_names=table.attribute_names,
         word_vectors=vectors,
     )
-    frozen = small(train_attribute_vectors=False).fit(X[seen], y[seen], class_attributes=table)
+    frozen = small(objective=CVsCObjective(train_attribute_vectors=False)).fit(
+        X[seen], y[seen], class_attributes=table
+    )
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    learned = frozen.net_.module_.attribute_vectors.detach().numpy()
+    learned = frozen.net_.module_.network.attribute_vectors.detach().numpy()
     np.testing.assert_allclose(learned, unit, rtol=1e-6)
     trained = small().fit(X[seen], y[seen], class_attributes=table)
-    moved = trained.net_.module_.attribute_vectors.detach().numpy()
+    moved = trained.net_.module_.network.attribute_vectors.detach().numpy()
     assert moved.shape == (5, 7)
     assert 1e-3 < np.abs(moved - unit).max() < 1
 
@@ -234,17 +242,42 @@ def test_one_picture_is_not_taken_for_many(fitted, problem):
     assert fitted.predict(X[:1]).shape == (1,)
 
 
-@pytest.mark.parametrize("scale", ["logit", "probability"])
-def test_delta_is_checked_and_may_be_infinite(fitted, problem, scale):
+def test_delta_is_checked_and_may_be_infinite(fitted, problem):
     X = problem[0]
-    clf = copy.copy(fitted).set_params(delta_scale=scale)
+    clf = copy.copy(fitted)
     seen, unseen = (fitted.predict(X, candidates=side) for side in ("seen", "unseen"))
     np.testing.assert_array_equal(clf.set_params(delta=-np.inf).predict(X), seen)
     np.testing.assert_array_equal(clf.set_params(delta=np.inf).predict(X), unseen)
     with pytest.raises(ValueError, match="delta is NaN"):
         clf.set_params(delta=np.nan).predict(X)
-    with pytest.raises(ValueError, match="delta_scale must be 'logit' or 'probability'"):
-        clf.set_params(delta=1.0, delta_scale="prob").predict(X)
+
+
+@pytest.mark.parametrize("objective", ["default", "printed", "released"])
+def test_objectives_by_name(problem, objective):
+    X, y, table, seen = problem
+    clf = small(max_epochs=2, objective=objective).fit(X[seen], y[seen], class_attributes=table)
+    spelled_out = small(max_epochs=2, objective=CVsCObjective.named(objective))
+    spelled_out.fit(X[seen], y[seen], class_attributes=table)
+    np.testing.assert_array_equal(clf.decision_function(X), spelled_out.decision_function(X))
+    criterion = clf.net_.module_.criterion
+    printed = objective == "printed"
+    assert criterion.weights["ce"] == (1.0 if printed else 3.0)
+    assert criterion.correlation.standardize is not printed
+    assert criterion.semantic_intervention.effect_weight == (-1.0 if printed else 0.0)
+    assert criterion.calibration.bias == (2.0 if objective == "released" else 0.0)
+    assert criterion.correlation.alpha == (1.0 if objective == "released" else 0.5)
+    expected = "permute" if objective == "released" else "normal"
+    assert clf.net_.module_.network.counterfactual == expected
+
+
+def test_fields_of_a_named_objective_are_set_on_a_copy():
+    clf = small(objective="released").set_params(objective__alpha=0.3)
+    assert clf.objective.get_params() == CVsCObjective.named("released").get_params() | {
+        "alpha": 0.3
+    }
+    assert clone(clf).objective is not clf.objective
+    with pytest.raises(ValueError, match="Invalid parameter 'alpah'"):
+        clf.set_params(objective__alpah=1.0)
 
 
 def test_scores_that_are_not_finite_name_no_class(fitted):
@@ -325,7 +358,7 @@ class LazyStore:
 
 def test_lazy_stores_and_bfloat16(problem, fitted, monkeypatch):
     X, y, table, seen = problem
-    monkeypatch.setattr("zslearn._training._rows._CHUNK_BYTES", 50 * 4 * 64)
+    monkeypatch.setattr("zslearn._data._rows._CHUNK_BYTES", 50 * 4 * 64)
     lazy = small().fit(LazyStore(X[seen]), y[seen], class_attributes=table)
     np.testing.assert_array_equal(lazy.predict(LazyStore(X)), fitted.predict(X))
     low = torch.from_numpy(X).bfloat16()
@@ -361,7 +394,7 @@ def test_state_dict_carries_the_table(fitted, problem):
     state = fitted.net_.module_.state_dict()
     values = fitted.class_attributes_.values
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
-    np.testing.assert_allclose(state["class_attributes"], unit, rtol=1e-6)
+    np.testing.assert_allclose(state["network.class_attributes"], unit, rtol=1e-6)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     buffer.seek(0)
@@ -410,7 +443,10 @@ def disjoint_folds(y, seed=0):
         yield np.flatnonzero(~test), np.flatnonzero(test)
 
 
-@pytest.mark.parametrize("name", ["lambda_ce", "lambda_cal", "lambda_cc", "lambda_tci", "alpha"])
+NESTED = ["objective__lambda_ce", "objective__alpha"]
+
+
+@pytest.mark.parametrize("name", ["lambda_cal", "lambda_cc", "lambda_tci", *NESTED])
 def test_grid_search_over_any_weight_by_gzsl_metrics(problem, name):
     X, y, table, seen = problem
     search = GridSearchCV(
@@ -599,7 +635,7 @@ def test_real_birds(cub):
     assert np.abs(low - exact).max() < 0.02 * np.abs(exact).max()
     regions = zf.normalize_rows(torch.from_numpy(X[seen][:50]).float())
     literal = zf.semantic_embedding(
-        zf.attribute_features(regions, clf.net_.module_.queries_and_embeddings()[0]),
-        clf.net_.module_.queries_and_embeddings()[1],
+        zf.attribute_features(regions, clf.net_.module_.network.queries_and_embeddings()[0]),
+        clf.net_.module_.network.queries_and_embeddings()[1],
     )
     np.testing.assert_allclose(exact, literal.detach().numpy(), rtol=1e-4, atol=1e-4)

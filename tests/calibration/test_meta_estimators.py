@@ -600,7 +600,7 @@ def test_without_a_table_each_class_describes_itself(train):
 
 def test_deep_classifier(problem, train):
     X, y, table = train
-    deep = CVsCClassifier(max_epochs=4, attribute_dim=10, learning_rate=1e-2, random_state=0)
+    deep = CVsCClassifier(max_epochs=4, learning_rate=1e-2, random_state=0)
     clf = tuned(deep, cv=2).fit(X[:, None, :], y, class_attributes=table)
     assert clf.attention_maps(X[:3, None, :]).shape == (3, 6, 1)
     search = GridSearchCV(

@@ -193,7 +193,7 @@ def problem():
     rng = np.random.default_rng(0)
     table = ClassAttributes(rng.random((5, 6)) + 0.1)
     X = rng.normal(size=(30, 4, 8)).astype(np.float16)
-    clf = CVsCClassifier(max_epochs=1, attribute_dim=8, random_state=0)
+    clf = CVsCClassifier(max_epochs=1, random_state=0)
     clf.fit(X, np.arange(30) % 4, class_attributes=table)
     regions = rng.random((30, 3, 4)) < 0.4
     return clf, X, regions, np.array([0, -1, 2, 1, -1, 2]), rng.random((30, 6)) < 0.7

@@ -129,9 +129,7 @@ def estimators(birds, fitted):
     small = CVsCClassifier(max_epochs=2, random_state=0)
     cv = SeenUnseenKFold(2, random_state=0)
     yield "own delta", fitted, 0.3
-    by_probability = CVsCClassifier(
-        delta=0.2, delta_scale="probability", max_epochs=2, random_state=0
-    )
+    by_probability = FixedCalibrationClassifier(small, delta=0.2, delta_scale="probability")
     yield "probability", by_probability.fit(*train, class_attributes=TABLE), 0.2
     pipeline = make_pipeline(StandardScaler(), FrozenEstimator(fitted)).fit(*train)
     yield "pipeline", pipeline, 0.3

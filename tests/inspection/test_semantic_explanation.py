@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from zslearn import ClassAttributes, CVsCClassifier
+from zslearn.attention import CVsCObjective
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV
 from zslearn.ensemble import SeedEnsembleClassifier
@@ -238,7 +239,7 @@ def real(estimator=None, n_regions=4, **params):
     table = ClassAttributes(rng.uniform(size=(8, 30)), labels=list("abcdefgh"))
     y = rng.choice(list("abcdef"), size=60)
     X = rng.normal(size=(60, n_regions, 10)) + np.array([ord(label) for label in y])[:, None, None]
-    clf = CVsCClassifier(max_epochs=2, attribute_dim=5, random_state=0, scale=1.7, **params)
+    clf = CVsCClassifier(max_epochs=2, random_state=0, objective=CVsCObjective(scale=1.7), **params)
     if estimator is not None:
         clf = estimator(clf)
     return clf.fit(X, y, class_attributes=table), X, table

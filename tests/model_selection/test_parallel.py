@@ -27,7 +27,7 @@ def problem():
 
 
 def small():
-    return CVsCClassifier(max_epochs=2, attribute_dim=8, batch_size=16, random_state=0)
+    return CVsCClassifier(max_epochs=2, batch_size=16, random_state=0)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def birds():
 
 
 def small(**params):
-    return CVsCClassifier(**{"max_epochs": 1, "attribute_dim": 4, "random_state": 0} | params)
+    return CVsCClassifier(**{"max_epochs": 1, "random_state": 0} | params)
 
 
 class Interrupted(ClassifierMixin, BaseEstimator):
@@ -100,7 +100,6 @@ def test_search_on_class_disjoint_folds(birds, path, routing):
     assert [line["params"]["lambda_sci"] for line in test] == [0.5, 0.5, 1.0, 1.0]
     assert test[0]["params"] == {
         "max_epochs": 1,
-        "attribute_dim": 4,
         "random_state": 0,
         "lambda_sci": 0.5,
     }
@@ -171,7 +170,11 @@ def test_another_file_is_refused(path, text):
 
 def test_nested_and_unusual_parameters(birds, path):
     features, y, table = birds
-    inner = small(max_epochs=np.int64(1), betas=(0.5, 0.9), gradient_clip=np.float32(0.5))
+    inner = small(
+        max_epochs=np.int64(1),
+        optimizer_params={"betas": (0.5, 0.9)},
+        gradient_clip=np.float32(0.5),
+    )
     tuned = TunedCalibrationClassifierCV(inner, cv=2, random_state=0)
     pipe = make_pipeline(FunctionTransformer(np.nan_to_num), tuned)
     key = "tunedcalibrationclassifiercv__"
@@ -189,9 +192,8 @@ def test_nested_and_unusual_parameters(birds, path):
         f"{key}cv": 2,
         f"{key}random_state": 0,
         f"{key}estimator__max_epochs": 1,
-        f"{key}estimator__attribute_dim": 4,
         f"{key}estimator__random_state": 0,
-        f"{key}estimator__betas": [0.5, 0.9],
+        f"{key}estimator__optimizer_params": {"betas": [0.5, 0.9]},
         f"{key}estimator__gradient_clip": 0.5,
     }
     assert line["part"]["unseen_classes"] == []

@@ -40,7 +40,7 @@ def problem():
 
 
 def small(**params):
-    options = {"max_epochs": 2, "batch_size": 16, "attribute_dim": 8, "random_state": 0}
+    options = {"max_epochs": 2, "batch_size": 16, "random_state": 0}
     return CVsCClassifier(**options | params)
 
 

@@ -86,10 +86,12 @@ def fit_many(
         raise ValueError("settings holds no setting; give at least one, such as {}")
     estimators = [clone(estimator).set_params(**clone(s, safe=False)) for s in settings]
     shared = _share(estimator, X)
+    # Left out where there is none, for estimators that know of no table.
+    described = {} if class_attributes is None else {"class_attributes": class_attributes}
 
     def fit(number: int) -> Any:
         try:
-            return estimators[number].fit(shared, y, class_attributes=class_attributes)
+            return estimators[number].fit(shared, y, **described)
         except Exception as error:
             error.add_note(f"In fit_many, setting {number}: {settings[number]!r}.")
             raise
