@@ -136,7 +136,6 @@ def run(folder: Path, seeds: int, splits: int) -> dict[str, Any]:
                     **params,
                     max_epochs=int(chosen["epochs"]),
                     delta=chosen["delta"],
-                    delta_scale="logit",
                     random_state=seed,
                 )
                 start = time.perf_counter()

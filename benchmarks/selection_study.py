@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from benchmarks._command import command_line
 from benchmarks.cub50 import load, machine
 from zslearn import CVsCClassifier
+from zslearn.calibration import FixedCalibrationClassifier
 from zslearn.calibration._folds import measure, measure_unit
 from zslearn.calibration._response import CalibrationRule
 from zslearn.calibration._sweep import FoldCurve, sweep
@@ -58,8 +59,8 @@ class Remembered:
 
     def predict(self, X: Any, delta: float, delta_scale: str) -> Any:
         """Calibrated predictions."""
-        self.clf.set_params(delta=delta, delta_scale=delta_scale)
-        return self.clf.predict_from_scores(self.decision_function(X))
+        calibrated = FixedCalibrationClassifier(self.clf, delta=delta, delta_scale=delta_scale)
+        return calibrated.predict_from_scores(self.decision_function(X))
 
 
 def scores_of(clf: Remembered, X: Any, y: Any) -> dict[str, float]:

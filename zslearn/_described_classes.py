@@ -61,6 +61,6 @@ class DescribedClasses:
         return self.table.index_of(y).astype(np.int64)
 
     def seen_targets(self, y: ArrayLike) -> NDArray[np.int64]:
-        """Number of each label among the seen classes."""
+        """Give the number of each label among the seen classes."""
         position = np.cumsum(self.seen) - 1
         return position[self.targets(y)]

@@ -77,7 +77,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
             "gzsl_train_test_split",
             "GZSLSplit",
         ],
-        "Searches": ["StackedGridSearchCV", "fit_many", "ScoreLog"],
+        "Searches": ["HeldOutStopping", "fit_many", "ScoreLog"],
         "Large arrays": ["RowView"],
     },
 }
