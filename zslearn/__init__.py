@@ -13,22 +13,32 @@ if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
     from zslearn.linear_model import (
+        ALEClassifier,
         AttributeRidgeClassifier,
+        ConSEClassifier,
+        DAPClassifier,
+        DeViSEClassifier,
         ESZSLClassifier,
         PrototypeRegressionClassifier,
         SAEClassifier,
+        SJEClassifier,
     )
     from zslearn.persistence import load, save
 
 # Imported on first use: `import zslearn` must not load torch.
 _HOMES = {
+    "ALEClassifier": "zslearn.linear_model",
     "AttributeRidgeClassifier": "zslearn.linear_model",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
+    "ConSEClassifier": "zslearn.linear_model",
+    "DAPClassifier": "zslearn.linear_model",
     "DAZLEClassifier": "zslearn.attention",
+    "DeViSEClassifier": "zslearn.linear_model",
     "ESZSLClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
     "SAEClassifier": "zslearn.linear_model",
+    "SJEClassifier": "zslearn.linear_model",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -52,13 +62,18 @@ _SUBPACKAGES = (
 )
 
 __all__ = [
+    "ALEClassifier",
     "AttributeRidgeClassifier",
     "CVsCClassifier",
     "ClassAttributes",
+    "ConSEClassifier",
+    "DAPClassifier",
     "DAZLEClassifier",
+    "DeViSEClassifier",
     "ESZSLClassifier",
     "PrototypeRegressionClassifier",
     "SAEClassifier",
+    "SJEClassifier",
     "__version__",
     "load",
     "save",

@@ -2,6 +2,7 @@
 
 from zslearn.linear_model._attribute_ridge import AttributeRidgeClassifier
 from zslearn.linear_model._eszsl import ESZSLClassifier
+from zslearn.linear_model._probabilities import ConSEClassifier, DAPClassifier
 from zslearn.linear_model._prototypes import PrototypeRegressionClassifier
 from zslearn.linear_model._ranking import ALEClassifier, DeViSEClassifier, SJEClassifier
 from zslearn.linear_model._sae import SAEClassifier
@@ -9,6 +10,8 @@ from zslearn.linear_model._sae import SAEClassifier
 __all__ = [
     "ALEClassifier",
     "AttributeRidgeClassifier",
+    "ConSEClassifier",
+    "DAPClassifier",
     "DeViSEClassifier",
     "ESZSLClassifier",
     "PrototypeRegressionClassifier",
