@@ -78,22 +78,27 @@ default=None
             self._check_parameters()
             self._check_score_scale()
             targets = classes.seen_targets(y)
-            seen = classes.values[classes.seen]
-            centre = seen.mean(axis=0) if self._centres_attributes else np.zeros(seen.shape[1])
-            self.attribute_mean_ = centre
-            self.attribute_scaling_ = Scaling.fit(
-                self.attribute_scaling, [seen - centre], "attribute_scaling"
-            )
-            described = self._describe(seen)
-            vectors = (vectors for _, vectors in mean_vectors(X))
-            self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+            described = self._prepare(X, classes.values[classes.seen])
             held = np.zeros(len(targets), dtype=bool)
-            if self.score_scale == "auto" and len(seen) > 1:
+            if self.score_scale == "auto" and len(described) > 1:
                 held = held_out_rows(targets)
             self.score_scale_ = 1.0 if self.score_scale == "auto" else float(self.score_scale)
             self._learn(X, targets, held, described)
             self._set_classes(classes)
         return self
+
+    def _prepare(
+        self, X: Any, seen: NDArray[np.float64], rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float64]:
+        """Fit the scalings, of samples on some rows only; return the seen classes' descriptions."""
+        centre = seen.mean(axis=0) if self._centres_attributes else np.zeros(seen.shape[1])
+        self.attribute_mean_ = centre
+        self.attribute_scaling_ = Scaling.fit(
+            self.attribute_scaling, [seen - centre], "attribute_scaling"
+        )
+        vectors = (vectors for _, vectors in mean_vectors(X, rows))
+        self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+        return self._describe(seen)
 
     def _learn(
         self,

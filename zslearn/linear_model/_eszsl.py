@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,20 @@ class ESZSLClassifier(ClosedFormClassifier):
         check_above_zero(self, "gamma", "lam")
         check_choice(self, "targets", ("binary", "signed"))
 
-    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
+    def _answers(
+        self, sums: ClassSums, described: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Set the mean; return X'X and X'Y T."""
         self.mean_ = sums.mean if self.center else np.zeros(len(sums.gram))
         sums = sums.centred() if self.center else sums
-        answers = sums.sums.T @ described  # X'Y T
+        answers = sums.sums.T @ described
         if self.targets == "signed":
             answers = 2 * answers - np.outer(sums.sums.sum(axis=0), described.sum(axis=0))
-        left = sums.gram + self.gamma * np.eye(len(sums.gram))
+        return sums.gram, answers
+
+    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
+        gram, answers = self._answers(sums, described)
+        left = gram + self.gamma * np.eye(len(gram))
         right = described.T @ described + self.lam * np.eye(described.shape[1])
         half = solve(left, answers, assume_a="pos")
         self.coef_ = np.ascontiguousarray(solve(right, half.T, assume_a="pos").T)
@@ -117,3 +125,21 @@ class ESZSLClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, -weights @ self.mean_
+
+    def _weights_of_each(
+        self,
+        sums: ClassSums,
+        described: NDArray[np.float64],
+        candidates: NDArray[np.float64],
+        settings: list[dict[str, float]],
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """What `_class_weights` gives after `_solve`, for each (gamma, lam), from one eigenbasis."""
+        gram, answers = self._answers(sums, described)
+        b, P = np.linalg.eigh(gram)
+        a, Q = np.linalg.eigh(described.T @ described)
+        rotated, candidates = P.T @ answers @ Q, candidates @ Q
+        b, a = np.maximum(b, 0), np.maximum(a, 0)
+        for setting in settings:
+            right = candidates / (a + setting["lam"])
+            weights = right @ (rotated / (b[:, None] + setting["gamma"])).T @ P.T
+            yield weights, -weights @ self.mean_

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -119,20 +120,27 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
             raise ValueError(f"shrinkage must be at most 1, found {self.shrinkage!r}")
 
     def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
-        self.described_ = described
-        distances = cdist(described, described, "sqeuclidean")
-        apart = distances[distances > 1e-12 * distances.max(initial=0)]
-        self.median_distance_ = float(np.median(apart)) if len(apart) else 1.0
-        kernel = self._kernel(described)
-        ridge = self.alpha * (np.trace(kernel) / len(kernel) or 1.0)
+        self._set_descriptions(described)
         means = sums.class_means
         self.mean_ = means.mean(axis=0)
-        kernel = kernel + ridge * np.eye(len(kernel))
-        self.dual_coef_ = solve(kernel, means - self.mean_, assume_a="pos")
+        self.dual_coef_ = solve(self._regularised(described), means - self.mean_, assume_a="pos")
         weighted = np.vstack([self.dual_coef_, self.mean_])
         if self.metric == "lda":
             weighted = solve(self._covariance(sums), weighted.T, assume_a="pos").T
         self.weighted_coef_, self.weighted_mean_ = weighted[:-1].copy(), weighted[-1].copy()
+
+    def _set_descriptions(self, described: NDArray[np.float64]) -> None:
+        self.described_ = described
+        distances = cdist(described, described, "sqeuclidean")
+        apart = distances[distances > 1e-12 * distances.max(initial=0)]
+        self.median_distance_ = float(np.median(apart)) if len(apart) else 1.0
+
+    def _regularised(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Kernel (S, S) of the seen classes, with the regulariser on its diagonal."""
+        kernel = self._kernel(described)
+        ridge = self.alpha * (np.trace(kernel) / len(kernel) or 1.0)
+        regularised: NDArray[np.float64] = kernel + ridge * np.eye(len(kernel))
+        return regularised
 
     def _covariance(self, sums: ClassSums) -> NDArray[np.float64]:
         """Shrunken covariance within classes; the identity where there is none."""
@@ -165,3 +173,30 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
         if self.metric == "euclidean":
             return 2 * weights, -(prototypes**2).sum(axis=1)
         return weights, -0.5 * (prototypes * weights).sum(axis=1)
+
+    def _weights_of_each(
+        self,
+        sums: ClassSums,
+        described: NDArray[np.float64],
+        candidates: NDArray[np.float64],
+        settings: list[dict[str, float]],
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """What `_class_weights` gives after `_solve`, for each setting, from one eigenbasis."""
+        self._set_descriptions(described)
+        means = sums.class_means
+        mean = means.mean(axis=0)
+        w, V = np.linalg.eigh(sums.within_covariance())
+        for setting in settings:
+            self.set_params(**setting)
+            shares = solve(self._regularised(described), self._kernel(candidates).T, assume_a="pos")
+            prototypes = mean + shares.T @ (means - mean)
+            if self.metric == "cosine":
+                yield unit_rows(prototypes), np.zeros(len(prototypes))
+            elif self.metric == "euclidean":
+                yield 2 * prototypes, -(prototypes**2).sum(axis=1)
+            else:
+                variance = w.mean()
+                spread = (1 - self.shrinkage) * np.maximum(w, 0) + self.shrinkage * variance
+                rotated = prototypes @ V
+                weighted = rotated / (spread if variance > 0 else 1.0)
+                yield weighted @ V.T, -0.5 * (rotated * weighted).sum(axis=1)
