@@ -113,7 +113,7 @@ class HeldOutMonitor(TrainingCallback):
         self.best_epoch = 0
         self.best_weights: dict[str, Any] | None = None
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Score the held-out samples."""
         module = net.module_.eval()
         logits = []

@@ -42,7 +42,7 @@ def attached(net: LearnerNet, name: str, callback: Callback) -> Iterator[None]:
 class AverageTerms(TrainingCallback):
     """Write the mean over the batches of each loss term into the epoch's history."""
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Average what the batches recorded, weighted by their size."""
         for name in net.term_names_:
             batches = [batch for batch in net.history[-1]["batches"] if name in batch]
@@ -91,7 +91,8 @@ class LearnerNet(NeuralNet):
 
     def __init__(
         self,
-        *args: Any,
+        module: Any,
+        *,
         optimizer_params: Mapping[str, Any] | None = None,
         seed: int = 0,
         precision: torch.dtype = torch.float32,
@@ -99,7 +100,7 @@ class LearnerNet(NeuralNet):
         accumulate: int = 1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, criterion=nn.Identity, train_split=None, **kwargs)
+        super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
         self.optimizer_params = optimizer_params
         self.seed = seed
         self.precision = precision

@@ -112,7 +112,7 @@ class LearningRate(TrainingCallback):
         self.ratio = ratio
         self.step = 0
 
-    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_begin(self, net: Any, *args: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the rates of the step that begins."""
         if not training:
             return

@@ -85,14 +85,14 @@ class EpochTasks(TrainingCallback):
         """Leave out the subtask, which ends with the epoch."""
         return self.__dict__ | {"context": None}
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Open a subtask."""
         task = self.task
         if task.context is not None:
             self.context = task.context.subcontext(task_name="epoch")
             self.context.call_on_fit_task_begin(estimator=task.estimator, **task.data)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Close it, and stop if a callback says so."""
         if self.context is None:
             return
@@ -109,11 +109,11 @@ class EpochBar(TrainingCallback):
         self.description = description
         self.bar: Any = None
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Draw the bar."""
         self.bar = tqdm(total=self.n_epochs, desc=self.description, unit="epoch")
 
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_end(self, net: Any, *args: Any, training: bool = False, **kwargs: Any) -> None:
         """Show the terms of the last batch."""
         batch = net.history[-1]["batches"][-1]
         terms = {name: f"{batch[name]:.3g}" for name in net.term_names_ if name in batch}
@@ -123,10 +123,10 @@ class EpochBar(TrainingCallback):
         """Show the terms of the last batch of an epoch that nobody watched."""
         self.on_batch_end(net, training=True)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Move on."""
         self.bar.update()
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Leave the bar as it stands."""
         self.bar.close()

@@ -103,7 +103,7 @@ class ThreadShare(TrainingCallback):
         self.sharing = False
         self.before: int | None = None
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Join the fits that share."""
         in_thread = threading.current_thread() is not threading.main_thread()
         backend, _ = get_active_backend()
@@ -117,7 +117,7 @@ class ThreadShare(TrainingCallback):
             self.before = torch.get_num_threads()
             torch.set_num_threads(1)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Take this fit's share, of as many fits as there are now."""
         if self.sharing:
             torch.set_num_threads(1 if self.small else self.share())

@@ -128,6 +128,10 @@ class CalibrationRule(ZeroShotClassifierMixin, BaseEstimator):
         self.delta = delta
         self.delta_scale = delta_scale
 
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.floating]:
+        """Not to be had: this predicts from scores of another classifier."""
+        raise NotImplementedError("CalibrationRule has no scores of its own")
+
     def fit(self, estimator: Any, y: None = None) -> Self:
         """Take over the classes of a fitted zero-shot classifier.
 

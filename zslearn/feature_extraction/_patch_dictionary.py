@@ -30,9 +30,7 @@ __all__ = ["PatchDictionaryExtractor"]
 _BATCH_BYTES = 32 * 2**20
 
 
-class PatchDictionaryExtractor(  # type: ignore[call-arg]
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class PatchDictionaryExtractor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     r"""Turn images into region features with a dictionary of patches.
 
     A dictionary of small image patches is learned by k-means on whitened patches; every patch of an

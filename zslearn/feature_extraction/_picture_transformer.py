@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PictureTransformer"]
 
 
-class PictureTransformer(  # type: ignore[call-arg]
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class PictureTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Transformer of pictures into regions.
 
     ``fit`` of an extractor sets what is declared here, and its parameters have these names.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TimmRegionExtractor"]
 
 
-class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
     """Turn pictures into region features with a network of timm.
 
     Patch tokens of vision transformers, without class and register tokens, or the feature map of a

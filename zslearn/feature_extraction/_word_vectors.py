@@ -29,9 +29,7 @@ from zslearn.feature_extraction._word_vector_sources import (
 __all__ = ["WordVectors"]
 
 
-class WordVectors(  # type: ignore[call-arg]
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class WordVectors(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     r"""Turn attribute names into vectors, with a file of word vectors or a sentence encoder.
 
     Attention over attributes asks a picture for each attribute by a vector of its name:
