@@ -2,18 +2,46 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed_docs
 # make docs GALLERY=0 builds the pages without running the examples.
 GALLERY ?= 1
 
-.PHONY: demo test test-slow lint format types bench docs clean
+.PHONY: demo test test-avx2 test-slow test-lowest coverage lint format types bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo_field_guide.py
 
+# Two processes share the test files, each with one thread: small problems gain nothing from more.
+PYTEST_PARALLEL := -n 2 --dist loadfile
+
+test: export OMP_NUM_THREADS := 1
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_PARALLEL)
+
+coverage: export OMP_NUM_THREADS := 1
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST_PARALLEL) --cov --cov-report=term:skip-covered
+
+# What depends on how a processor rounds, once more as one without AVX-512 computes it.
+test-avx2: export OMP_NUM_THREADS := 1
+test-avx2: export ATEN_CPU_CAPABILITY := avx2
+test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
+test-avx2: $(INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST_PARALLEL) tests/test_docs.py tests/test_examples.py \
+		tests/attention tests/training tests/nn zslearn/attention zslearn/ensemble zslearn/calibration
+
+# At the lower bounds of the dependencies, in an environment of its own.
+test-lowest: export OMP_NUM_THREADS := 1
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest $(PYTEST_PARALLEL) -p no:cacheprovider
+
+$(LOWEST)/.installed: pyproject.toml
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --editable ".[test]" --constraint $(LOWEST)/constraints.txt
+	touch $(LOWEST)/.installed
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
@@ -47,4 +75,4 @@ $(INSTALLED): pyproject.toml
 
 clean:
 	rm -rf docs/_build docs/api docs/auto_examples docs/sg_execution_times.rst
-	rm -rf $(VENV) build dist demo_output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) build dist demo_output *.egg-info .pytest_cache .mypy_cache .ruff_cache
