@@ -2,8 +2,10 @@
 
 from zslearn.linear_model._attribute_ridge import AttributeRidgeClassifier
 from zslearn.linear_model._eszsl import ESZSLClassifier
+from zslearn.linear_model._eszsl_cv import ESZSLClassifierCV
 from zslearn.linear_model._probabilities import ConSEClassifier, DAPClassifier
 from zslearn.linear_model._prototypes import PrototypeRegressionClassifier
+from zslearn.linear_model._prototypes_cv import PrototypeRegressionClassifierCV
 from zslearn.linear_model._ranking import ALEClassifier, DeViSEClassifier, SJEClassifier
 from zslearn.linear_model._sae import SAEClassifier
 
@@ -14,7 +16,9 @@ __all__ = [
     "DAPClassifier",
     "DeViSEClassifier",
     "ESZSLClassifier",
+    "ESZSLClassifierCV",
     "PrototypeRegressionClassifier",
+    "PrototypeRegressionClassifierCV",
     "SAEClassifier",
     "SJEClassifier",
 ]

@@ -133,7 +133,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         candidates: NDArray[np.float64],
         settings: list[dict[str, float]],
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """What `_class_weights` gives after `_solve`, for each (gamma, lam), from one eigenbasis."""
+        """Yield what `_class_weights` gives for each setting, all from one eigenbasis."""
         gram, answers = self._answers(sums, described)
         b, P = np.linalg.eigh(gram)
         a, Q = np.linalg.eigh(described.T @ described)

@@ -181,7 +181,7 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
         candidates: NDArray[np.float64],
         settings: list[dict[str, float]],
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """What `_class_weights` gives after `_solve`, for each setting, from one eigenbasis."""
+        """Yield what `_class_weights` gives for each setting, all from one eigenbasis."""
         self._set_descriptions(described)
         means = sums.class_means
         mean = means.mean(axis=0)
