@@ -25,6 +25,8 @@ from zslearn.registry import list_methods, make
 SETTINGS: dict[str, dict[str, Any]] = {
     "prototypes": {"shrinkage": 0.03, "scaling": None},
     "eszsl": {"gamma": 10.0, "lam": 0.1, "scaling": None},
+    "prototypes_cv": {"scaling": None},
+    "eszsl_cv": {"scaling": None},
 }
 PARTS = ("trainval", "test_seen", "test_unseen")
 
@@ -79,11 +81,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--sets", nargs="+", default=["cub50", "flo40", "awa1_bow"])
+    parser.add_argument("--methods", nargs="+", default=list_methods(family="linear"))
     arguments = parser.parse_args()
     print("data set   method          T1    H    AUSUC  delta seconds")
     for name in arguments.sets:
         problem = read(arguments.data / name)
-        for method in list_methods(family="linear"):
+        for method in arguments.methods:
             settings = SETTINGS.get(method, {}) if name == "awa1_bow" else {}
             clf = make(method, **settings)
             if "random_state" in clf.get_params():

@@ -103,11 +103,18 @@ def save_and_load(m, printed):
     assert re.findall(r"from .*: +(\w+)", printed) == ["True"] * 3
 
 
+def methods(m, printed):
+    assert m.held_out[m.scaling] > 2 * m.held_out["unit_length"]
+    assert all(m.T1[name].estimate > 2 / len(m.guide.unseen_classes) for name in m.methods)
+    assert max(m.T1, key=lambda name: m.T1[name].estimate) == "prototypes, tuned"
+    assert max(m.H, key=lambda name: m.H[name].estimate[1]) == "prototypes, tuned"
+
+
 CLAIMS = {
     f"plot_{claim.__name__}": claim
     for claim in (
         *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
-        *(own_pictures, new_class, save_and_load),
+        *(own_pictures, new_class, save_and_load, methods),
     )
 }
 
