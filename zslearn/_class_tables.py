@@ -132,7 +132,7 @@ def _as_table(
 
 
 def _warn_of_numbers_from_one(seen: NDArray[Any], labels: NDArray[Any], numbered: bool) -> None:
-    """Warn, or refuse, where labels count from 1 but rows from 0: every class meets another row."""
+    """Warn where labels count from 1 but rows from 0: every class may meet another row."""
     if seen.dtype.kind not in "iuf" or not np.array_equal(np.sort(labels), np.arange(len(labels))):
         return
     if seen[0] != 1 or len(labels) < 3:
@@ -146,8 +146,7 @@ def _warn_of_numbers_from_one(seen: NDArray[Any], labels: NDArray[Any], numbered
         "Name the rows: ClassAttributes(values, labels=range(1, n_classes + 1)) if the first row "
         "describes class 1, labels=range(n_classes) if it describes a class 0 without samples."
     )
-    if counted and numbered:
-        raise ValueError(message)
+    # No refusal: in a fold that holds out class 0, such labels are as they should be.
     warnings.warn(message, ClassDescriptionWarning, stacklevel=3)
 
 

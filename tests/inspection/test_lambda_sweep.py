@@ -11,7 +11,7 @@ from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.inspection import LambdaSweepDisplay, ParameterSweep
 from zslearn.inspection._style import PALETTE
 from zslearn.metrics import ausuc_scorer, gzsl_multimetric_scorer
-from zslearn.model_selection import SeenUnseenKFold, StackedGridSearchCV
+from zslearn.model_selection import SeenUnseenKFold
 
 plt = pytest.importorskip("matplotlib.pyplot")
 draw = LambdaSweepDisplay.from_cv_results
@@ -251,7 +251,7 @@ CLF = CVsCClassifier(max_epochs=1, random_state=0)
 def test_searches(birds):
     X, y, table = birds
     values = {"lambda_cc": [0.0, 0.5, 30.0]}
-    search = StackedGridSearchCV(
+    search = GridSearchCV(
         CLF,
         [values, {"lambda_sci": [0.0, 2.0]}],
         scoring=gzsl_multimetric_scorer,

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from zslearn import ClassAttributes, CVsCClassifier
-from zslearn._training import _rows
+from zslearn._data import _rows
 from zslearn.metrics import gzsl_harmonic_mean_scorer, gzsl_multimetric_scorer
 from zslearn.model_selection import (
     PredefinedSeenUnseenSplit,

@@ -261,7 +261,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         self, net: LearnerNet, batches: TrainingBatches, classes: DescribedClasses
     ) -> None:
         """Refuse a learner that does not keep its word, before the first epoch."""
-        few = np.arange(min(len(batches.targets), 8))
+        few = np.arange(min(len(batches.targets), self.batch_size, 8))
         X = batches.regions.take(few)
         y = torch.from_numpy(batches.targets[few]).to(X.device)
         with seeded(0, X.device):

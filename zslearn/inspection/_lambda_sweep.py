@@ -61,7 +61,6 @@ class LambdaSweepDisplay:
 
     See Also
     --------
-    zslearn.model_selection.StackedGridSearchCV : A search of which the fits run together.
     zslearn.metrics.gzsl_multimetric_scorer : All metrics from one search.
     SeenUnseenCurveDisplay : Accuracies against the calibration.
 
@@ -129,8 +128,8 @@ class LambdaSweepDisplay:
         Parameters
         ----------
         cv_results : dict, DataFrame or fitted search
-            ``cv_results_`` of :class:`zslearn.model_selection.StackedGridSearchCV`, of
-            scikit-learn's ``GridSearchCV`` or ``RandomizedSearchCV``, or the fitted search itself.
+            ``cv_results_`` of scikit-learn's ``GridSearchCV`` or ``RandomizedSearchCV``, or the
+            fitted search itself.
             The search also says what it has chosen, and the values of parameters that some of its
             grids leave alone.
         params : str or sequence of str, default=None
