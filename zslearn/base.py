@@ -14,8 +14,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zslearn._candidates import candidate_columns
 from zslearn._class_tables import check_class_attributes
-from zslearn._containers import is_frame, refuse_masked
+from zslearn._containers import is_frame
 from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import (
     check_labels_of,
@@ -367,46 +368,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         return table.subset(np.unique(table.labels))
 
     def _candidate_columns(self, candidates: Any, table: ClassAttributes) -> NDArray[np.intp]:
-        """Columns of the table that a choice of candidates names, in the table's order."""
-        if candidates is None or (isinstance(candidates, str) and candidates == "all"):
-            return np.arange(table.n_classes)
-        if isinstance(candidates, str):
-            if candidates not in ("seen", "unseen"):
-                raise ValueError(
-                    "candidates must be 'all', 'seen', 'unseen' or an array of class labels, "
-                    f"found {candidates!r}; for a single class, [{candidates!r}]"
-                )
-            seen = np.isin(table.labels, self.seen_classes_)
-            columns = np.flatnonzero(seen if candidates == "seen" else ~seen)
-            if not len(columns):
-                raise ValueError(
-                    f"candidates={candidates!r}, but none of the {table.n_classes} described "
-                    f"classes is {candidates}: "
-                    + (
-                        "every class had samples at fit. Pass class_attributes to fit, with rows "
-                        "for the classes without samples (a Pipeline passes it on as "
-                        "STEP__class_attributes)."
-                        if candidates == "unseen"
-                        else "the table holds none of the classes of fit."
-                    )
-                )
-            return columns
-        if isinstance(candidates, ClassAttributes):
-            raise TypeError("candidates are class labels: pass a table as class_attributes=")
-        if isinstance(candidates, set | frozenset):
-            candidates = list(candidates)
-        refuse_masked(candidates, "candidates", "leave out the masked labels")
-        labels = np.asarray(candidates)
-        if labels.ndim != 1 or not len(labels):
-            raise ValueError(
-                "candidates must be a non-empty one-dimensional array of class labels, found "
-                f"{candidates!r}"
-            )
-        if labels.dtype == bool and table.labels.dtype != bool:
-            raise ValueError(
-                "candidates must be class labels, found a boolean mask: pass clf.classes_[mask]"
-            )
-        return np.unique(table.index_of(labels))
+        return candidate_columns(candidates, table, self.seen_classes_)
 
 
 def _as_columns(scores: ArrayLike, table: ClassAttributes) -> NDArray[np.floating]:

@@ -395,11 +395,6 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         routing : MetadataRouter
             ``class_attributes`` and ``candidates`` are requested by this estimator.
         """
-        return (
-            super()
-            .get_metadata_routing()
-            .add(
-                splitter=self.cv if hasattr(self.cv, "split") else None,
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-        )
+        splitter = self.cv if hasattr(self.cv, "split") else None
+        by_fit = MethodMapping().add(caller="fit", callee="split")
+        return super().get_metadata_routing().add(splitter=splitter, method_mapping=by_fit)

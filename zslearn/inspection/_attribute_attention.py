@@ -347,8 +347,7 @@ class AttributeAttentionDisplay:
         """Width and height of a picture; those of the grid without pictures."""
         if self.images is None:
             return float(self.grid_shape[1]), float(self.grid_shape[0])
-        height, width = self.images[i].shape[:2]
-        return float(width), float(height)
+        return float(self.images[i].shape[1]), float(self.images[i].shape[0])
 
     def _name_row(self, ax: Any, i: int, j: int) -> None:
         lines = [] if self.model_names is None else [str(self.model_names[j])]
@@ -388,8 +387,8 @@ class AttributeAttentionDisplay:
             cmap=tint,
             opacity=None if self.images is None else top,
         )
-        if self.regions is not None and self.regions[i, place].any():
-            mask = self.regions[i, place].reshape(self.grid_shape)
+        mask = None if self.regions is None else self.regions[i, place].reshape(self.grid_shape)
+        if mask is not None and mask.any():
             self.outlines_[row, place] = panels.draw_outline(ax, mask, sides, box)
         title = panel_title(
             str(self.attribute_names[i, place]),
