@@ -102,19 +102,19 @@ class ESZSLClassifier(ClosedFormClassifier):
         check_above_zero(self, "gamma", "lam")
         check_choice(self, "targets", ("binary", "signed"))
 
-    def _answers(
+    def _sides(
         self, sums: ClassSums, described: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Set the mean; return X'X and X'Y T."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Set the mean; return X'X, and two factors of X'Y T, of shapes (D, S) and (S, K)."""
         self.mean_ = sums.mean if self.center else np.zeros(len(sums.gram))
         sums = sums.centred() if self.center else sums
-        answers = sums.sums.T @ described
         if self.targets == "signed":
-            answers = 2 * answers - np.outer(sums.sums.sum(axis=0), described.sum(axis=0))
-        return sums.gram, answers
+            described = 2 * described - described.sum(axis=0)
+        return sums.gram, sums.sums.T, described
 
     def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
-        gram, answers = self._answers(sums, described)
+        gram, of_classes, answers = self._sides(sums, described)
+        answers = of_classes @ answers
         left = gram + self.gamma * np.eye(len(gram))
         right = described.T @ described + self.lam * np.eye(described.shape[1])
         half = solve(left, answers, assume_a="pos")
@@ -132,14 +132,19 @@ class ESZSLClassifier(ClosedFormClassifier):
         described: NDArray[np.float64],
         candidates: NDArray[np.float64],
         settings: list[dict[str, float]],
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Yield what `_class_weights` gives for each setting, all from one eigenbasis."""
-        gram, answers = self._answers(sums, described)
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield a basis (D, S), weights in it (C, S) and offsets (C,) for each setting.
+
+        Settings of one gamma share the basis; all come from one eigendecomposition.
+        """
+        gram, of_classes, answers = self._sides(sums, described)
         b, P = np.linalg.eigh(gram)
         a, Q = np.linalg.eigh(described.T @ described)
-        rotated, candidates = P.T @ answers @ Q, candidates @ Q
         b, a = np.maximum(b, 0), np.maximum(a, 0)
+        rotated, answers, candidates = P.T @ of_classes, answers @ Q, candidates @ Q
+        gammas = {setting["gamma"] for setting in settings}
+        bases = {gamma: P @ (rotated / (b[:, None] + gamma)) for gamma in gammas}
         for setting in settings:
-            right = candidates / (a + setting["lam"])
-            weights = right @ (rotated / (b[:, None] + setting["gamma"])).T @ P.T
-            yield weights, -weights @ self.mean_
+            basis = bases[setting["gamma"]]
+            weights = candidates / (a + setting["lam"]) @ answers.T
+            yield basis, weights, -weights @ (basis.T @ self.mean_)

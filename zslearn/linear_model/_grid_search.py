@@ -153,14 +153,15 @@ default=None
         step = max(1, _SCORE_BYTES // (8 * len(test) * len(candidates)))
         areas = []
         for start in range(0, len(settings), step):
-            weights, offsets = zip(
-                *(next(each) for _ in settings[start : start + step]), strict=True
-            )
-            scores = np.empty((len(weights), len(test), len(candidates)))
+            models = [next(each) for _ in settings[start : start + step]]
+            scores = np.empty((len(models), len(test), len(candidates)))
             for place, vectors in mean_vectors(X, test):
                 rows = estimator._rows(estimator.scaling_(vectors))
-                for own, B, b in zip(scores, weights, offsets, strict=True):
-                    own[place] = rows @ B.T + b
+                shared = {id(basis): basis for basis, _, _ in models}
+                mapped = {key: rows @ basis for key, basis in shared.items()}
+                for own, (basis, weights, offsets) in zip(scores, models, strict=True):
+                    np.matmul(mapped[id(basis)], weights.T, out=own[place])
+                    own[place] += offsets
             areas += [
                 ausuc_score(targets[test], own, classes=candidates, seen_classes=seen)
                 for own in scores

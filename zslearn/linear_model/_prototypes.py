@@ -180,23 +180,40 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
         described: NDArray[np.float64],
         candidates: NDArray[np.float64],
         settings: list[dict[str, float]],
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Yield what `_class_weights` gives for each setting, all from one eigenbasis."""
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield a basis (D, S + 1), weights in it (C, S + 1) and offsets (C,) for each setting.
+
+        Settings of one shrinkage share the basis; all come from one eigendecomposition.
+        """
         self._set_descriptions(described)
         means = sums.class_means
         mean = means.mean(axis=0)
-        w, V = np.linalg.eigh(sums.within_covariance())
+        parts = np.vstack([means - mean, mean])
+        bases = self._bases(sums, parts, settings)
         for setting in settings:
             self.set_params(**setting)
             shares = solve(self._regularised(described), self._kernel(candidates).T, assume_a="pos")
-            prototypes = mean + shares.T @ (means - mean)
+            weights = np.column_stack([shares.T, np.ones(len(candidates))])
+            basis = bases[self.shrinkage if self.metric == "lda" else 0.0]
+            squares = ((weights @ (parts @ basis)) * weights).sum(axis=1)
             if self.metric == "cosine":
-                yield unit_rows(prototypes), np.zeros(len(prototypes))
+                lengths = np.linalg.norm(weights @ parts, axis=1, keepdims=True)
+                yield basis, weights / np.where(lengths > 0, lengths, 1.0), 0 * squares
             elif self.metric == "euclidean":
-                yield 2 * prototypes, -(prototypes**2).sum(axis=1)
+                yield basis, 2 * weights, -squares
             else:
-                variance = w.mean()
-                spread = (1 - self.shrinkage) * np.maximum(w, 0) + self.shrinkage * variance
-                rotated = prototypes @ V
-                weighted = rotated / (spread if variance > 0 else 1.0)
-                yield weighted @ V.T, -0.5 * (rotated * weighted).sum(axis=1)
+                yield basis, weights, -0.5 * squares
+
+    def _bases(
+        self, sums: ClassSums, parts: NDArray[np.float64], settings: list[dict[str, float]]
+    ) -> dict[float, NDArray[np.float64]]:
+        """Return what prototypes are made of, in the metric of each shrinkage."""
+        if self.metric != "lda":
+            return {0.0: np.ascontiguousarray(parts.T)}
+        w, V = np.linalg.eigh(sums.within_covariance())
+        rotated, variance = V.T @ parts.T, float(w.mean())
+        bases = {}
+        for shrinkage in {setting["shrinkage"] for setting in settings}:
+            spread = (1 - shrinkage) * np.maximum(w, 0) + shrinkage * variance
+            bases[shrinkage] = V @ (rotated / (spread[:, None] if variance > 0 else 1.0))
+        return bases
