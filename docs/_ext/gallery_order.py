@@ -6,6 +6,7 @@ from typing import Any
 ORDER = [
     "plot_first_fit",
     "plot_calibration",
+    "plot_methods",
     "plot_mismatch",
     "plot_lambda_search",
     "plot_attention_maps",
