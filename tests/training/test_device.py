@@ -47,6 +47,7 @@ def test_auto_precision_needs_hardware_and_work(monkeypatch):
 
 
 def test_has_fast_bfloat16_per_device(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     for capability, fast in [((7, 5), False), ((8, 0), True), ((9, 0), True)]:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d, c=capability: c)
         assert _device.has_fast_bfloat16(CUDA) is fast
@@ -56,3 +57,12 @@ def test_has_fast_bfloat16_per_device(monkeypatch):
     assert _device.has_fast_bfloat16(CPU) is False
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     assert _device.has_fast_bfloat16(CPU) is True
+
+
+def test_what_torch_is_told_not_to_use_is_not_there(monkeypatch):
+    """ATEN_CPU_CAPABILITY=avx2 on a processor that has more."""
+    for query in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, query, lambda: True, raising=False)
+    for capability, expected in [("AVX2", False), ("DEFAULT", False), ("AVX512", True)]:
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)
+        assert _device.has_fast_bfloat16(CPU) is expected
