@@ -42,8 +42,8 @@ class CVsCObjective(BaseEstimator):
     intervention_norm : {"mean_absolute", "squared", "l2"}, default="mean_absolute"
         Norm of the semantic intervention: as released, squared, or as printed.
     effect_weight : float, default=0.0
-        Weight of the sum of effects in the semantic intervention. Negative values maximise it, as
-        the paper's text says; the released code has no such term.
+        Weight of the sum of effects in the semantic intervention. Positive values maximise it, as
+        the paper's text says; -1 is the printed formula. The released code has no such term.
     counterfactual : {"normal", "uniform", "permute"}, default="normal"
         What replaces attended features under intervention: random features, or the attended
         features shuffled among images, attributes and channels (as released).
