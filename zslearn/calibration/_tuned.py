@@ -18,7 +18,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, indexable
 
 from zslearn._input_checks import check_labels_of
-from zslearn.base import check_class_attributes
 from zslearn.calibration._base import BaseCalibrationClassifier
 from zslearn.calibration._folds import (
     Fold,
@@ -28,14 +27,10 @@ from zslearn.calibration._folds import (
     measure,
     measure_unit,
     with_tables_of,
-    with_whole_tables,
 )
 from zslearn.calibration._response import (
     CalibrationRule,
-    class_attributes_key,
-    is_class_attributes_key,
     routing_enabled,
-    takes_class_attributes,
 )
 from zslearn.calibration._sweep import FoldCurve, Scoring, sweep
 from zslearn.calibration._units import UNITS
@@ -356,18 +351,6 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
                 "refit=True, or give a cv with one fold, such as SeenUnseenKFold(1, n_unseen=0.2)."
             )
         return splits
-
-    def _tables_checked(self, fit_params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:
-        """Check the tables whole; without one, describe each class by an attribute of its own.
-
-        So that a fold's model is told of its held-out classes.
-        """
-        fit_params = with_whole_tables(fit_params, y)
-        if any(map(is_class_attributes_key, fit_params)) or not takes_class_attributes(
-            self.estimator
-        ):
-            return fit_params
-        return fit_params | {class_attributes_key(self.estimator): check_class_attributes(None, y)}
 
     def _fit_folds(
         self, X: Any, y: NDArray[Any], splits: Sequence[Any], fit_params: dict[str, Any]

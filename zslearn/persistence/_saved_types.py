@@ -23,6 +23,7 @@ _HOMES = {
     "NetworkRecipe": "zslearn.feature_extraction._timm_models",
     "PatchDictionaryExtractor": "zslearn.feature_extraction",
     "PredefinedSeenUnseenSplit": "zslearn.model_selection",
+    "RejectionClassifierCV": "zslearn.calibration",
     "Scaling": "zslearn._data._scaling",
     "SeedEnsembleClassifier": "zslearn.ensemble",
     "SeenUnseenKFold": "zslearn.model_selection",
