@@ -26,6 +26,7 @@ from zslearn._input_checks import (
     is_not_real,
     is_row_source,
 )
+from zslearn._ragged import pad_ragged
 from zslearn.attributes import ClassAttributes
 from zslearn.metrics import per_class_accuracy_score
 
@@ -98,6 +99,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """Check rank and width of X, leaving its values unread (they are checked by batches)."""
         check_no_pictures(X)
+        X = pad_ragged(X)
         if not is_row_source(X):
             if getattr(X, "ndim", None) == 2 or hasattr(X, "columns"):
                 X = validate_data(self, X, reset=reset, ensure_all_finite=False)

@@ -232,7 +232,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         with take_turn(device_of(net)):  # also for the copy of the rows
             regions = self._rows(X, classes.table, device_of(net), rows=rows, keep=epochs > 1)
             batches = TrainingBatches(regions, classes.targets(y), self.batch_size, net.seed)
-            net.precision = regions.dtype
+            net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
             if net.module_.autocast and regions.dtype == torch.float16:
                 raise ValueError(
                     f"precision='float16' needs gradients to be scaled, which "

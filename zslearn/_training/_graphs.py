@@ -55,6 +55,7 @@ def serves(net: LearnerNet, batches: Any) -> bool:
         and os.environ.get(GRAPH_VARIABLE, "1") != "0"
         and isinstance(batches, TrainingBatches)
         and batches.regions.resident is not None
+        and not batches.regions.may_be_padded  # a batch that is looked through is waited for
         and net.accumulate == 1
         # Fused, optimisers take their rate from the device and keep all they know there.
         and all(
