@@ -104,7 +104,7 @@ print(attention_backend_of(regions, queries), "triton" in sys.modules)
 
 
 def constant(name, value, is_preferred=True, reason=""):
-    def serve(regions, weights):
+    def serve(regions, weights, padding):
         return torch.full((len(regions), len(weights) // 2), value)
 
     return Backend(name, serve, lambda *_: reason, lambda *_: is_preferred)

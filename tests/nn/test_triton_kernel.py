@@ -97,7 +97,7 @@ def test_space_is_used_again(monkeypatch):
     monkeypatch.setattr(kernels, "WORKSPACE_BYTES", 2 * 9 * 24 * 2)
     regions, weights, slopes = draw(5, 9, 20, 11, torch.float16)
     log_sums = torch.full_like(slopes, 100.0)
-    portions = list(kernels._portions(regions, weights, slopes, log_sums, slopes))
+    portions = list(kernels._portions(regions, weights, None, slopes, log_sums, slopes))
     assert [images for images, _ in portions] == [slice(0, 2), slice(2, 4), slice(4, 5)]
     assert len({part.data_ptr() for _, part in portions}) == 1
     assert [part.shape for _, part in portions] == [(18, 22), (18, 22), (9, 22)]
@@ -192,7 +192,7 @@ def test_asked_for_by_name(dtype):
             other = zf.semantic_attention(regions[:, :19], *weights.chunk(2))
     assert torch.equal(found, kernels.attend(regions, weights))
     assert other.shape == (2, 5)
-    assert (regions.device, dtype, 19, 24, 5) in _fused._verified
+    assert (regions.device, dtype, False, 19, 24, 5) in _fused._verified
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -201,7 +201,7 @@ def test_a_wrong_kernel_is_noticed(part):
 
     class Wrong(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, regions, weights):
+        def forward(ctx, regions, weights, padding):
             ctx.save_for_backward(regions, weights)
             return kernels.attend(regions, weights) * (1.01 if part == 0 else 1.0)
 
@@ -210,7 +210,7 @@ def test_a_wrong_kernel_is_noticed(part):
             with torch.enable_grad():
                 _, by_regions, by_weights = run(kernels.attend, *ctx.saved_tensors, slopes)
             factors = [1.01 if part == i else 1.0 for i in (1, 2)]
-            return by_regions * factors[0], by_weights * factors[1]
+            return by_regions * factors[0], by_weights * factors[1], None
 
     names = ("result", "gradient by regions", "gradient by weights")
     found = verify(Wrong.apply, DEVICE, torch.float32, (20, 24, 5))

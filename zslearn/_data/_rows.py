@@ -36,7 +36,7 @@ class SharedRows:
     def __init__(self, X: Any) -> None:
         self.X, self.shape, self.dtype = X, tuple(X.shape), X.dtype
         self.ndim = len(self.shape)
-        self.kept: dict[Any, tuple[Tensor, bool]] = {}
+        self.kept: dict[Any, tuple[Tensor, Tensor | None]] = {}
         self.lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -66,9 +66,10 @@ class RegionRows:
 
     Attributes
     ----------
+    padding : Tensor of shape (n, R), bool, or None
+        Marks regions of zeros among rows that are kept, if there are some.
     may_be_padded : bool
-        Whether there are regions of zeros beside others, as far as that is known: of rows that are
-        kept.
+        Whether that is not known, or there are some.
     """
 
     def __init__(
@@ -90,27 +91,29 @@ class RegionRows:
         shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
-        self.may_be_padded = self.shape[1] > 1
+        self.padding: Tensor | None = None
         if keep and self._should_keep():
             copy = self._shared_copy() if isinstance(X, SharedRows) else self._copy()
-            self._resident, self.may_be_padded = copy
+            self._resident, self.padding = copy
+        self.may_be_padded = self.padding is not None or (self._resident is None and shape[1] > 1)
 
-    def _shared_copy(self) -> tuple[Tensor, bool]:
+    def _shared_copy(self) -> tuple[Tensor, Tensor | None]:
         key = self.device, self.dtype, self.unit_length, self.rows is None or self.rows.tobytes()
         with self.X.lock:
             if key not in self.X.kept:
                 self.X.kept[key] = self._copy()
-            kept: tuple[Tensor, bool] = self.X.kept[key]
+            kept: tuple[Tensor, Tensor | None] = self.X.kept[key]
         return kept
 
-    def _copy(self) -> tuple[Tensor, bool]:
-        """Return all rows, prepared, and whether some of them are padded."""
+    def _copy(self) -> tuple[Tensor, Tensor | None]:
+        """Return all rows, prepared, and the mark of the regions of zeros among them."""
         resident = torch.empty(self.shape, dtype=self.dtype, device=self.device)
-        is_padded = False
+        padding = torch.zeros(self.shape[:2], dtype=torch.bool, device=self.device)
         for chunk in self.chunks():
-            part = self.prepare(self.read(chunk), chunk, out=resident[chunk])
-            is_padded = is_padded or find_padding(part) is not None
-        return resident, is_padded
+            found = find_padding(self.prepare(self.read(chunk), chunk, out=resident[chunk]))
+            if found is not None:
+                padding[chunk] = found
+        return resident, padding if bool(padding.any()) else None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -189,7 +192,7 @@ class RegionRows:
                 f"batch have NaN or infinite features, rows {_name_rows(bad, rows)} of X. Correct "
                 "or remove them."
             )
-        empty = ~(regions != 0).flatten(1).any(dim=1)
+        empty = ~regions.flatten(1).any(dim=1)
         if regions.shape[1] > 1 and bool(empty.any()):
             raise ValueError(
                 f"X has samples whose regions are all zero, rows {_name_rows(empty, rows)} of X: "
@@ -288,15 +291,14 @@ class TrainingBatches:
                 yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
 
 
-def _name_rows(marked: Tensor, rows: slice | NDArray[np.intp]) -> list[int]:
+def _name_rows(marked: Tensor, rows: slice | NDArray[np.intp]) -> str:
     """Numbers of the first rows that are marked among those read."""
-    found = torch.nonzero(marked).flatten().cpu().numpy()
-    numbers = found + (rows.start or 0) if isinstance(rows, slice) else rows[found]
-    return [int(number) for number in numbers[:10]]
+    found = torch.nonzero(marked).flatten().cpu().numpy()[:10]
+    return str((found + (rows.start or 0) if isinstance(rows, slice) else rows[found]).tolist())
 
 
 def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Write regions of unit length into out; mark images with tiny, huge, not finite ones, or none."""
+    """Write regions of unit length into out; tell the images that need a second look."""
     step = max(1, len(raw))
     if raw.device.type == "cpu":  # in portions that its cache holds
         step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
@@ -308,7 +310,7 @@ def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
-    """Write regions of unit length into out; mark images with unusual ones, or nothing else than zeros."""
+    """Write regions of unit length into out; mark images of odd lengths, or of zeros alone."""
     regions = raw
     if raw.dtype not in _WIDE:
         regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw)

@@ -41,10 +41,7 @@ def mean_vectors(
         raw = _as_array(X[place if rows is None else rows[place]])
         numbers = np.arange(start, place.stop) if rows is None else rows[place]
         with np.errstate(invalid="ignore", over="ignore"):
-            if raw.ndim == 3:
-                vectors = _mean_regions(raw, numbers)
-            else:
-                vectors = raw.astype(np.float64)
+            vectors = _mean_regions(raw, numbers) if raw.ndim == 3 else raw.astype(np.float64)
         if not np.isfinite(vectors).all():
             bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
             kind = "NaN" if np.isnan(raw[bad]).any() else "infinity"
@@ -60,7 +57,7 @@ def _mean_regions(raw: NDArray[Any], numbers: NDArray[np.intp]) -> NDArray[np.fl
     """Mean over the regions that are not zero, of samples with some row numbers in X."""
     means: NDArray[np.float64] = raw.mean(axis=1, dtype=np.float64)
     n_regions = raw.shape[1]
-    suspects = (raw[..., :: max(1, raw.shape[2] // 16)] == 0).all(axis=2)
+    suspects = (raw[..., :: max(1, raw.shape[2] // 4)] == 0).all(axis=2)
     if n_regions == 1 or not suspects.any():
         return means
     suspects[suspects] = (raw[suspects] == 0).all(axis=1)

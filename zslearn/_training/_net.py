@@ -234,9 +234,10 @@ class LearnerNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimisers whose turn it is, and check and record the terms."""
         X, y = batch
+        padding = self.find_padding(X)
         values: dict[str, float] = {}
         for phase in self.module_.phases(self.steps_):
-            terms = self.compute_terms(X, y, phase)
+            terms = self.compute_terms(X, y, phase, padding)
             numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
             values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
             self.check_terms(values)
@@ -245,10 +246,15 @@ class LearnerNet(NeuralNet):
         self.steps_ += 1
         return {"loss": terms["loss"].detach(), "y_pred": None}
 
-    def compute_terms(self, X: Tensor, y: Tensor, phase: str) -> dict[str, Tensor]:
+    def find_padding(self, X: Tensor) -> Tensor | None:
+        """Mark the regions of zeros of a batch, which are looked for where there may be some."""
+        return find_padding(X) if self.may_be_padded else None
+
+    def compute_terms(
+        self, X: Tensor, y: Tensor, phase: str, padding: Tensor | None
+    ) -> dict[str, Tensor]:
         """Compute the terms of the loss of a phase on a batch."""
         assert self._noise is not None
-        padding = find_padding(X) if self.may_be_padded else None
         batch = Batch(X, y, self._noise, self.steps_, phase, padding)
         with self.autocast():
             return self.module_.training_step(batch)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 __all__ = ["find_padding"]
 
 # Features of a region that are looked at first: nearly all regions show in a few that they are one.
-_GLANCES = 16
+_GLANCES = 8
 
 
 def find_padding(regions: Tensor) -> Tensor | None:
@@ -46,10 +45,10 @@ def find_padding(regions: Tensor) -> Tensor | None:
     if regions.shape[-2] == 1:
         return None
     glances = regions[..., :: max(1, regions.shape[-1] // _GLANCES)]
-    padding = ~(glances != 0).any(dim=-1)
+    padding = ~glances.any(dim=-1)
     if not bool(padding.any()):
         return None
     suspects = padding.nonzero(as_tuple=True)
-    padding[suspects] = ~(regions[suspects] != 0).any(dim=-1)
+    padding[suspects] = ~regions[suspects].any(dim=-1)
     padding &= ~padding.all(dim=-1, keepdim=True)
     return padding if bool(padding.any()) else None

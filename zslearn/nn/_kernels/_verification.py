@@ -53,8 +53,8 @@ def verify(
         if is_padded:
             padding = torch.zeros(2, n_regions, dtype=torch.bool, device=device)
             padding[0, : n_regions > 1] = padding[1, :-1] = True
-        found = attend(*low, padding)
-        expected = _by_the_equations(*exact, padding)
+        found = attend(low[0], low[1], padding)
+        expected = _by_the_equations(exact[0], exact[1], padding)
         ours = torch.autograd.grad(found, low, slopes.to(found.dtype))
         theirs = torch.autograd.grad(expected, exact, slopes)
     tolerance = max(1e-3, 4 * torch.finfo(dtype).eps)
