@@ -111,8 +111,7 @@ class RegionRows:
         padding = torch.zeros(self.shape[:2], dtype=torch.bool, device=self.device)
         for chunk in self.chunks():
             found = find_padding(self.prepare(self.read(chunk), chunk, out=resident[chunk]))
-            if found is not None:
-                padding[chunk] = found
+            padding[chunk] = False if found is None else found
         return resident, padding if bool(padding.any()) else None
 
     def __len__(self) -> int:
@@ -192,7 +191,7 @@ class RegionRows:
                 f"batch have NaN or infinite features, rows {_name_rows(bad, rows)} of X. Correct "
                 "or remove them."
             )
-        empty = ~regions.flatten(1).any(dim=1)
+        empty = regions.flatten(1).any(dim=1).logical_not()
         if regions.shape[1] > 1 and bool(empty.any()):
             raise ValueError(
                 f"X has samples whose regions are all zero, rows {_name_rows(empty, rows)} of X: "

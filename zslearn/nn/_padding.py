@@ -45,10 +45,10 @@ def find_padding(regions: Tensor) -> Tensor | None:
     if regions.shape[-2] == 1:
         return None
     glances = regions[..., :: max(1, regions.shape[-1] // _GLANCES)]
-    padding = ~glances.any(dim=-1)
+    padding = glances.any(dim=-1).logical_not()
     if not bool(padding.any()):
         return None
     suspects = padding.nonzero(as_tuple=True)
-    padding[suspects] = ~regions[suspects].any(dim=-1)
+    padding[suspects] = regions[suspects].any(dim=-1).logical_not()
     padding &= ~padding.all(dim=-1, keepdim=True)
     return padding if bool(padding.any()) else None

@@ -66,7 +66,7 @@ def semantic_attention(
     >>> semantic_attention(F, Q, E)  # all attention on the first region
     tensor([[2.]])
     """
-    return attend(regions, torch.cat([queries, embeddings]))
+    return attend(regions, torch.cat([queries, embeddings]), padding=padding)
 
 
 def attention_backend_of(regions: Tensor, queries: Tensor) -> str:
