@@ -164,7 +164,7 @@ class GraphEngine(Engine):
         padding = None if self._padding is None else self._padding.index_select(0, rows)
         written: dict[str, Tensor] = {}
         for phase in phases:
-            terms = net.compute_terms(X, y, phase, padding)
+            terms = net.compute_terms(X, y, phase, padding=padding)
             net.move(phase, terms["loss"], None)
             found = {name: term.detach() for name, term in terms.items()}
             written |= net.named_terms(phase, found)

@@ -237,7 +237,7 @@ class LearnerNet(NeuralNet):
         padding = self.find_padding(X)
         values: dict[str, float] = {}
         for phase in self.module_.phases(self.steps_):
-            terms = self.compute_terms(X, y, phase, padding)
+            terms = self.compute_terms(X, y, phase, padding=padding)
             numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
             values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
             self.check_terms(values)
@@ -251,11 +251,11 @@ class LearnerNet(NeuralNet):
         return find_padding(X) if self.may_be_padded else None
 
     def compute_terms(
-        self, X: Tensor, y: Tensor, phase: str, padding: Tensor | None
+        self, X: Tensor, y: Tensor, phase: str, *, padding: Tensor | None
     ) -> dict[str, Tensor]:
         """Compute the terms of the loss of a phase on a batch."""
         assert self._noise is not None
-        batch = Batch(X, y, self._noise, self.steps_, phase, padding)
+        batch = Batch(X, y, self._noise, self.steps_, phase, padding=padding)
         with self.autocast():
             return self.module_.training_step(batch)
 
