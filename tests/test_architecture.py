@@ -20,7 +20,7 @@ FLOORS = [
     ["attributes"],
     ["metrics"],
     ["nn"],
-    ["_input_checks", "_class_tables"],
+    ["_input_checks", "_class_tables", "_ragged"],
     ["_candidates", "_described_classes"],
     ["_scored_prediction", "registry"],
     ["base"],

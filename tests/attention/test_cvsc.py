@@ -634,8 +634,8 @@ def test_real_birds(cub):
     exact = clf.predict_attributes(X[seen][:50])
     assert np.abs(low - exact).max() < 0.02 * np.abs(exact).max()
     regions = zf.normalize_rows(torch.from_numpy(X[seen][:50]).float())
-    literal = zf.semantic_embedding(
-        zf.attribute_features(regions, clf.net_.module_.network.queries_and_embeddings()[0]),
-        clf.net_.module_.network.queries_and_embeddings()[1],
-    )
+    queries, embeddings = clf.net_.module_.network.queries_and_embeddings()
+    padding = zf.find_padding(regions)  # corners in which the backbone found nothing
+    features = zf.attribute_features(regions, queries, padding)
+    literal = zf.semantic_embedding(features, embeddings)
     np.testing.assert_allclose(exact, literal.detach().numpy(), rtol=1e-4, atol=1e-4)

@@ -19,6 +19,8 @@ def mean_vectors(
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Iterate over chunks of samples: their place, and the mean of each one's regions in float64.
 
+    Regions of zeros are padding, and no part of a mean.
+
     Parameters
     ----------
     X : ndarray, Tensor or lazy store of shape (n, R, D) or (n, D)
@@ -29,27 +31,46 @@ def mean_vectors(
     Raises
     ------
     ValueError
-        If a sample is not finite; the message names the rows of X.
+        If a sample is not finite, or has several regions that are all zero; the message names the
+        rows of X.
     """
     n = X.shape[0] if rows is None else len(rows)
     step = max(1, _CHUNK_BYTES // (4 * int(np.prod(X.shape[1:]))))
     for start in range(0, n, step):
         place = slice(start, min(start + step, n))
         raw = _as_array(X[place if rows is None else rows[place]])
+        numbers = np.arange(start, place.stop) if rows is None else rows[place]
         with np.errstate(invalid="ignore", over="ignore"):
-            if raw.ndim == 3:
-                vectors = raw.mean(axis=1, dtype=np.float64)
-            else:
-                vectors = raw.astype(np.float64)
+            vectors = _mean_regions(raw, numbers) if raw.ndim == 3 else raw.astype(np.float64)
         if not np.isfinite(vectors).all():
             bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-            numbers = (bad + start if rows is None else rows[bad + start])[:10].tolist()
             kind = "NaN" if np.isnan(raw[bad]).any() else "infinity"
             raise ValueError(
                 f"Input X contains {kind}: {len(bad)} of the {len(raw)} samples read in this "
-                f"chunk have NaN or infinite features, rows {numbers} of X. Correct or remove them."
+                f"chunk have NaN or infinite features, rows {numbers[bad][:10].tolist()} of X. "
+                "Correct or remove them."
             )
         yield place, vectors
+
+
+def _mean_regions(raw: NDArray[Any], numbers: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean over the regions that are not zero, of samples with some row numbers in X."""
+    means: NDArray[np.float64] = raw.mean(axis=1, dtype=np.float64)
+    n_regions = raw.shape[1]
+    suspects = (raw[..., :: max(1, raw.shape[2] // 4)] == 0).all(axis=2)
+    if n_regions == 1 or not suspects.any():
+        return means
+    suspects[suspects] = (raw[suspects] == 0).all(axis=1)
+    counts = n_regions - suspects.sum(axis=1)
+    if not counts.all():
+        raise ValueError(
+            "X has samples whose regions are all zero, rows "
+            f"{numbers[counts == 0][:10].tolist()} of X: regions of zeros are padding, so nothing "
+            "of them is left. Remove them."
+        )
+    padded = counts < n_regions
+    means[padded] = raw[padded].sum(axis=1, dtype=np.float64) / counts[padded, None]
+    return means
 
 
 def _as_array(raw: Any) -> NDArray[Any]:

@@ -33,7 +33,7 @@ def check_learner(net: LearnerNet, X: Tensor, y: Tensor, table: Tensor) -> None:
         try:
             for phase in net.phases_:
                 learner.train()
-                terms = net.compute_terms(X, y, phase)
+                terms = net.compute_terms(X, y, phase, padding=net.find_padding(X))
                 _check_terms(terms, f"{name}.training_step", phase)
                 # Taken, for a graph that is kept would tie gradients to the stream it was made on.
                 terms.pop("loss").backward()

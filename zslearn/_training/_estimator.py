@@ -73,7 +73,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
             Region features of any real dtype; a vector an image is taken as one region. An
             ``np.memmap`` or lazy store is read a batch at a time. Each region is scaled to unit
-            length.
+            length; regions of zeros are padding and get no attention. Samples with different
+            numbers of regions come as a list of arrays of shape (n_regions, n_features).
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (C, K), default=None
@@ -89,7 +90,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         Raises
         ------
         ValueError
-            If labels are not described, features are NaN or infinite, or shapes disagree.
+            If labels are not described, features are NaN or infinite, all regions of a sample are
+            zero, or shapes disagree.
         NonFiniteLossError
             If the loss becomes NaN or infinite. The estimator is then not fitted; with
             `warm_start`, it is as it was before.
@@ -232,7 +234,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         with take_turn(device_of(net)):  # also for the copy of the rows
             regions = self._rows(X, classes.table, device_of(net), rows=rows, keep=epochs > 1)
             batches = TrainingBatches(regions, classes.targets(y), self.batch_size, net.seed)
-            net.precision = regions.dtype
+            net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
             if net.module_.autocast and regions.dtype == torch.float16:
                 raise ValueError(
                     f"precision='float16' needs gradients to be scaled, which "

@@ -76,7 +76,7 @@ class GraphEngine(Engine):
         self._groups = [g for one in net.optimizers_.values() for g in one.param_groups]
         self._noise = torch.Generator(device)
         assert regions.resident is not None
-        self._regions = regions.resident
+        self._regions, self._padding = regions.resident, regions.padding
         self._targets = torch.from_numpy(np.array(batches.targets)).to(device)
         self._space = batches.space()
         self._order = torch.zeros((n_batches, largest), dtype=torch.int64, device=device)
@@ -161,9 +161,10 @@ class GraphEngine(Engine):
         self._rate.copy_(self._rates.index_select(0, self._position)[0])
         X = torch.index_select(self._regions, 0, rows, out=self._space[:size])
         y = self._targets.index_select(0, rows)
+        padding = None if self._padding is None else self._padding.index_select(0, rows)
         written: dict[str, Tensor] = {}
         for phase in phases:
-            terms = net.compute_terms(X, y, phase)
+            terms = net.compute_terms(X, y, phase, padding=padding)
             net.move(phase, terms["loss"], None)
             found = {name: term.detach() for name, term in terms.items()}
             written |= net.named_terms(phase, found)

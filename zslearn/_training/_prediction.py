@@ -142,7 +142,8 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         Returns
         -------
         maps : ndarray of shape (n_samples, n_attributes, n_regions), float32
-            Non-negative, each map summing to one over the regions.
+            Non-negative, each map summing to one over the regions; exactly 0 on regions of zeros,
+            with which a list of samples is filled up to the longest.
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)

@@ -18,7 +18,7 @@ from zslearn._training._parameters import TrainingOptions
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._cvsc_objective import OBJECTIVES, CVsCObjective
 from zslearn.nn import CVsCLoss, CVsCNetwork
-from zslearn.nn.functional import normalize_rows
+from zslearn.nn.functional import find_padding, normalize_rows
 from zslearn.registry import register_method
 
 __all__ = ["CVsCClassifier"]
@@ -40,7 +40,7 @@ class CVsCLearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of Eq. 12."""
-        output = self.network(batch.X, generator=batch.generator)
+        output = self.network(batch.X, batch.padding, generator=batch.generator)
         terms: dict[str, Tensor] = self.criterion(output, batch.y)
         return terms
 
@@ -51,7 +51,7 @@ class CVsCLearner(AttributeLearner):
     def attribute_scorer(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
         """Semantic vectors of many batches: queries and embeddings are computed once."""
         weights = self.network.attribute_weights(dtype)
-        return lambda X: self.network.semantics(X, weights)
+        return lambda X: self.network.semantics(X, weights, find_padding(X))
 
 
 @register_method("cvsc", family="attention", input="regions", paper="ACM MM 2024")

@@ -41,7 +41,9 @@ class DAZLELearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy and calibration."""
-        z = self.class_scores(batch.X, self.class_attributes)
+        by_class = self.class_embeddings(self.class_attributes)
+        u = self.network(batch.X, batch.padding)
+        z = u @ by_class.to(u.dtype).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
         ce = cross_entropy(rivals, batch.y)
         if not self.lambda_cal:

@@ -54,8 +54,9 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
-            Vectors, or regions, of which the mean is taken. Of any real dtype; memory maps, torch
-            tensors and lazy stores are read a chunk of rows at a time.
+            Vectors, or regions, of which the mean is taken, without regions of zeros. Of any real
+            dtype; memory maps, torch tensors and lazy stores are read a chunk of rows at a time.
+            Samples with different numbers of regions come as a list.
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \
