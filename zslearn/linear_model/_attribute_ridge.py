@@ -107,6 +107,10 @@ class AttributeRidgeClassifier(ClosedFormClassifier):
     def _similarity(self) -> str:
         return self.similarity or ("dot" if self._to_semantic else "euclidean")
 
+    @property
+    def _sums_over_attributes(self) -> bool:  # type: ignore[override]
+        return self._to_semantic and self._similarity != "euclidean"
+
     def _check_parameters(self) -> None:
         check_above_zero(self, "alpha")
         check_choice(self, "direction", ("visual_to_semantic", "semantic_to_visual"))

@@ -73,6 +73,8 @@ class ESZSLClassifier(ClosedFormClassifier):
     array([3])
     """
 
+    _sums_over_attributes = True
+
     def __init__(
         self,
         gamma: float = 1.0,
@@ -125,6 +127,12 @@ class ESZSLClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, -weights @ self.mean_
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (vectors - self.mean_) @ self.coef_
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return described
 
     def _weights_of_each(
         self,

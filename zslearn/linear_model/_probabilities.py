@@ -24,6 +24,7 @@ _CLIP = 1e-6
 class _ProbabilityClassifier(ClosedFormClassifier):
     """Scores from probabilities that fitted classifiers give; their samples are held in memory."""
 
+    _sums_over_attributes = True
     estimator: Any
 
     @abstractmethod
@@ -282,3 +283,11 @@ class DAPClassifier(_ProbabilityClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = self._binary(described)[:, self._learnt].astype(np.float64)
         return weights, np.zeros(len(weights))
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = np.zeros((len(vectors), len(self.attribute_prior_)))
+        scores[:, self._learnt] = self._rows(vectors)
+        return scores
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._binary(described).astype(np.float64)

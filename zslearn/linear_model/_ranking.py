@@ -19,6 +19,8 @@ __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
 class _RankingClassifier(ClosedFormClassifier):
     """Stochastic gradient descent on a ranking loss, from zero."""
 
+    _sums_over_attributes = True
+
     def __init__(
         self,
         learning_rate: float = 0.1,
@@ -104,6 +106,12 @@ class _RankingClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, np.zeros(len(weights))
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return vectors @ self.coef_
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return described
 
 
 @register_method("ale", family="linear", input="vectors", paper="TPAMI 2016")
