@@ -30,7 +30,7 @@ class GFZSLClassifier(ClosedFormClassifier):
         Regulariser of the means, above 0.
     variance_alpha : float, default=1000.0
         Regulariser of the log variances, above 0. The larger, the more alike are those of classes.
-    regulariser : float, default=0.05
+    regulariser : float, default=1.0
         What is added to regressed variances, 0 or above.
     variance_offset : float, default=0.001
         What is added to variances before the logarithm, above 0.
@@ -83,7 +83,7 @@ class GFZSLClassifier(ClosedFormClassifier):
         alpha: float = 0.1,
         *,
         variance_alpha: float = 1000.0,
-        regulariser: float = 0.05,
+        regulariser: float = 1.0,
         variance_offset: float = 0.001,
         center: bool = True,
         scaling: str | None = "standard",
