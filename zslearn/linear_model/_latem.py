@@ -130,22 +130,22 @@ class LatEmClassifier(ClosedFormClassifier):
         rng = np.random.default_rng(seed)
         similar, width = described @ described.T, X.shape[-1]
         start = rng.normal(size=(int(self.n_maps), width, described.shape[1])) / np.sqrt(width)
-        dual = np.zeros((len(start), len(described), width))
-        weights = described @ start.transpose(0, 2, 1)  # of seen classes, changed as dual is
+        first = described @ start.transpose(0, 2, 1)
+        # Weights of seen classes that the start gives, and coefficients of what is learnt.
+        weights = np.stack([first, np.zeros_like(first)])
         for _ in range(int(self.max_epochs)):
             order = rng.permutation(rows)
             for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
                 chosen = np.sort(batch)
-                gradient = np.zeros_like(dual)
+                gradient = np.zeros_like(first)
                 for place, vectors in mean_vectors(X, chosen):
                     scaled = self.scaling_(vectors)
-                    parts = self._gradient(
-                        scaled @ weights.transpose(0, 2, 1), targets[chosen[place]]
-                    )
+                    products = scaled @ weights.reshape(-1, width).T
+                    given, learnt = products.T.reshape(*weights.shape[:3], -1).swapaxes(2, 3)
+                    parts = self._gradient(given + learnt @ similar, targets[chosen[place]])
                     gradient += parts.transpose(0, 2, 1) @ scaled
-                dual -= self.learning_rate * gradient
-                weights -= self.learning_rate * (similar @ gradient)
-        self.coef_ = start + dual.transpose(0, 2, 1) @ described
+                weights[1] -= self.learning_rate * gradient
+        self.coef_ = start + weights[1].transpose(0, 2, 1) @ described
 
     def _gradient(
         self, scores: NDArray[np.float64], targets: NDArray[np.int64]
