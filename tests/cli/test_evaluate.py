@@ -42,7 +42,7 @@ def expected(problem, split, clf=None):
     )
     clf.fit(problem.X[split["trainval"]], problem.y[split["trainval"]], class_attributes=table)
     test = np.concatenate([split["test_seen"], split["test_unseen"]])
-    truth, scores = problem.y[test], clf.decision_function(problem.X[test])
+    truth, scores = problem.y[test], clf.uncalibrated_scores(problem.X[test])
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     gzsl = gzsl_scores(truth, clf.predict(problem.X[test]), seen_classes=clf.seen_classes_)
     return {

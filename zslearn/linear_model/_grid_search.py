@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from zslearn._data._vectors import ClassSums, mean_vectors
+from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.linear_model._score_scale import held_out_rows
@@ -93,6 +94,10 @@ default=None
             self._check_X(X, reset=False), table
         )
         return scores
+
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        self.estimator_._describe_anew(classes)
+        self._set_classes(classes)
 
     @available_if(lambda self: self._unfitted()._sums_over_attributes)
     def predict_attributes(self, X: Any) -> NDArray[np.float64]:
