@@ -31,7 +31,8 @@ class GFZSLClassifier(ClosedFormClassifier):
     variance_alpha : float, default=1000.0
         Regulariser of the log variances, above 0. The larger, the more alike are those of classes.
     regulariser : float, default=1.0
-        What is added to regressed variances, 0 or above.
+        What is added to regressed variances, 0 or above. With standardised features, 1 was better
+        than less on held-out classes of networks' features, and all but the same on weak ones.
     variance_offset : float, default=0.001
         What is added to variances before the logarithm, above 0.
     center : bool, default=True
