@@ -8,8 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from zslearn._data._scaling import Scaling
 from zslearn._data._vectors import ClassSums, mean_vectors
@@ -31,8 +29,6 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     attribute_scaling: str | None
     score_scale: Any
     _centres_attributes = False
-    # Whether scores are sums over attributes: of a sample's scores times a class's values.
-    _sums_over_attributes = False
 
     @abstractmethod
     def _check_parameters(self) -> None:
@@ -55,54 +51,6 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
     def _mapped(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn rows times the basis of a setting into what its weights are for, in a search."""
         return rows
-
-    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores (n, K) of attributes for scaled vectors, where class scores are sums of them."""
-        return self._rows(vectors)
-
-    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what (C, K) the scores of attributes are multiplied with."""
-        return self._class_weights(described)[0]
-
-    @available_if(lambda self: self._sums_over_attributes)
-    def predict_attributes(self, X: Any) -> NDArray[np.float64]:
-        """Scores of the attributes, of which the class scores are sums.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
-            As for `fit`.
-
-        Returns
-        -------
-        semantics : ndarray of shape (n_samples, n_attributes), float64
-            Columns in the order of ``class_attributes_.attribute_names``. Comparable between
-            samples; not on the scale of the class attribute table.
-        """
-        check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        semantics = np.empty((X.shape[0], self.class_attributes_.n_attributes))
-        for place, vectors in mean_vectors(X):
-            semantics[place] = self._attribute_rows(self.scaling_(vectors))
-        return semantics * self.score_scale_
-
-    @available_if(lambda self: self._sums_over_attributes)
-    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.float64]:
-        """Class descriptions as the scores use them.
-
-        Parameters
-        ----------
-        class_attributes : ClassAttributes or DataFrame, default=None
-            Classes to embed instead of the fitted ones, described by the same attributes.
-
-        Returns
-        -------
-        embeddings : ndarray of shape (n_classes, n_attributes), float64
-            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`). The
-            class scores, without `delta`, are ``predict_attributes(X) @ class_embeddings().T``.
-        """
-        check_is_fitted(self)
-        return self._embeddings(self._describe(self._described(class_attributes).values))
 
     def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
         """Fit from samples of the seen classes, in one pass unless their scaling is learnt.

@@ -13,6 +13,7 @@ from zslearn._data._vectors import mean_vectors
 from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.exceptions import ClassDescriptionWarning
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier
 from zslearn.registry import register_method
 
@@ -26,7 +27,7 @@ _NO_TABLE = (
 
 
 @register_method("cosine", family="linear", input="vectors", paper="ICML 2021", shared_space=True)
-class CosineClassifier(ClosedFormClassifier):
+class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Cosines of each sample with each class, both in one space, as of an image and a text encoder.
 
     No map is trained: samples tell but which classes are seen, and the scale of the scores. A row
@@ -68,7 +69,6 @@ class CosineClassifier(ClosedFormClassifier):
     """
 
     scaling = attribute_scaling = "unit_length"
-    _sums_over_attributes = True
 
     def __init__(self, score_scale: Any = "auto", *, delta: float = 0.0) -> None:
         self.score_scale = score_scale

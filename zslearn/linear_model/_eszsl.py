@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
 from zslearn.registry import register_method
 
@@ -17,7 +18,7 @@ __all__ = ["ESZSLClassifier"]
 
 
 @register_method("eszsl", family="linear", input="vectors", paper="ICML 2015")
-class ESZSLClassifier(ClosedFormClassifier):
+class ESZSLClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """A bilinear model of features and attributes in closed form.
 
     The scores are ``(x - mean) @ coef_ @ t`` for a sample x and a class described by t, and
@@ -72,8 +73,6 @@ class ESZSLClassifier(ClosedFormClassifier):
     >>> clf.predict([[3, 3, 0]], candidates="unseen")
     array([3])
     """
-
-    _sums_over_attributes = True
 
     def __init__(
         self,

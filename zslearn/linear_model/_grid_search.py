@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import ParameterGrid
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._described_classes import DescribedClasses
@@ -98,47 +96,6 @@ default=None
     def _describe_anew(self, classes: DescribedClasses) -> None:
         self.estimator_._describe_anew(classes)
         self._set_classes(classes)
-
-    @available_if(lambda self: self._unfitted()._sums_over_attributes)
-    def predict_attributes(self, X: Any) -> NDArray[np.float64]:
-        """Scores of the attributes, of which the class scores are sums.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
-            As for `fit`.
-
-        Returns
-        -------
-        semantics : ndarray of shape (n_samples, n_attributes), float64
-            As the estimator with the regularisers chosen gives them.
-        """
-        check_is_fitted(self)
-        semantics: NDArray[np.float64] = self.estimator_.predict_attributes(
-            self._check_X(X, reset=False)
-        )
-        return semantics
-
-    @available_if(lambda self: self._unfitted()._sums_over_attributes)
-    def class_embeddings(self, class_attributes: Any = None) -> NDArray[np.float64]:
-        """Class descriptions as the scores use them.
-
-        Parameters
-        ----------
-        class_attributes : ClassAttributes or DataFrame, default=None
-            Classes to embed instead of the fitted ones, described by the same attributes.
-
-        Returns
-        -------
-        embeddings : ndarray of shape (n_classes, n_attributes), float64
-            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`). The
-            class scores, without `delta`, are ``predict_attributes(X) @ class_embeddings().T``.
-        """
-        check_is_fitted(self)
-        embeddings: NDArray[np.float64] = self.estimator_.class_embeddings(
-            self._described(class_attributes)
-        )
-        return embeddings
 
     def _checked_grid(self) -> dict[str, list[float]]:
         grid = {}

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -21,10 +22,9 @@ __all__ = ["ConSEClassifier", "DAPClassifier"]
 _CLIP = 1e-6
 
 
-class _ProbabilityClassifier(ClosedFormClassifier):
+class _ProbabilityClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Scores from probabilities that fitted classifiers give; their samples are held in memory."""
 
-    _sums_over_attributes = True
     estimator: Any
 
     @abstractmethod

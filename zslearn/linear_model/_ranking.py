@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
 
 
-class _RankingClassifier(ClosedFormClassifier):
+class _RankingClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Stochastic gradient descent on a ranking loss, from zero."""
-
-    _sums_over_attributes = True
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
 from zslearn.registry import register_method
 
@@ -17,7 +18,7 @@ __all__ = ["SAEClassifier"]
 
 
 @register_method("sae", family="linear", input="vectors", paper="CVPR 2017")
-class SAEClassifier(ClosedFormClassifier):
+class SAEClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """A linear map from features to attributes whose transpose maps them back, in closed form.
 
     ``coef_`` minimises ``|X - S W|**2 + lam * |X W' - S|**2``, S the description of each sample's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._grid_search import GridClassifier
 from zslearn.linear_model._sae import SAEClassifier
 from zslearn.registry import register_method
@@ -12,7 +13,7 @@ __all__ = ["SAEClassifierCV"]
 
 
 @register_method("sae_cv", family="linear", input="vectors", paper="CVPR 2017")
-class SAEClassifierCV(GridClassifier):
+class SAEClassifierCV(AttributeScoresMixin, GridClassifier):
     """The semantic autoencoder with its weight chosen on held-out classes.
 
     The same choice as a ``GridSearchCV`` over a `SAEClassifier` by the area under the seen-unseen
