@@ -256,6 +256,14 @@ class DAPClassifier(_ProbabilityClassifier):
     def _learnt(self) -> NDArray[np.intp]:
         return np.flatnonzero((self.attribute_prior_ > 0) & (self.attribute_prior_ < 1))
 
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = np.zeros((len(vectors), len(self.attribute_prior_)))
+        scores[:, self._learnt] = self._rows(vectors)
+        return scores
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._binary(described).astype(np.float64)
+
     def _binary(self, described: NDArray[np.float64]) -> NDArray[np.int64]:
         return (described > self.threshold_).astype(np.int64)
 
@@ -283,11 +291,3 @@ class DAPClassifier(_ProbabilityClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = self._binary(described)[:, self._learnt].astype(np.float64)
         return weights, np.zeros(len(weights))
-
-    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        scores = np.zeros((len(vectors), len(self.attribute_prior_)))
-        scores[:, self._learnt] = self._rows(vectors)
-        return scores
-
-    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self._binary(described).astype(np.float64)
