@@ -12,6 +12,8 @@ from zslearn.linear_model import (
     ESZSLClassifierCV,
     PrototypeRegressionClassifier,
     PrototypeRegressionClassifierCV,
+    SAEClassifier,
+    SAEClassifierCV,
 )
 from zslearn.linear_model import _grid_search as grid_search
 from zslearn.linear_model._grid_search import _class_folds
@@ -19,6 +21,7 @@ from zslearn.metrics import ausuc_scorer
 from zslearn.model_selection import SeenUnseenKFold
 
 ESZSL = ESZSLClassifierCV, ESZSLClassifier, {"gamma": [0.3, 30.0], "lam": [0.01, 1.0]}
+SAE = SAEClassifierCV, SAEClassifier, {"lam": [0.01, 1.0, 30.0]}
 PROTOTYPES = (
     PrototypeRegressionClassifierCV,
     PrototypeRegressionClassifier,
@@ -44,6 +47,10 @@ def problem():
     [
         (*ESZSL, {}),
         (*ESZSL, {"center": False, "targets": "signed", "scaling": "standard"}),
+        (*SAE, {}),
+        (*SAE, {"normalize_projection": True, "scaling": "standard"}),
+        (*SAE, {"direction": "visual_to_semantic"}),
+        (*SAE, {"direction": "visual_to_semantic", "normalize_projection": True}),
         (*PROTOTYPES, {}),
         (*PROTOTYPES, {"scaling": "min_max", "attribute_scaling": "standard"}),
         (*PROTOTYPES[:2], without(PROTOTYPES[2], "shrinkage"), {"metric": "cosine"}),
@@ -68,7 +75,7 @@ def test_equals_a_search_with_refits(problem, own, plain, grid, parameters):
     assert_array_equal(clf.decision_function(X), expected)
 
 
-@pytest.mark.parametrize(("own", "plain", "grid"), [ESZSL, PROTOTYPES])
+@pytest.mark.parametrize(("own", "plain", "grid"), [ESZSL, SAE, PROTOTYPES])
 def test_weights_of_each_setting_are_those_of_a_fit(problem, own, plain, grid):
     X, y, table = problem
     clf = own(**{f"{name}s": values for name, values in grid.items()})
@@ -109,7 +116,9 @@ def test_folds_of_a_number():
     assert len(list(_class_folds(targets, 99))) == 5
 
 
-@pytest.mark.parametrize("own", [ESZSLClassifierCV, PrototypeRegressionClassifierCV])
+@pytest.mark.parametrize(
+    "own", [ESZSLClassifierCV, SAEClassifierCV, PrototypeRegressionClassifierCV]
+)
 def test_saved_and_loaded(problem, own, tmp_path):
     X, y, table = problem
     clf = own(delta=0.5).fit(X, y, class_attributes=table)

@@ -48,6 +48,10 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
         """Return what weights are multiplied with: scaled vectors, or functions of them."""
         return vectors
 
+    def _mapped(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn rows times the basis of a setting into what its weights are for, in a search."""
+        return rows
+
     def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
         """Fit from samples of the seen classes, in one pass unless their scaling is learnt.
 

@@ -163,7 +163,7 @@ default=None
             for place, vectors in mean_vectors(X, test):
                 rows = estimator._rows(estimator.scaling_(vectors))
                 shared = {id(basis): basis for basis, _, _ in models}
-                mapped = {key: rows @ basis for key, basis in shared.items()}
+                mapped = {key: estimator._mapped(rows @ basis) for key, basis in shared.items()}
                 for own, (basis, weights, offsets) in zip(scores, models, strict=True):
                     np.matmul(mapped[id(basis)], weights.T, out=own[place])
                     own[place] += offsets

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -21,7 +22,7 @@ __all__ = ["ConSEClassifier", "DAPClassifier"]
 _CLIP = 1e-6
 
 
-class _ProbabilityClassifier(ClosedFormClassifier):
+class _ProbabilityClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Scores from probabilities that fitted classifiers give; their samples are held in memory."""
 
     estimator: Any
@@ -254,6 +255,14 @@ class DAPClassifier(_ProbabilityClassifier):
     @property
     def _learnt(self) -> NDArray[np.intp]:
         return np.flatnonzero((self.attribute_prior_ > 0) & (self.attribute_prior_ < 1))
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = np.zeros((len(vectors), len(self.attribute_prior_)))
+        scores[:, self._learnt] = self._rows(vectors)
+        return scores
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._binary(described).astype(np.float64)
 
     def _binary(self, described: NDArray[np.float64]) -> NDArray[np.int64]:
         return (described > self.threshold_).astype(np.int64)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
 
 
-class _RankingClassifier(ClosedFormClassifier):
+class _RankingClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Stochastic gradient descent on a ranking loss, from zero."""
 
     def __init__(
@@ -104,6 +105,12 @@ class _RankingClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, np.zeros(len(weights))
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return vectors @ self.coef_
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return described
 
 
 @register_method("ale", family="linear", input="vectors", paper="TPAMI 2016")
