@@ -92,7 +92,7 @@ def test_weights_of_each_setting_are_those_of_a_fit(problem, own, plain, grid):
 def test_scores_in_parts_are_those_at_once(problem, monkeypatch):
     X, y, table = problem
     whole = ESZSLClassifierCV().fit(X, y, class_attributes=table)
-    monkeypatch.setattr(grid_search, "_SCORE_BYTES", 8 * 100 * 12 * 3)
+    monkeypatch.setattr(grid_search, "_TOP_BYTES", 17 * 100 * 3)
     parts = ESZSLClassifierCV().fit(X, y, class_attributes=table)
     assert_array_equal(parts.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"])
 

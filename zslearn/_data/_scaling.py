@@ -45,6 +45,11 @@ class Scaling:
             return cls(kind, np.asarray(least), _without_zeros(np.asarray(most - least)))
         return cls(kind)
 
+    @property
+    def is_learnt(self) -> bool:
+        """Whether it depends on the samples it was fitted to."""
+        return self.offset is not None
+
     def __call__(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the vectors, scaled."""
         if self.kind == "unit_length":

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 __all__ = ["ClassSums", "mean_vectors"]
 
@@ -85,11 +86,21 @@ class ClassSums:
 
     def add(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
         """Take in more samples, whose targets number the seen classes."""
-        chosen = np.zeros((len(self.counts), len(targets)))
-        chosen[targets, np.arange(len(targets))] = 1
+        n = len(targets)
+        chosen = csc_array((np.ones(n), targets, np.arange(n + 1)), shape=(len(self.counts), n))
         self.sums += chosen @ vectors
-        self.counts += chosen.sum(axis=1)
+        self.counts += np.bincount(targets, minlength=len(self.counts))
         self.gram += vectors.T @ vectors
+
+    def include(self, other: ClassSums, times: float = 1.0) -> None:
+        """Take in the samples of others, once or several times."""
+        self.sums += times * other.sums
+        self.counts += times * other.counts
+        self.gram += other.gram if times == 1 else times * other.gram
+
+    def of_classes(self, chosen: NDArray[np.intp]) -> ClassSums:
+        """Return the sums numbered by those classes alone, which must have all the samples."""
+        return ClassSums(self.sums[chosen], self.counts[chosen], self.gram)
 
     def __add__(self, other: ClassSums) -> ClassSums:
         return ClassSums(self.sums + other.sums, self.counts + other.counts, self.gram + other.gram)
