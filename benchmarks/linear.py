@@ -1,6 +1,6 @@
 """Linear methods on real features: accuracy on the Proposed Split, and seconds.
 
-Run as ``python benchmarks/linear.py --data FOLDER``, where the folder holds the prepared data sets
+Run as ``python -m benchmarks.linear --data FOLDER``, where the folder holds the prepared data sets
 ``cub50``, ``flo40`` and ``awa1_bow``. Parameters are the estimators' defaults, but for those in
 ``SETTINGS``, which come from searches on classes held out of training. The harmonic mean is the
 best over all delta, as the area is over all: none is chosen here for use.
@@ -9,6 +9,7 @@ best over all delta, as the area is over all: none is chosen here for use.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from scipy.linalg import solve
 from sklearn.linear_model import Ridge
 
+from benchmarks import linear_speed
 from zslearn import ClassAttributes
 from zslearn.metrics import ausuc_score, best_calibration, per_class_accuracy_score
 from zslearn.registry import list_methods, make
@@ -82,7 +84,16 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--sets", nargs="+", default=["cub50", "flo40", "awa1_bow"])
     parser.add_argument("--methods", nargs="+", default=list_methods(family="linear"))
+    parser.add_argument(
+        "--speed",
+        nargs="*",
+        choices=linear_speed.PARTS,
+        help="print times beside other ways to the same instead, all or some of them",
+    )
     arguments = parser.parse_args()
+    if arguments.speed is not None:
+        linear_speed.run(read, arguments.data, arguments.speed or list(linear_speed.PARTS))
+        sys.exit()
     print("data set   method          T1    H    AUSUC  delta seconds")
     for name in arguments.sets:
         problem = read(arguments.data / name)

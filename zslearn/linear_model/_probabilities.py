@@ -258,7 +258,7 @@ class DAPClassifier(_ProbabilityClassifier):
         weights, intercepts = fit_logistic(vectors, answers, _C, start)
         estimators = []
         for coef, intercept in zip(weights.T, intercepts, strict=True):
-            estimator = LogisticRegression(C=_C)
+            estimator: Any = LogisticRegression(C=_C)
             estimator.classes_, estimator.n_features_in_ = np.array([0, 1]), len(coef)
             estimator.coef_, estimator.intercept_ = coef[None].copy(), np.array([intercept])
             estimators.append(estimator)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
+
+_HELD_BYTES = 2**28
 
 
 class _RankingClassifier(ClosedFormClassifier):
@@ -76,24 +80,49 @@ class _RankingClassifier(ClosedFormClassifier):
         rng = np.random.default_rng(seed)
         similar = described @ described.T
         dual = np.zeros((len(described), X.shape[-1]))
-        for _ in range(int(self.max_epochs)):
-            order = rng.permutation(rows)
-            for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
-                chosen = np.sort(batch)
-                gradient = np.zeros_like(dual)
-                for place, vectors in mean_vectors(X, chosen):
-                    scaled = self.scaling_(vectors)
-                    parts = self._gradient(scaled @ dual.T @ similar, targets[chosen[place]])
-                    gradient += parts.T @ scaled
-                dual -= self.learning_rate * gradient
+        for scaled, right in self._batches(X, targets, rows, rng):
+            parts = self._gradient(scaled @ dual.T @ similar, right)
+            parts *= self.learning_rate
+            dual -= parts.T @ scaled
         self.coef_ = dual.T @ described
+
+    def _batches(
+        self,
+        X: Any,
+        targets: NDArray[np.int64],
+        rows: NDArray[np.intp],
+        rng: np.random.Generator,
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        """Iterate over the batches of all epochs: scaled samples, and numbers of their classes.
+
+        Samples are read once if what they take is bounded, else several batches of them at once.
+        """
+        answers, width = targets[rows], X.shape[-1]
+        held = self._read(X, rows) if 8 * len(rows) * width <= _HELD_BYTES else None
+        n_batches = -(-len(rows) // int(self.batch_size))
+        at_once = max(1, _HELD_BYTES // (8 * 8 * int(self.batch_size) * width))
+        for _ in range(int(self.max_epochs)):
+            batches = np.array_split(rng.permutation(len(rows)), n_batches)
+            for start in range(0, n_batches, at_once):
+                several = batches[start : start + at_once]
+                if held is not None:
+                    for batch in several:
+                        yield held[batch], answers[batch]
+                    continue
+                chosen = np.sort(np.concatenate(several))
+                part = self._read(X, rows[chosen])
+                for batch in several:
+                    yield part[np.searchsorted(chosen, batch)], answers[batch]
+
+    def _read(self, X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.concatenate([self.scaling_(vectors) for _, vectors in mean_vectors(X, rows)])
 
     def _gradient(
         self, scores: NDArray[np.float64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Gradient of the summed loss with respect to the scores (n, S) of seen classes."""
         place = np.arange(len(scores)), targets
-        excess = self.margin + scores - scores[place][:, None]
+        excess = scores + (self.margin - scores[place])[:, None]
         excess[place] = -np.inf
         weights = self._weights(excess)
         weights[place] = -weights.sum(axis=1)
@@ -169,10 +198,14 @@ class ALEClassifier(_RankingClassifier):
     @staticmethod
     def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
         violated = excess > 0
-        n = violated.sum(axis=1)
-        ranks = np.cumsum(1 / np.arange(1, excess.shape[1] + 1))
-        mean = np.where(n > 0, ranks[n - 1] / np.maximum(n, 1), 0.0)
-        return np.where(violated, mean[:, None], 0.0)
+        return violated * _mean_ranks(excess.shape[1])[violated.sum(axis=1)][:, None]
+
+
+@lru_cache
+def _mean_ranks(n_classes: int) -> NDArray[np.float64]:
+    """``l_n / n`` for up to so many positive excesses; 0 for none."""
+    numbers = np.arange(1, n_classes + 1)
+    return np.append(0.0, np.cumsum(1 / numbers) / numbers)
 
 
 @register_method("devise", family="linear", input="vectors", paper="NIPS 2013")
@@ -302,6 +335,6 @@ class SJEClassifier(_RankingClassifier):
     @staticmethod
     def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
         weights = np.zeros_like(excess)
-        rows, worst = np.arange(len(excess)), excess.argmax(axis=1)
-        weights[rows, worst] = np.where(excess[rows, worst] > 0, 1.0, 0.0)
+        worst = np.arange(len(excess)), excess.argmax(axis=1)
+        weights[worst] = excess[worst] > 0
         return weights
