@@ -212,7 +212,7 @@ def ranking(name: str, data: Data) -> None:
             loss = literal_ranking.loss(cls.__name__[:3], scores, targets, clf.margin)
             area = ausuc_score(
                 y[test],
-                clf._read(X, np.sort(test))[np.argsort(np.argsort(test))] @ coef @ T.T,
+                clf._read(X, test) @ coef @ T.T,
                 classes=clf.classes_,
                 seen_classes=clf.seen_classes_,
             )

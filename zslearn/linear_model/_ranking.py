@@ -17,7 +17,9 @@ from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
 
+# Scaled samples that are kept, and those read or gathered at once for the batches to come.
 _HELD_BYTES = 2**28
+_READ_NUMBERS, _CACHED_NUMBERS = 2**22, 2**17
 
 
 class _RankingClassifier(ClosedFormClassifier):
@@ -78,13 +80,11 @@ class _RankingClassifier(ClosedFormClassifier):
     ) -> None:
         """Descend: every step adds outer products of samples and seen classes' descriptions."""
         rng = np.random.default_rng(seed)
-        similar = described @ described.T
+        similar = self.learning_rate * described @ described.T
         dual = np.zeros((len(described), X.shape[-1]))
         for scaled, right in self._batches(X, targets, rows, rng):
-            parts = self._gradient(scaled @ dual.T @ similar, right)
-            parts *= self.learning_rate
-            dual -= parts.T @ scaled
-        self.coef_ = dual.T @ described
+            dual -= self._gradient(scaled @ dual.T @ similar, right).T @ scaled
+        self.coef_ = self.learning_rate * dual.T @ described
 
     def _batches(
         self,
@@ -100,22 +100,28 @@ class _RankingClassifier(ClosedFormClassifier):
         answers, width = targets[rows], X.shape[-1]
         held = self._read(X, rows) if 8 * len(rows) * width <= _HELD_BYTES else None
         n_batches = -(-len(rows) // int(self.batch_size))
-        at_once = max(1, _HELD_BYTES // (8 * 8 * int(self.batch_size) * width))
+        ends = np.cumsum([len(part) for part in np.array_split(rows, n_batches)])
+        numbers = _READ_NUMBERS if held is None else _CACHED_NUMBERS
+        at_once = max(1, numbers // (int(self.batch_size) * width))
         for _ in range(int(self.max_epochs)):
-            batches = np.array_split(rng.permutation(len(rows)), n_batches)
-            for start in range(0, n_batches, at_once):
-                several = batches[start : start + at_once]
-                if held is not None:
-                    for batch in several:
-                        yield held[batch], answers[batch]
-                    continue
-                chosen = np.sort(np.concatenate(several))
-                part = self._read(X, rows[chosen])
-                for batch in several:
-                    yield part[np.searchsorted(chosen, batch)], answers[batch]
+            order = rng.permutation(len(rows))
+            begin = 0
+            for several in (ends[i : i + at_once] for i in range(0, n_batches, at_once)):
+                chosen = order[begin : several[-1]]
+                part = self._read(X, rows[chosen]) if held is None else held[chosen]
+                right, first = answers[chosen], begin
+                for end in several:
+                    place = slice(begin - first, end - first)
+                    yield part[place], right[place]
+                    begin = end
 
     def _read(self, X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        return np.concatenate([self.scaling_(vectors) for _, vectors in mean_vectors(X, rows)])
+        """Scaled samples of some rows, read in ascending order."""
+        order = np.argsort(rows)
+        vectors = np.empty((len(rows), X.shape[-1]))
+        for place, part in mean_vectors(X, rows[order]):
+            vectors[order[place]] = self.scaling_(part)
+        return vectors
 
     def _gradient(
         self, scores: NDArray[np.float64], targets: NDArray[np.int64]
