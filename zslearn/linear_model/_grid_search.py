@@ -183,25 +183,30 @@ def _sums_of_each(
 
     Samples that the same folds train on are added up together, once.
     """
-    if scalings[0].is_learnt and len(trains) > 1:
-        pairs = zip(trains, scalings, strict=True)
-        return [_sums_of_each(X, targets, [train], [scaling])[0] for train, scaling in pairs]
     times = np.stack([np.bincount(train, minlength=len(targets)) for train in trains])
+    base = times.max() + 1.0
     _, first, kind = np.unique(
-        (times.max() + 1.0) ** np.arange(len(trains)) @ times,
-        return_index=True,
-        return_inverse=True,
+        base ** np.arange(len(trains)) @ times, return_index=True, return_inverse=True
     )
-    rows, n_seen = np.flatnonzero(times.any(axis=0)), int(targets.max()) + 1
-    sums = [ClassSums.zeros(n_seen, X.shape[-1]) for _ in trains]
+    width, n_seen = X.shape[-1], int(targets.max()) + 1
+    too_many = base ** len(trains) > 2**53 or 8 * len(first) * width**2 > _SUM_BYTES
+    if len(trains) > 1 and (scalings[0].is_learnt or too_many):
+        half = len(trains) // 2
+        parts_of_both = (
+            (trains[part], scalings[part]) for part in (slice(half), slice(half, None))
+        )
+        return [sums for both in parts_of_both for sums in _sums_of_each(X, targets, *both)]
+    parts = [ClassSums.zeros(n_seen, width) for _ in first]
+    rows = np.flatnonzero(times.any(axis=0))
     for place, vectors in mean_vectors(X, rows):
         scaled, y, own = scalings[0](vectors), targets[rows[place]], kind[rows[place]]
         for number in np.unique(own):
-            part = ClassSums.zeros(n_seen, X.shape[-1])
-            part.add(scaled[own == number], y[own == number])
-            for total, share in zip(sums, times[:, first[number]], strict=True):
-                if share:
-                    total.include(part, share)
+            parts[number].add(scaled[own == number], y[own == number])
+    sums = [ClassSums.zeros(n_seen, width) for _ in trains]
+    for part, shares in zip(parts, times[:, first].T, strict=True):
+        for total, share in zip(sums, shares, strict=True):
+            if share:
+                total.include(part, share)
     return sums
 
 
