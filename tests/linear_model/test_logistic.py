@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logit
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from zslearn import load, save
@@ -39,6 +40,12 @@ def test_stops_at_a_smaller_gradient_than_scikit_learn():
     gradient = (X - X.mean(axis=0)).T @ (share - answers) / 300 + weights / 3000
     assert np.abs(gradient).max() < 1e-4
     assert np.abs((share - answers).mean(axis=0)).max() < 1e-4
+
+
+def test_warns_where_it_has_not_converged(monkeypatch):
+    monkeypatch.setattr(logistic, "_STEPS", 2)
+    with pytest.warns(ConvergenceWarning, match="did not converge in 2 steps"):
+        fit_logistic(*problem(300, 12), 10.0)
 
 
 def test_blocks_and_a_start_lead_to_the_same(monkeypatch):

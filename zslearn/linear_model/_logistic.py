@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
 __all__ = ["fit_logistic"]
 
 # Largest entry of the gradient, as scikit-learn has it, but where the curvature is at most 1.
 _TOLERANCE = 1e-4
+_STEPS = 1000
 _BLOCK = 2**18
 
 
@@ -65,8 +69,14 @@ def fit_logistic(
     if start is not None:
         weights[:-1] = np.sqrt(bound)[:, None] * (basis.T @ start[0])
         weights[-1] = (start[1] + mean @ start[0]) / 2
-    options = {"gtol": _TOLERANCE, "ftol": 0.0, "maxiter": 1000, "maxfun": 10**6, "maxcor": 5}
+    options = {"gtol": _TOLERANCE, "ftol": 0.0, "maxiter": _STEPS, "maxfun": 10**6, "maxcor": 5}
     result = minimize(loss, weights.ravel(), jac=True, method="L-BFGS-B", options=options)
+    if not result.success:
+        warnings.warn(
+            f"The logistic regressions did not converge in {result.nit} steps; scale the features.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     weights = result.x.reshape(width + 1, n_answers)
     found = basis @ (weights[:-1] / np.sqrt(bound)[:, None])
     return found, 2 * weights[-1] - mean @ found
