@@ -8,14 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
+from scipy.linalg.blas import dsyr, dsyrk
 from scipy.sparse import csc_array
 
 __all__ = ["ClassSums", "mean_vectors"]
 
 _CHUNK_BYTES = 2**24
 # Of vectors in float64: few enough that the passes over them find them in a processor's cache.
-_CACHED_NUMBERS = 2**20
+_CACHED_NUMBERS = 2**19
 
 
 def mean_vectors(
@@ -46,7 +46,9 @@ def mean_vectors(
                 vectors = raw.mean(axis=1, dtype=np.float64)
             else:
                 vectors = raw.astype(np.float64)
-        if not np.isfinite(vectors).all():
+            flat = vectors.ravel()
+            square = flat @ flat  # one quick pass; that of finite numbers may overflow too
+        if not np.isfinite(square) and not np.isfinite(vectors).all():
             bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
             numbers = (bad + start if rows is None else rows[bad + start])[:10].tolist()
             kind = "NaN" if np.isnan(raw[bad]).any() else "infinity"
@@ -76,7 +78,7 @@ class ClassSums:
     counts : ndarray of shape (n_seen,)
         Number of vectors of each class.
     upper : ndarray of shape (D, D)
-        ``X.T @ X``, of which the upper triangle alone counts.
+        The upper triangle of ``X.T @ X``, above zeros.
     """
 
     sums: NDArray[np.float64]
@@ -116,7 +118,9 @@ class ClassSums:
     @property
     def gram(self) -> NDArray[np.float64]:
         """``X.T @ X``."""
-        return np.triu(self.upper) + np.triu(self.upper, 1).T
+        gram: NDArray[np.float64] = self.upper + self.upper.T
+        gram[np.diag_indices_from(gram)] /= 2
+        return gram
 
     @property
     def n_samples(self) -> float:
@@ -137,8 +141,8 @@ class ClassSums:
     def centred(self) -> ClassSums:
         """Return the sums of the vectors less their mean."""
         mean = self.mean
-        gram = self.gram - self.n_samples * np.outer(mean, mean)
-        return ClassSums(self.sums - self.counts[:, None] * mean, self.counts, gram)
+        upper = dsyr(-self.n_samples, mean, a=self.upper)
+        return ClassSums(self.sums - self.counts[:, None] * mean, self.counts, upper)
 
     def within_covariance(self) -> NDArray[np.float64]:
         """Return the covariance within classes, pooled; exactly 0 where it is rounding alone."""
