@@ -25,7 +25,9 @@ def as_labels(labels: ArrayLike, n: int | None, argument: str = "labels") -> NDA
         labels = labels.detach().cpu().numpy()
     try:
         array = np.array(labels)
-        items = np.asarray(labels, dtype=object).ravel().tolist()
+        # The items of an array are of one kind already.
+        is_plain = isinstance(labels, np.ndarray) and array.dtype.kind in _KINDS
+        items = [] if is_plain else np.asarray(labels, dtype=object).ravel().tolist()
     except ValueError as error:
         raise ValueError(f"{argument} must be one-dimensional: {error}") from None
     if array.dtype.kind == "T":

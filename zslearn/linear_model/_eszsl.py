@@ -107,7 +107,7 @@ class ESZSLClassifier(AttributeScoresMixin, ClosedFormClassifier):
         self, sums: ClassSums, described: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Set the mean; return X'X, and two factors of X'Y T, of shapes (D, S) and (S, K)."""
-        self.mean_ = sums.mean if self.center else np.zeros(len(sums.gram))
+        self.mean_ = sums.mean if self.center else np.zeros(sums.sums.shape[1])
         sums = sums.centred() if self.center else sums
         if self.targets == "signed":
             described = 2 * described - described.sum(axis=0)

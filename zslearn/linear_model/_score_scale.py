@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 __all__ = ["fit_score_scale", "held_out_rows"]
 
@@ -23,12 +22,15 @@ def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> 
     spread = float(centred.std())
     if spread <= 1e-12 * float(np.abs(scores).max(initial=0)) or not np.isfinite(spread):
         return 1.0
+    centred -= centred.max(axis=1, keepdims=True)
     centred /= spread
-    right = np.take_along_axis(centred, targets[:, None], axis=1)[:, 0]
+    right = np.take_along_axis(centred, targets[:, None], axis=1).mean()
+    powers = np.empty_like(centred)
 
     def loss(exponent: float) -> float:
         factor = np.exp(exponent)
-        return float((logsumexp(factor * centred, axis=1) - factor * right).mean())
+        np.exp(np.multiply(centred, factor, out=powers), out=powers)
+        return float(np.log(powers.sum(axis=1)).mean() - factor * right)
 
     best = minimize_scalar(loss, bounds=(-_LIMIT, _LIMIT), method="bounded")
     return float(np.exp(best.x) / spread)
