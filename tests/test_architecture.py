@@ -21,7 +21,7 @@ FLOORS = [
     ["metrics"],
     ["nn"],
     ["_input_checks", "_class_tables"],
-    ["_candidates", "_described_classes"],
+    ["_candidates", "_described_classes", "_sample_weights"],
     ["registry"],
     ["base"],
     ["_data"],

@@ -122,9 +122,9 @@ def test_what_is_on_disk_is_not_kept(X, tmp_path):
 
 
 def test_nothing_is_kept_that_does_not_fit(X, monkeypatch):
-    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2 - 1)
+    monkeypatch.setattr("zslearn._data._rows.free_memory", lambda: 4 * X.size * 2 - 1)
     assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is None
-    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2)
+    monkeypatch.setattr("zslearn._data._rows.free_memory", lambda: 4 * X.size * 2)
     assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is not None
 
 

@@ -69,9 +69,11 @@ class ClassSums:
     sums : ndarray of shape (n_seen, D)
         Sum of the vectors of each class.
     counts : ndarray of shape (n_seen,)
-        Number of vectors of each class.
+        Number of vectors of each class, or the sum of their weights.
     gram : ndarray of shape (D, D)
         ``X.T @ X``.
+
+    With weights, vectors count as often in each.
     """
 
     sums: NDArray[np.float64]
@@ -83,12 +85,19 @@ class ClassSums:
         """Return the sums of no samples."""
         return cls(np.zeros((n_seen, width)), np.zeros(n_seen), np.zeros((width, width)))
 
-    def add(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def add(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
         """Take in more samples, whose targets number the seen classes."""
         chosen = np.zeros((len(self.counts), len(targets)))
-        chosen[targets, np.arange(len(targets))] = 1
+        chosen[targets, np.arange(len(targets))] = 1 if weights is None else weights
         self.sums += chosen @ vectors
         self.counts += chosen.sum(axis=1)
+        if weights is not None:
+            vectors = vectors * np.sqrt(weights)[:, None]
         self.gram += vectors.T @ vectors
 
     def __add__(self, other: ClassSums) -> ClassSums:

@@ -29,6 +29,8 @@ class Batch(NamedTuple):
         Batches since training began.
     phase : str
         Which optimiser is about to move, of those that `configure_optimizers` named.
+    weights : Tensor of shape (B,), float32, or None
+        How much each sample counts, above 0: for learners with ``weighs_samples``.
     """
 
     X: Tensor
@@ -36,6 +38,7 @@ class Batch(NamedTuple):
     generator: torch.Generator
     step: int = 0
     phase: str = "main"
+    weights: Tensor | None = None
 
 
 class Learner(nn.Module, ABC):
@@ -57,6 +60,8 @@ class Learner(nn.Module, ABC):
     autocast: ClassVar[bool] = True
     # Whether steps draw from torch's global generator, as dropout does, besides the batch's.
     global_randomness: ClassVar[bool] = True
+    # Whether steps heed the batch's weights; samples are drawn as often as they weigh otherwise.
+    weighs_samples: ClassVar[bool] = False
     # Names of buffers that describe the classes of training rather than hold what was learned.
     table_buffers: ClassVar[tuple[str, ...]] = ("class_attributes", "unseen")
 

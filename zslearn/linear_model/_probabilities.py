@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import has_fit_parameter
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -27,28 +29,43 @@ class _ProbabilityClassifier(ClosedFormClassifier):
     estimator: Any
 
     @abstractmethod
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         """Fit on scaled samples and numbers of seen classes."""
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         self.described_ = described
-        vectors = np.concatenate([self.scaling_(vectors) for _, vectors in mean_vectors(X)])
+        chunks = mean_vectors(samples.X, samples.rows)
+        vectors = np.concatenate([self.scaling_(vectors) for _, vectors in chunks])
+        targets = samples.y
         if held.any():
-            self._fit_estimators(vectors[~held], targets[~held])
-            self._fit_score_scale(X, targets, held, described)
-        self._fit_estimators(vectors, targets)
+            self._fit_estimators(vectors[~held], targets[~held], samples.weights_of(~held))
+            self._fit_score_scale(samples, held, described)
+        self._fit_estimators(vectors, targets, samples.weights)
 
-    def _fit_one(self, vectors: NDArray[np.float64], targets: NDArray[Any]) -> Any:
+    def _fit_one(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+    ) -> Any:
         estimator = self.estimator
         if estimator is None:
             estimator = LogisticRegression(C=10.0, max_iter=1000)
-        return clone(estimator).fit(vectors, targets)
+        if weights is None:
+            return clone(estimator).fit(vectors, targets)
+        if not has_fit_parameter(estimator, "sample_weight"):
+            raise ValueError(
+                f"sample_weight was given, but the fit of {type(estimator).__name__} takes none: "
+                "leave it out, or set estimator to one that does."
+            )
+        return clone(estimator).fit(vectors, targets, sample_weight=weights)
 
 
 @register_method("conse", family="linear", input="vectors", paper="ICLR 2014")
@@ -123,9 +140,14 @@ class ConSEClassifier(_ProbabilityClassifier):
     def _check_parameters(self) -> None:
         check_above_zero(self, "n_top")
 
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         several = len(self.described_) > 1
-        self.estimator_ = self._fit_one(vectors, targets) if several else None
+        self.estimator_ = self._fit_one(vectors, targets, weights) if several else None
 
     def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         shares = np.ones((len(vectors), 1))
@@ -234,14 +256,21 @@ class DAPClassifier(_ProbabilityClassifier):
         if isinstance(threshold, str) or not np.isfinite(threshold):
             raise ValueError(f"threshold must be 'mean' or a finite number, found {threshold!r}")
 
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         self._set_attributes()
         if self.indirect:
             several = len(self.described_) > 1
-            self.estimators_ = [self._fit_one(vectors, targets)] if several else []
+            self.estimators_ = [self._fit_one(vectors, targets, weights)] if several else []
             return
         binary = self._binary(self.described_)
-        self.estimators_ = [self._fit_one(vectors, binary[targets, k]) for k in self._learnt]
+        self.estimators_ = [
+            self._fit_one(vectors, binary[targets, k], weights) for k in self._learnt
+        ]
 
     def _set_attributes(self) -> None:
         """Set the thresholds and priors that follow from the seen classes' descriptions."""

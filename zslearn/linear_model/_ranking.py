@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -51,39 +52,36 @@ class _RankingClassifier(ClosedFormClassifier):
         check_above_zero(self, "learning_rate", "margin", "max_epochs", "batch_size")
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(2**31 - 1)
         if held.any():
-            self._train(X, targets, np.flatnonzero(~held), described, seed)
-            self._fit_score_scale(X, targets, held, described)
-        self._train(X, targets, np.arange(len(targets)), described, seed)
+            self._train(samples, np.flatnonzero(~held), described, seed)
+            self._fit_score_scale(samples, held, described)
+        self._train(samples, np.arange(len(held)), described, seed)
 
     def _train(
         self,
-        X: Any,
-        targets: NDArray[np.int64],
-        rows: NDArray[np.intp],
+        samples: Samples,
+        index: NDArray[np.intp],
         described: NDArray[np.float64],
         seed: int,
     ) -> None:
         """Descend: every step adds outer products of samples and seen classes' descriptions."""
         rng = np.random.default_rng(seed)
         similar = described @ described.T
-        dual = np.zeros((len(described), X.shape[-1]))
+        dual = np.zeros((len(described), samples.X.shape[-1]))
         for _ in range(int(self.max_epochs)):
-            order = rng.permutation(rows)
+            order = rng.permutation(index)
             for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
                 chosen = np.sort(batch)
                 gradient = np.zeros_like(dual)
-                for place, vectors in mean_vectors(X, chosen):
-                    scaled = self.scaling_(vectors)
-                    parts = self._gradient(scaled @ dual.T @ similar, targets[chosen[place]])
+                for place, vectors in mean_vectors(samples.X, samples.rows_of(chosen)):
+                    scaled, own = self.scaling_(vectors), chosen[place]
+                    parts = self._gradient(scaled @ dual.T @ similar, samples.y[own])
+                    if samples.weights is not None:
+                        parts *= samples.weights[own][:, None]
                     gradient += parts.T @ scaled
                 dual -= self.learning_rate * gradient
         self.coef_ = dual.T @ described

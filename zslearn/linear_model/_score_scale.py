@@ -13,7 +13,11 @@ _SHARE = 5
 _LIMIT = 7.0
 
 
-def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+def fit_score_scale(
+    scores: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Return the factor of scores whose softmax has the least mean cross entropy, above 0.
 
     Within a factor of exp(7) of the scores' spread: where all samples are recognised there is no
@@ -28,7 +32,8 @@ def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> 
 
     def loss(exponent: float) -> float:
         factor = np.exp(exponent)
-        return float((logsumexp(factor * centred, axis=1) - factor * right).mean())
+        losses = logsumexp(factor * centred, axis=1) - factor * right
+        return float(np.average(losses, weights=weights))
 
     best = minimize_scalar(loss, bounds=(-_LIMIT, _LIMIT), method="bounded")
     return float(np.exp(best.x) / spread)
