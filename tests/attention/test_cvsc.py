@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -268,6 +269,15 @@ def test_objectives_by_name(problem, objective):
     assert criterion.correlation.alpha == (1.0 if objective == "released" else 0.5)
     expected = "permute" if objective == "released" else "normal"
     assert clf.net_.module_.network.counterfactual == expected
+
+
+@pytest.mark.parametrize("name", ["nope", None, ["default"]])
+def test_objectives_of_no_name_are_refused(name):
+    message = r"name must be one of 'default', 'released', 'printed'; found "
+    with pytest.raises(ValueError, match=message + re.escape(repr(name))):
+        CVsCObjective.named(name)
+    with pytest.raises(ValueError, match="found 'nope'"):
+        CVsCClassifier(objective="nope").set_params(objective__alpha=1.0)
 
 
 def test_fields_of_a_named_objective_are_set_on_a_copy():
