@@ -356,8 +356,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             net.module_.load_state_dict(monitor.best_weights)
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
-        go_on(self, self._learner_params(whole))
-        self._set_classes(whole)
+        self._describe_anew(whole)
         return net
 
     def _draw_seed(self) -> int:
@@ -390,3 +389,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
     def _module_params(self, classes: DescribedClasses) -> dict[str, Any]:
         params = {"n_features": self.n_features_in_, **self._learner_params(classes)}
         return {f"module__{name}": value for name, value in params.items()}
+
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        go_on(self, self._learner_params(classes))
+        self._set_classes(classes)
