@@ -21,7 +21,7 @@ FLOORS = [
     ["metrics"],
     ["nn"],
     ["_input_checks", "_class_tables", "_ragged"],
-    ["_candidates", "_described_classes"],
+    ["_candidates", "_described_classes", "_sample_weights"],
     ["_scored_prediction", "registry"],
     ["base"],
     ["_data"],

@@ -120,15 +120,15 @@ def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
     return y
 
 
-def check_same_order(X: Any, y: Any) -> None:
-    """Raise if data frames of samples and of labels name the same rows in different orders."""
+def check_same_order(X: Any, y: Any, name: str = "y") -> None:
+    """Raise if data frames of samples and of their labels name the same rows in other orders."""
     if not (hasattr(X, "iloc") and hasattr(y, "iloc")) or len(X.index) != len(y.index):
         return
     ours, theirs = X.index, y.index
     if not ours.equals(theirs) and set(ours) == set(theirs):
         raise ValueError(
-            "X and y have the same index in different orders, and their rows are matched by "
-            "position: pass y.loc[X.index]."
+            f"X and {name} have the same index in different orders, and their rows are matched by "
+            f"position: pass {name}.loc[X.index]."
         )
 
 

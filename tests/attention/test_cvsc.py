@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -88,7 +89,7 @@ def test_scores_follow_the_equations_in_float64(fitted, problem):
     np.testing.assert_allclose(fitted.predict_proba(X), p, **close)
 
 
-def test_predict_applies_delta_and_probabilities_do_not(fitted, problem):
+def test_delta_moves_predictions_and_probabilities_alike(fitted, problem):
     X, y, table, seen = problem
     for scale in ("logit", "probability"):
         shares = []
@@ -96,7 +97,8 @@ def test_predict_applies_delta_and_probabilities_do_not(fitted, problem):
             clf = FixedCalibrationClassifier(clone(fitted), delta=delta, delta_scale=scale)
             clf.fit(X[seen], y[seen], class_attributes=table)
             shares.append(np.isin(clf.predict(X), clf.unseen_classes_).mean())
-            np.testing.assert_array_equal(clf.predict_proba(X), fitted.predict_proba(X))
+            best = clf.classes_[clf.predict_proba(X).argmax(axis=1)]
+            np.testing.assert_array_equal(best, clf.predict(X))
             own = clone(fitted).set_params(delta=delta)
             own.fit(X[seen], y[seen], class_attributes=table)
             if scale == "logit":
@@ -268,6 +270,15 @@ def test_objectives_by_name(problem, objective):
     assert criterion.correlation.alpha == (1.0 if objective == "released" else 0.5)
     expected = "permute" if objective == "released" else "normal"
     assert clf.net_.module_.network.counterfactual == expected
+
+
+@pytest.mark.parametrize("name", ["nope", None, ["default"]])
+def test_objectives_of_no_name_are_refused(name):
+    message = r"name must be one of 'default', 'released', 'printed'; found "
+    with pytest.raises(ValueError, match=message + re.escape(repr(name))):
+        CVsCObjective.named(name)
+    with pytest.raises(ValueError, match="found 'nope'"):
+        CVsCClassifier(objective="nope").set_params(objective__alpha=1.0)
 
 
 def test_fields_of_a_named_objective_are_set_on_a_copy():

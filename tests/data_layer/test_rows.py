@@ -149,9 +149,9 @@ def test_what_is_on_disk_is_not_kept(X, tmp_path):
 
 
 def test_nothing_is_kept_that_does_not_fit(X, monkeypatch):
-    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2 - 1)
+    monkeypatch.setattr("zslearn._data._rows.free_memory", lambda: 4 * X.size * 2 - 1)
     assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is None
-    monkeypatch.setattr("zslearn._data._rows._free_memory", lambda: 4 * X.size * 2)
+    monkeypatch.setattr("zslearn._data._rows.free_memory", lambda: 4 * X.size * 2)
     assert RegionRows(X, CPU, torch.bfloat16, keep=True)._resident is not None
 
 
@@ -256,3 +256,38 @@ def test_batches_gather_rows_together(X):
     batches = TrainingBatches(RegionRows(store, CPU, torch.float32), np.arange(20), 5, seed=0)
     assert len(list(batches)) == 4
     assert store.most_rows == 5
+
+
+def test_weights_come_with_the_batches(X):
+    rows, weights = RegionRows(X, CPU, torch.float32), np.arange(1.0, 21)
+    batches = TrainingBatches(rows, np.arange(20), 6, seed=0, weights=weights)
+    plain = TrainingBatches(rows, np.arange(20), 6, seed=0)
+    for (regions, y, w), (same, targets) in zip(batches, plain, strict=True):
+        assert torch.equal(regions, same)
+        assert torch.equal(y, targets)
+        torch.testing.assert_close(w, (y + 1) / 10.5)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_samples_are_drawn_as_often_as_they_weigh(X, lazy):
+    class Strict(LazyStore):
+        def __getitem__(self, rows):
+            assert isinstance(rows, slice) or (np.diff(rows) > 0).all()  # as HDF5 wants it
+            return super().__getitem__(rows)
+
+    weights = np.ones(20)
+    weights[:3] = 8, 0.5, 1.75
+    rows = RegionRows(Strict(X) if lazy else X, CPU, torch.float32)
+    batches = TrainingBatches(rows, np.arange(20), 6, seed=0, weights=weights, draw=True)
+    counts = []
+    for batches.epoch in range(300):
+        drawn = []
+        for regions, y in batches:
+            once, place = torch.unique(y, return_inverse=True)
+            assert torch.equal(regions, rows.take(once.numpy())[place])
+            drawn.append(y)
+        assert [len(y) for y in drawn] == [5, 5, 5, 5]
+        counts.append(np.bincount(torch.cat(drawn), minlength=20))
+    expected = 20 * weights / weights.sum()
+    assert (np.abs(counts - expected) < 1 + 1e-9).all()  # in each epoch, and on average:
+    np.testing.assert_allclose(np.mean(counts, axis=0), expected, rtol=0, atol=0.1)

@@ -37,3 +37,13 @@ def test_none_and_unit_length_read_nothing():
 def test_refuses_other_kinds():
     with pytest.raises(ValueError, match="scaling must be one of 'unit_length', 'standard'"):
         Scaling.fit("l2", [], "scaling")
+
+
+@pytest.mark.parametrize("step", [4, 9, 23])
+def test_weights_are_repetitions(step):
+    rng = np.random.default_rng(1)
+    X, times = rng.normal(size=(23, 4)), rng.integers(1, 4, size=23)
+    chunks = [X[start : start + step] for start in range(0, 23, step)]
+    weighted = Scaling.fit("standard", chunks, "scaling", times.astype(float))
+    repeated = Scaling.fit("standard", [X.repeat(times, axis=0)], "scaling")
+    assert_allclose(weighted(X), repeated(X), rtol=1e-12, atol=1e-13)

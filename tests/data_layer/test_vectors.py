@@ -125,3 +125,15 @@ def test_sums_and_what_follows_from_them(X):
     alone = ClassSums.zeros(30, 5)
     alone.add(vectors, np.arange(30))
     assert_array_equal(alone.within_covariance(), np.zeros((5, 5)))
+
+
+def test_weighted_sums_are_those_of_repeated_vectors(X):
+    vectors = X[:, 0].astype(np.float64) + 2
+    targets, times = np.arange(30) % 4, np.arange(30) % 3 + 1
+    weighted, repeated = ClassSums.zeros(4, 5), ClassSums.zeros(4, 5)
+    weighted.add(vectors, targets, times.astype(float))
+    repeated.add(vectors.repeat(times, axis=0), targets.repeat(times))
+    assert_array_equal(weighted.counts, repeated.counts)
+    assert_allclose(weighted.sums, repeated.sums, rtol=1e-13)
+    assert_allclose(weighted.gram, repeated.gram, rtol=1e-13)
+    assert_allclose(weighted.within_covariance(), repeated.within_covariance(), rtol=1e-11)

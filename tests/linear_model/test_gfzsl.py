@@ -72,17 +72,32 @@ def test_variances_regularised_away_leave_the_nearest_prototype(parity, fit, sco
 def test_moments_of_parts_are_those_of_the_whole():
     rng = np.random.default_rng(0)
     targets = np.array([0, 1, 0, 2, 2, 0, 2, 2, 1, 0])
-    vectors = 1e6 + rng.normal(size=(10, 3))
+    vectors, ones = 1e6 + rng.normal(size=(10, 3)), np.ones(10)
     total = _Moments.zeros(4, 3)
     for rows in (slice(0, 4), slice(4, 5), slice(5, 10)):
-        total += _Moments.of(vectors[rows], targets[rows], 4)
+        total += _Moments.of(vectors[rows], targets[rows], ones[rows], 4)
     assert total.counts.ravel().tolist() == [4, 2, 4, 0]
     for c in range(3):
         own = vectors[targets == c]
         assert_allclose(total.means[c], own.mean(axis=0), rtol=1e-14)
         assert_allclose(total.variances[c], own.var(axis=0, ddof=1), rtol=1e-8)
-    alone = _Moments.of(vectors[:1], targets[:1], 1)
+    alone = _Moments.of(vectors[:1], targets[:1], ones[:1], 1)
     assert not alone.variances.any()
+
+
+def test_moments_count_samples_as_often_as_they_weigh():
+    rng = np.random.default_rng(1)
+    targets, times = np.array([0, 1, 0, 1, 0]), np.array([2, 1, 0, 3, 1])
+    vectors = rng.normal(size=(5, 3))
+    weighed = _Moments.of(vectors, targets, times.astype(float), 2)
+    parts = [
+        _Moments.of(vectors[i : i + 1], targets[i : i + 1], times[i : i + 1], 2) for i in range(5)
+    ]
+    n = times.sum()
+    repeated = _Moments.of(vectors.repeat(times, axis=0), targets.repeat(times), np.ones(n), 2)
+    for found in (weighed, sum(parts[1:], parts[0])):
+        assert_allclose(found.means, repeated.means, rtol=1e-13)
+        assert_allclose(found.variances, repeated.variances, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["alpha", "variance_alpha", "variance_offset", "regulariser"])

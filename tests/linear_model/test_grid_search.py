@@ -7,6 +7,7 @@ from sklearn.model_selection import GridSearchCV
 
 from zslearn import load, save
 from zslearn._data._scaling import Scaling
+from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.linear_model import (
     ESZSLClassifier,
@@ -85,7 +86,7 @@ def test_weights_of_each_setting_are_those_of_a_fit(problem, own, plain, grid):
         fitted = plain(score_scale=1.0, **setting).fit(X, y, class_attributes=table)
         described = fitted._describe(table.values)
         held = np.zeros(len(y), dtype=bool)
-        sums, _ = fitted._accumulate(X, y, held, 12)
+        sums, _ = fitted._accumulate(Samples(X, y), held, 12)
         (basis, weights, offsets), *rest = fitted._weights_of_each(
             sums, described[:12], described, [setting]
         )

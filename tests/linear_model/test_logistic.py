@@ -78,3 +78,13 @@ def test_default_of_dap_is_logistic_regressions_of_each_attribute(tmp_path):
     save(together, tmp_path / "model.zsl")
     again = load(tmp_path / "model.zsl")
     assert_array_equal(again.decision_function(X), together.decision_function(X))
+
+
+def test_samples_count_as_often_as_they_weigh(monkeypatch):
+    monkeypatch.setattr(logistic, "_TOLERANCE", 1e-9)
+    X, answers = problem(80, 6)
+    times = np.random.default_rng(0).integers(0, 4, size=80)
+    weighed = fit_logistic(X, answers, 2.0, sample_weight=times.astype(float))
+    repeated = fit_logistic(X.repeat(times, axis=0), answers.repeat(times, axis=0), 2.0)
+    for one, other in zip(weighed, repeated, strict=True):
+        assert_allclose(one, other, rtol=0, atol=1e-6)

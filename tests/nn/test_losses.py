@@ -339,3 +339,79 @@ def test_hooks_of_terms_are_called(term):
     handle.remove()
     criterion(tuple(output), y)
     assert len(seen) == 1
+
+
+# -- weights of images -------------------------------------------------------------------------
+
+ODD = [
+    {},
+    {"standardize": False, "correlation_norm": "l2", "intervention_norm": "l2", "spread": "std"},
+    {"standardize": False, "correlation_norm": "squared", "intervention_norm": "squared"},
+    {"spread_over": "image", "spread_norm": "squared", "effect_weight": 0.5},
+    {"correlation_norm": "l2", "spread": None, "effect_weight": -1.0, "calibration_bias": 2.0},
+]
+
+
+def terms_of(options, rows, weights=None):
+    table, unseen = draw(5, 6, seed=9), torch.tensor([False, False, True, False, True])
+    output = tuple(draw(4, n, seed=seed)[rows] for seed, n in enumerate((6, 5, 6, 5)))
+    y = torch.tensor([0, 1, 3, 1])[rows]
+    return CVsCLoss(table, unseen, **options)(output, y, weights)
+
+
+@pytest.mark.parametrize("options", ODD, ids=str)
+def test_equal_weights_are_as_none(options):
+    rows = torch.arange(4)
+    plain = terms_of(options, rows)
+    for size in (1.0, 0.2):
+        weighted = terms_of(options, rows, torch.full((4,), size, dtype=F64))
+        for name, value in plain.items():
+            torch.testing.assert_close(weighted[name], value, **EXACT)
+    one = terms_of(options, rows[:1], torch.tensor([3.0], dtype=F64))
+    for name, value in terms_of(options, rows[:1]).items():
+        torch.testing.assert_close(one[name], value, **EXACT)
+
+
+@pytest.mark.parametrize("options", ODD, ids=str)
+def test_weights_are_repetitions_and_only_ratios_matter(options):
+    times = torch.tensor([1, 3, 2, 1])
+    repeated = terms_of(options, torch.arange(4).repeat_interleave(times))
+    weighted = terms_of(options, torch.arange(4), times.to(F64))
+    halved = terms_of(options, torch.arange(4), times.to(F64) / 2)
+    for name, value in weighted.items():
+        torch.testing.assert_close(halved[name], value, **EXACT)
+        if name not in ("cc", "loss"):  # these count entries, of which there are fewer
+            torch.testing.assert_close(value, repeated[name], **EXACT)
+
+
+def test_correlation_counts_entries_by_weight():
+    s, t = torch.tensor([[2.0, 0.0], [0.0, 5.0]], dtype=F64), torch.zeros(2, 2, dtype=F64)
+    loss = ConditionalCorrelationLoss(standardize=False, spread=None)
+    weights = torch.tensor([3.0, 1.0], dtype=F64)  # with a mean of one 1.5, 0.5
+    expected = torch.tensor((1.5 * 4 + 0.5 * 25) / (1.5 + 0.5 + 1), dtype=F64)
+    torch.testing.assert_close(loss(s, t, sample_weight=weights), expected, **EXACT)
+
+
+@pytest.mark.parametrize("spread", ["variance", "std"])
+def test_spread_weighs_images(spread):
+    """Over the batch: about the weighted mean, with the correction for its number of entries."""
+    s, t = draw(3, 2), torch.zeros(3, 2, dtype=F64)
+    weights = torch.tensor([1.0, 2.0, 5.0], dtype=F64)
+    loss = ConditionalCorrelationLoss(0.0, standardize=False, norm="l2", spread=spread)
+    without = ConditionalCorrelationLoss(0.0, standardize=False, norm="l2", spread=None)
+    shares = (weights / 8 / 2)[:, None].expand(3, 2)
+    mean = (shares * s).sum()
+    expected = (shares * (s - mean) ** 2).sum() * 6 / 5
+    expected = expected.sqrt() if spread == "std" else expected
+    found = loss(s, t, sample_weight=weights) - without(s, t, sample_weight=weights)
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
+@pytest.mark.parametrize("options", ODD[:4], ids=str)
+def test_gradients_of_weighted_losses(options):
+    weights = torch.tensor([1.0, 4.0, 0.5], dtype=F64)
+    table, unseen = draw(4, 5, seed=9), torch.tensor([False, False, True, False])
+    loss = CVsCLoss(table, unseen, **options)
+    inputs = [draw(3, n, seed=seed).requires_grad_() for seed, n in enumerate((5, 4, 5, 4))]
+    y = torch.tensor([0, 1, 3])
+    assert torch.autograd.gradcheck(lambda *o: loss(o, y, weights)["loss"], inputs)

@@ -91,6 +91,7 @@ def without_time(row):
         {"objective": "released", "learning_rate_schedule": "cosine"},
         {"optimizer": "adamw", "optimizer_params": {"weight_decay": 0.1}},
         {"gradient_clip": 0.05, "learning_rate_schedule": "linear"},
+        {"class_weight": {0: 3.0, 1: 0.2}, "precision": "bfloat16"},
         {"optimizer": "sgd", "lambda_sci": 0.0, "lambda_tci": 0.0},
         {"early_stopping": True},
         {"batch_size": 100},

@@ -29,7 +29,7 @@ def test_embeddings_are_scaled_rows_of_unit_length():
 def test_scores_are_products_with_embeddings():
     clf, X = fit(objective=CVsCObjective(scale=0.3))
     expected = clf.predict_attributes(X) @ clf.class_embeddings().T
-    np.testing.assert_allclose(clf.decision_function(X), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(clf.uncalibrated_scores(X), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_embeddings_need_a_fit_and_the_same_attributes():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn._data._memory import free_memory
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import find_padding, normalize_rows
 
@@ -157,6 +157,10 @@ class RegionRows:
 
     def read(self, rows: slice | NDArray[np.intp]) -> Tensor:
         """Rows as X has them, of shape (B, R, D)."""
+        if not isinstance(rows, slice) and (rows[1:] == rows[:-1]).any():
+            # Not every store gives a row twice.
+            once, place = np.unique(rows, return_inverse=True)
+            return self.read(once)[torch.from_numpy(place)]
         raw = _as_tensor(self.X[rows if self.rows is None else self.rows[rows]])
         return raw.reshape(len(raw), *self.shape[1:])
 
@@ -204,7 +208,7 @@ class RegionRows:
             return size <= _RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
         if self.device.type != "cpu" or not in_memory(self.X):
             return False
-        return size <= _RESIDENT_SHARE * _free_memory()
+        return size <= _RESIDENT_SHARE * free_memory()
 
 
 class TrainingBatches:
@@ -223,29 +227,52 @@ class TrainingBatches:
         The most images in a batch.
     seed : int
         With the number of the epoch, it determines the order.
+    weights : ndarray of shape (n,), default=None
+        How much each image counts, above 0. They come with the batches.
+    draw : bool, default=False
+        Let images come as often as they count instead: in each of n places of an epoch.
     """
 
     def __init__(
-        self, regions: RegionRows, targets: NDArray[np.int64], batch_size: int, seed: int
+        self,
+        regions: RegionRows,
+        targets: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        *,
+        weights: NDArray[np.float64] | None = None,
+        draw: bool = False,
     ) -> None:
         self.regions = regions
         self.targets = targets
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
+        self.weights = self.shares = None
+        if weights is not None and draw:
+            self.shares = len(weights) * np.cumsum(weights) / weights.sum()
+            self.shares[-1] = len(weights)
+        elif weights is not None:
+            self.weights = (weights / weights.mean()).astype(np.float32)
 
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
     def rows_of_epoch(self) -> list[NDArray[np.intp]]:
         """Row numbers of each batch of the epoch."""
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.targets))
+        rng = np.random.default_rng([self.seed, self.epoch])
+        n = len(self.targets)
+        if self.shares is None:
+            order = rng.permutation(n)
+        else:  # each at least as often as the whole part of what it counts for
+            times = np.diff(np.floor(self.shares + rng.random()), prepend=0).astype(np.intp)
+            order = rng.permutation(np.repeat(np.arange(n), times))
         batches = np.array_split(order, len(self))
         for rows in batches:
             rows.sort()  # the order within a batch is of no consequence, on a disk it is
         return batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         return self.batches(self.space())
 
     @property
@@ -259,12 +286,15 @@ class TrainingBatches:
         shape = (self.largest, *regions.shape[1:])
         return torch.empty(shape, dtype=regions.dtype, device=regions.device)
 
-    def batches(self, space: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Iterate over the epoch: regions, at the beginning of `space`, and targets."""
+    def batches(self, space: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Iterate over the epoch: regions, at the beginning of `space`, targets and weights."""
         rows_and_targets = list(self.rows_and_targets())
         of_epoch = self._regions_of([rows for rows, _ in rows_and_targets], space)
-        for (_, regions), (_, y) in zip(of_epoch, rows_and_targets, strict=True):
-            yield regions, y
+        for (rows, regions), (_, y) in zip(of_epoch, rows_and_targets, strict=True):
+            if self.weights is None:
+                yield regions, y
+            else:
+                yield regions, y, torch.from_numpy(self.weights[rows]).to(regions.device)
 
     def rows_and_targets(self) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
         """Iterate over the epoch: row numbers and targets."""
@@ -361,40 +391,3 @@ def in_memory(X: Any) -> bool:
             return False
         base = getattr(base, "base", None)
     return isinstance(X, np.ndarray | Tensor)
-
-
-def _free_memory() -> int:
-    """Bytes this process may still take: the least of the machine's, its container's, its own."""
-    free = [_read_meminfo(), *_read_cgroup()]
-    try:
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
-        if soft != resource.RLIM_INFINITY:
-            free.append(soft - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    except ImportError:  # not on this platform
-        pass
-    return max(0, min(free))
-
-
-def _read_meminfo() -> int:
-    try:
-        with open("/proc/meminfo") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
-
-
-def _read_cgroup() -> list[int]:
-    folder = "/sys/fs/cgroup"
-    try:
-        with open(f"{folder}/memory.max") as most, open(f"{folder}/memory.current") as now:
-            return [int(most.read()) - int(now.read())]
-    except (OSError, ValueError):  # no such group, or no limit ("max")
-        return []

@@ -30,13 +30,22 @@ class Scaling:
     divisor: NDArray[np.float64] | None = None
 
     @classmethod
-    def fit(cls, kind: str | None, chunks: Iterable[NDArray[np.float64]], name: str) -> Self:
-        """Learn a scaling from chunks of vectors; "unit_length" and None read none of them."""
+    def fit(
+        cls,
+        kind: str | None,
+        chunks: Iterable[NDArray[np.float64]],
+        name: str,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """Learn a scaling from chunks of vectors; "unit_length" and None read none of them.
+
+        Weights, of the vectors of all chunks in their order, are those of means.
+        """
         if kind not in SCALINGS:
             choices = ", ".join(map(repr, SCALINGS))
             raise ValueError(f"{name} must be one of {choices}; found {kind!r}")
         if kind == "standard":
-            return cls(kind, *_mean_and_deviation(chunks))
+            return cls(kind, *_mean_and_deviation(chunks, weights))
         if kind == "min_max":
             least, most = np.inf, -np.inf
             for vectors in chunks:
@@ -78,17 +87,23 @@ def _without_zeros(divisor: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mean_and_deviation(
-    chunks: Iterable[NDArray[np.float64]],
+    chunks: Iterable[NDArray[np.float64]], weights: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of the columns, by merging those of chunks."""
-    n = 0
+    n, read = 0.0, 0
     mean = square = np.zeros(())
     for vectors in chunks:
-        own = vectors.mean(axis=0)
-        step, total = own - mean, n + len(vectors)
-        square = square + ((vectors - own) ** 2).sum(axis=0)
-        square = square + step**2 * (n * len(vectors) / total)
-        mean, n = mean + step * (len(vectors) / total), total
+        if weights is None:
+            count, own = float(len(vectors)), vectors.mean(axis=0)
+            squares = ((vectors - own) ** 2).sum(axis=0)
+        else:
+            counts = weights[read : read + len(vectors)]
+            count = counts.sum()
+            own = counts @ vectors / count
+            squares = counts @ (vectors - own) ** 2
+        step, total = own - mean, n + count
+        square = square + squares + step**2 * (n * count / total)
+        mean, n, read = mean + step * (count / total), total, read + len(vectors)
     deviation = np.sqrt(square / n)
     # Of a constant column only rounding is left.
     return mean, np.where(deviation <= 1e-14 * np.abs(mean), 1.0, _without_zeros(deviation))

@@ -97,9 +97,11 @@ class ClassSums:
     sums : ndarray of shape (n_seen, D)
         Sum of the vectors of each class.
     counts : ndarray of shape (n_seen,)
-        Number of vectors of each class.
+        Number of vectors of each class, or the sum of their weights.
     upper : ndarray of shape (D, D)
         The upper triangle of ``X.T @ X``, above zeros.
+
+    With weights, vectors count as often in each.
     """
 
     sums: NDArray[np.float64]
@@ -111,14 +113,22 @@ class ClassSums:
         """Return the sums of no samples."""
         return cls(np.zeros((n_seen, width)), np.zeros(n_seen), np.zeros((width, width), order="F"))
 
-    def add(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def add(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
         """Take in more samples, whose targets number the seen classes."""
         n = len(targets)
         if not n:
             return
-        chosen = csc_array((np.ones(n), targets, np.arange(n + 1)), shape=(len(self.counts), n))
+        counted = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+        chosen = csc_array((counted, targets, np.arange(n + 1)), shape=(len(self.counts), n))
         self.sums += chosen @ vectors
-        self.counts += np.bincount(targets, minlength=len(self.counts))
+        self.counts += np.bincount(targets, counted, minlength=len(self.counts))
+        if weights is not None:
+            vectors = vectors * np.sqrt(counted)[:, None]
         # Adds to one triangle in place, where a product would be another array to be added.
         self.upper = dsyrk(1.0, vectors.T, beta=1.0, c=self.upper, overwrite_c=1)
 

@@ -6,16 +6,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from zslearn._data._rows import TrainingBatches
 from zslearn._training._learner import Learner, parameters_of
 from zslearn._training._net import LearnerNet
+from zslearn._training._randomness import seeded
 
-__all__ = ["check_learner"]
+__all__ = ["check_learner", "check_on_few"]
 
 
-def check_learner(net: LearnerNet, X: Tensor, y: Tensor, table: Tensor) -> None:
+def check_on_few(net: LearnerNet, batches: TrainingBatches, table: Tensor) -> None:
+    """Refuse a learner that does not keep its word, before the first epoch."""
+    few = np.arange(min(len(batches.targets), batches.batch_size, 8))
+    X = batches.regions.take(few)
+    y = torch.from_numpy(batches.targets[few]).to(X.device)
+    weights = None
+    if batches.weights is not None:
+        weights = torch.from_numpy(batches.weights[few]).to(X.device)
+    with seeded(0, X.device):
+        check_learner(net, X, y, table, weights)
+
+
+def check_learner(
+    net: LearnerNet, X: Tensor, y: Tensor, table: Tensor, weights: Tensor | None = None
+) -> None:
     """Try a learner's steps, scores and capabilities on a few samples; it is as before then.
 
     Raises
@@ -33,7 +50,7 @@ def check_learner(net: LearnerNet, X: Tensor, y: Tensor, table: Tensor) -> None:
         try:
             for phase in net.phases_:
                 learner.train()
-                terms = net.compute_terms(X, y, phase, padding=net.find_padding(X))
+                terms = net.compute_terms(X, y, phase, weights, padding=net.find_padding(X))
                 _check_terms(terms, f"{name}.training_step", phase)
                 # Taken, for a graph that is kept would tie gradients to the stream it was made on.
                 terms.pop("loss").backward()

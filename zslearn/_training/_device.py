@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 
-__all__ = ["WORTH_HALF", "WORTH_THREADS", "compute_dtype", "has_fast_bfloat16", "resolve_device"]
+__all__ = [
+    "WORTH_HALF",
+    "WORTH_THREADS",
+    "compute_dtype",
+    "has_fast_bfloat16",
+    "outside_autocast",
+    "resolve_device",
+]
 
 # Below this many multiply-adds in one product with a batch, converting to half precision and
 # back costs more than the product saves.
@@ -80,6 +90,20 @@ def compute_dtype(precision: str, device: torch.device, work: int) -> torch.dtyp
     if precision != "auto":
         return _DTYPES[precision]
     return torch.bfloat16 if work >= WORTH_HALF and has_fast_bfloat16(device) else torch.float32
+
+
+@contextmanager
+def outside_autocast() -> Iterator[None]:
+    """Compute as if the caller were under no autocast: precision is a parameter here."""
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda", "mps"):
+            try:
+                enabled = torch.is_autocast_enabled(kind)
+            except RuntimeError:  # not in this version
+                enabled = False
+            if enabled:
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

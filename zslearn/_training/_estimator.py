@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import abstractmethod
 from contextlib import ExitStack
@@ -13,24 +12,23 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
 
 from zslearn._data._rows import TrainingBatches
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._contract import check_learner
-from zslearn._training._device import WORTH_THREADS, resolve_device
+from zslearn._sample_weights import Samples
+from zslearn._training._callbacks import check_callbacks
+from zslearn._training._continuing import MadeWith, go_on, unchanged_if_refused
+from zslearn._training._contract import check_on_few
+from zslearn._training._device import WORTH_THREADS, outside_autocast, resolve_device
 from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
-from zslearn._training._learner import Learner, take_over
 from zslearn._training._net import LearnerNet, attached
 from zslearn._training._optimizers import LearningRate, optimizer_options
 from zslearn._training._parameters import TrainingParameters
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
-from zslearn._training._randomness import seeded
-from zslearn._training._refusal import unchanged_if_refused
 from zslearn._training._saved_state import SavedStateMixin
 from zslearn._training._sharing import ThreadShare, take_turn
-from zslearn._training._stopping import HeldOutStopping
+from zslearn._training._stopping import HeldOutStopping, stopping_of
 from zslearn.base import check_class_attributes
 from zslearn.exceptions import TrainingInterruptedWarning
 
@@ -65,7 +63,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         return hasattr(self, "net_")
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
+    @outside_autocast()
+    def fit(self, X: Any, y: Any, class_attributes: Any = None, sample_weight: Any = None) -> Self:
         """Train on samples of the seen classes.
 
         Parameters
@@ -81,6 +80,10 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             Describes the classes in `y`, and the unseen ones. A DataFrame is indexed by class
             label; row c of a bare array describes the class labelled c. ``None`` gives each class
             in `y` an attribute of its own: an ordinary classifier.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, at least 0: relative to the others, so that equal weights
+            are as none. A sample of weight 0 is as if it were not there; each class in `y` needs
+            one above. With `early_stopping`, held-out samples count alike.
 
         Returns
         -------
@@ -91,7 +94,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         ------
         ValueError
             If labels are not described, features are NaN or infinite, all regions of a sample are
-            zero, or shapes disagree.
+            zero, shapes disagree, or weights are negative, not finite, or all 0 in a class.
         NonFiniteLossError
             If the loss becomes NaN or infinite. The estimator is then not fitted; with
             `warm_start`, it is as it was before.
@@ -103,13 +106,13 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 "without some of them: set one of the two to False."
             )
         if warm:
-            self._fit_on(X, y, class_attributes)
+            self._fit_on(X, y, class_attributes, sample_weight)
             return self
         with self._fitting_anew():
-            self._fit_anew(X, y, class_attributes)
+            self._fit_anew(X, y, class_attributes, sample_weight)
         return self
 
-    def _fit_on(self, X: Any, y: Any, class_attributes: Any) -> None:
+    def _fit_on(self, X: Any, y: Any, class_attributes: Any, sample_weight: Any) -> None:
         """Continue with the weights of the last fit."""
         X, y = self._check_X_y(X, y, reset=False)
         classes = DescribedClasses.of(class_attributes, y)
@@ -118,25 +121,36 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 "warm_start=True continues the last training, so class_attributes must be equal "
                 "to those of the last fit. Set warm_start=False to start anew."
             )
+        samples = self._weigh(X, y, sample_weight, classes)
         task = FitTask(self, self.max_epochs, X, y)
-        self._continue(X, y, classes, self.max_epochs, task, self.learning_rate_schedule)
+        self._continue(samples, classes, self.max_epochs, task, self.learning_rate_schedule)
         task.end()
 
-    def _fit_anew(self, X: Any, y: Any, class_attributes: Any) -> None:
+    def _fit_anew(self, X: Any, y: Any, class_attributes: Any, sample_weight: Any) -> None:
         X, y, classes = self._check_fit(X, y, class_attributes)
-        stopping = self._stopping()
-        task = FitTask(self, self.max_epochs * (1 + bool(stopping and stopping.refit)), X, y)
+        samples = self._weigh(X, y, sample_weight, classes)
+        stopping = stopping_of(self.early_stopping)
+        refits = stopping is not None and stopping.refit
+        check_callbacks(self.callbacks, watched=stopping is not None and not refits)
+        task = FitTask(self, self.max_epochs * (1 + refits), X, y)
         if stopping is None:
-            self._train(self._new_net(classes), X, y, classes, self.max_epochs, task)
+            self._train(self._new_net(classes), samples, classes, self.max_epochs, task)
         else:
-            stopped = self._train_held_out(X, y, classes, task, stopping)
-            if stopping.refit and not stopped.interrupted_:
-                self._train(self._new_net(classes), X, y, classes, self.best_epoch_, task)
+            stopped = self._train_held_out(samples, classes, task, stopping)
+            if refits and not stopped.interrupted_:
+                self._train(self._new_net(classes), samples, classes, self.best_epoch_, task)
         task.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @outside_autocast()
     def partial_fit(
-        self, X: Any, y: Any, *, classes: Any = None, class_attributes: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        classes: Any = None,
+        class_attributes: Any = None,
+        sample_weight: Any = None,
     ) -> Self:
         """Train for one pass over some samples, continuing from the weights reached.
 
@@ -154,12 +168,27 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             ``None``: each then has an attribute of its own.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (C, K), default=None
             At the first call, as in `fit`. Later calls may leave it out; it must not change.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, as for `fit`: relative to the others of the call.
 
         Returns
         -------
         self : object
             Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit` does, and if the table or the width of X changes, or `class_weight` is
+            "balanced": how often classes occur in one call says nothing of the next.
         """
+        with unchanged_if_refused(self):
+            self._fit_part(X, y, classes, class_attributes, sample_weight)
+        return self
+
+    def _fit_part(
+        self, X: Any, y: Any, classes: Any, class_attributes: Any, sample_weight: Any
+    ) -> None:
         first = not hasattr(self, "net_")
         X, y = self._check_X_y(X, y, reset=first)
         if class_attributes is not None:
@@ -180,30 +209,34 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             )
         described = DescribedClasses(table, np.isin(table.labels, y))
         described.targets(y)  # an error if one is not described
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all samples, of which partial_fit sees a part: give "
+                "sample_weight, such as sklearn.utils.class_weight.compute_sample_weight"
+                "('balanced', y) of the samples of this call."
+            )
+        samples = self._weigh(X, y, sample_weight, described)
         task = FitTask(self, 1, X, y)
         if first:
-            try:
-                self._train(self._new_net(described), X, y, described, 1, task, schedule="constant")
-            except BaseException:
-                self._forget()
-                raise
+            check_callbacks(self.callbacks)
+            net = self._new_net(described)
+            self._train(net, samples, described, 1, task, schedule="constant")
         else:
-            self._continue(X, y, described, 1, task, "constant")
+            self._continue(samples, described, 1, task, "constant")
         task.end()
-        return self
 
     # -- the parts of a fit --------------------------------------------------------------------
 
-    def _stopping(self) -> HeldOutStopping | None:
-        if isinstance(self.early_stopping, HeldOutStopping):
-            self.early_stopping._validate_params()
-            return self.early_stopping
-        return HeldOutStopping() if self.early_stopping else None
+    def _weigh(
+        self, X: Any, y: NDArray[Any], sample_weight: Any, classes: DescribedClasses
+    ) -> Samples:
+        """Return the samples that count, and how much, relative to each other."""
+        weighed = Samples.weighed(X, y, sample_weight, self.class_weight, classes.labels)
+        return weighed.relative()
 
     def _continue(
         self,
-        X: Any,
-        y: NDArray[Any],
+        samples: Samples,
         classes: DescribedClasses,
         epochs: int,
         task: FitTask,
@@ -212,28 +245,35 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
         with unchanged_if_refused(self):
-            net = self._rebuild(DescribedClasses(classes.table, seen))
-            self._train(net, X, y, classes, epochs, task, schedule=schedule, seen=seen)
+            net = go_on(self, self._learner_params(DescribedClasses(classes.table, seen)))
+            self._train(net, samples, classes, epochs, task, schedule=schedule, seen=seen)
 
     def _train(
         self,
         net: LearnerNet,
-        X: Any,
-        y: NDArray[Any],
+        samples: Samples,
         classes: DescribedClasses,
         epochs: int,
         task: FitTask,
         *,
-        rows: NDArray[np.intp] | None = None,
         schedule: str | None = None,
         seen: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Train a net and become fitted with it; `rows` picks those of X that belong to `y`."""
+        """Train a net and become fitted with it."""
         net.max_epochs = epochs
         before = len(net.history)
         with take_turn(device_of(net)):  # also for the copy of the rows
-            regions = self._rows(X, classes.table, device_of(net), rows=rows, keep=epochs > 1)
-            batches = TrainingBatches(regions, classes.targets(y), self.batch_size, net.seed)
+            regions = self._rows(
+                samples.X, classes.table, device_of(net), rows=samples.rows, keep=epochs > 1
+            )
+            batches = TrainingBatches(
+                regions,
+                classes.targets(samples.y),
+                self.batch_size,
+                net.seed,
+                weights=samples.weights,
+                draw=not net.module_.weighs_samples,
+            )
             net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
             if net.module_.autocast and regions.dtype == torch.float16:
                 raise ValueError(
@@ -241,7 +281,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                     f"{type(self).__name__} does not do: use 'bfloat16' or 'float32'"
                 )
             if not before:
-                self._check_contract(net, batches, classes)
+                check_on_few(net, batches, self._table_values(classes.table, regions.device))
             schedule = schedule or self.learning_rate_schedule
             small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
             self._run(net, batches, epochs, schedule, task, small and net.device == "cpu")
@@ -258,16 +298,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             )
         self._set_classes(classes if seen is None else DescribedClasses(classes.table, seen))
         self.net_ = net
-
-    def _check_contract(
-        self, net: LearnerNet, batches: TrainingBatches, classes: DescribedClasses
-    ) -> None:
-        """Refuse a learner that does not keep its word, before the first epoch."""
-        few = np.arange(min(len(batches.targets), self.batch_size, 8))
-        X = batches.regions.take(few)
-        y = torch.from_numpy(batches.targets[few]).to(X.device)
-        with seeded(0, X.device):
-            check_learner(net, X, y, self._table_values(classes.table, X.device))
 
     def _run(
         self,
@@ -292,14 +322,13 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
 
     def _train_held_out(
         self,
-        X: Any,
-        y: NDArray[Any],
+        samples: Samples,
         classes: DescribedClasses,
         task: FitTask,
         stopping: HeldOutStopping,
     ) -> LearnerNet:
         """Train without some seen classes and samples, for as long as these gain from it."""
-        seed = self._draw_seed()
+        y, seed = samples.y, self._draw_seed()
         train, held_out = hold_out_classes(y, stopping.validation_fraction, seed)
         # The classes without samples have no part in choosing the epochs.
         described = DescribedClasses.of(classes.table.subset(np.unique(y)), y[train])
@@ -307,7 +336,9 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         device = device_of(net)
         with take_turn(device):
             monitor = HeldOutMonitor(
-                self._rows(X, described.table, device, rows=held_out, keep=True),
+                self._rows(
+                    samples.X, described.table, device, rows=samples.part(held_out).rows, keep=True
+                ),
                 y[held_out],
                 classes=described,
                 table=self._table_values(described.table, device),
@@ -315,7 +346,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 keep_weights=not stopping.refit,
             )
             with attached(net, "held_out", monitor):
-                self._train(net, X, y[train], described, self.max_epochs, task, rows=train)
+                self._train(net, samples.part(train), described, self.max_epochs, task)
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
         self.best_epoch_ = max(1, monitor.best_epoch)
@@ -326,8 +357,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             net.module_.load_state_dict(monitor.best_weights)
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
-        self._rebuild(whole)
-        self._set_classes(whole)
+        self._describe_anew(whole)
         return net
 
     def _draw_seed(self) -> int:
@@ -338,8 +368,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         return self._make_net(classes, self._draw_seed(), resolve_device(self.device))
 
     def _make_net(self, classes: DescribedClasses, seed: int, device: torch.device) -> LearnerNet:
-        # Copies: a callback keeps notes while it watches, and parameters must stay as they are.
-        callbacks = copy.deepcopy(_check_callbacks(self.callbacks))
         net = LearnerNet(
             self._learner_type,
             optimizer=self.optimizer,
@@ -350,11 +378,13 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             batch_size=self.batch_size,
             device=str(device),
             verbose=int(self.verbose == 1),
-            callbacks=callbacks,
+            # Not copied: whoever gave them reads what they note.
+            callbacks=list(self.callbacks or []),
             seed=seed,
             gradient_clip=self.gradient_clip,
             **self._module_params(classes),
         )
+        net.made_with_ = MadeWith.of(self)
         return net.initialize()
 
     def _module_params(self, classes: DescribedClasses) -> dict[str, Any]:
@@ -362,28 +392,5 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         return {f"module__{name}": value for name, value in params.items()}
 
     def _describe_anew(self, classes: DescribedClasses) -> None:
-        self._rebuild(classes)
+        go_on(self, self._learner_params(classes))
         self._set_classes(classes)
-
-    def _rebuild(self, classes: DescribedClasses) -> LearnerNet:
-        """Give the net a learner for other classes, or other parameters, with what it learned."""
-        net = self.net_
-        device = device_of(net)
-        params = self._learner_params(classes)
-        with seeded(net.seed, device):
-            new: Learner = self._learner_type(n_features=self.n_features_in_, **params)
-        net.module_ = take_over(new.to(device), net.module_)
-        net.device, net.verbose = str(device), int(self.verbose == 1)
-        net.gradient_clip = self.gradient_clip
-        return net
-
-
-def _check_callbacks(callbacks: list[Any] | None) -> list[Any]:
-    for entry in callbacks or []:
-        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-        if not isinstance(callback, Callback):
-            raise TypeError(
-                "callbacks must be a list of skorch callbacks, or pairs of a name and one; found "
-                f"{entry!r}"
-            )
-    return list(callbacks or [])

@@ -78,6 +78,9 @@ class GraphEngine(Engine):
         assert regions.resident is not None
         self._regions, self._padding = regions.resident, regions.padding
         self._targets = torch.from_numpy(np.array(batches.targets)).to(device)
+        self._weights: list[Tensor] = []
+        if batches.weights is not None:
+            self._weights = [torch.from_numpy(batches.weights).to(device)]
         self._space = batches.space()
         self._order = torch.zeros((n_batches, largest), dtype=torch.int64, device=device)
         self._position = torch.zeros(1, dtype=torch.int64, device=device)
@@ -162,9 +165,10 @@ class GraphEngine(Engine):
         X = torch.index_select(self._regions, 0, rows, out=self._space[:size])
         y = self._targets.index_select(0, rows)
         padding = None if self._padding is None else self._padding.index_select(0, rows)
+        weights = [one.index_select(0, rows) for one in self._weights]
         written: dict[str, Tensor] = {}
         for phase in phases:
-            terms = net.compute_terms(X, y, phase, padding=padding)
+            terms = net.compute_terms(X, y, phase, *weights, padding=padding)
             net.move(phase, terms["loss"], None)
             found = {name: term.detach() for name, term in terms.items()}
             written |= net.named_terms(phase, found)

@@ -31,6 +31,8 @@ class Batch(NamedTuple):
         Which optimiser is about to move, of those that `configure_optimizers` named.
     padding : Tensor of shape (B, R), bool, or None
         Marks regions of zeros, which have no part in what is learned; None where there is none.
+    weights : Tensor of shape (B,), float32, or None
+        How much each sample counts, above 0: for learners with ``weighs_samples``.
     """
 
     X: Tensor
@@ -39,6 +41,7 @@ class Batch(NamedTuple):
     step: int = 0
     phase: str = "main"
     padding: Tensor | None = None
+    weights: Tensor | None = None
 
 
 class Learner(nn.Module, ABC):
@@ -61,6 +64,8 @@ class Learner(nn.Module, ABC):
     autocast: ClassVar[bool] = True
     # Whether steps draw from torch's global generator, as dropout does, besides the batch's.
     global_randomness: ClassVar[bool] = True
+    # Whether steps heed the batch's weights; samples are drawn as often as they weigh otherwise.
+    weighs_samples: ClassVar[bool] = False
     # Names of buffers that describe the classes of training rather than hold what was learned.
     table_buffers: ClassVar[tuple[str, ...]] = ("class_attributes", "unseen")
 

@@ -88,6 +88,8 @@ class LearnerNet(NeuralNet):
         Names of the loss terms in the history.
     steps_ : int
         Batches trained on so far.
+    made_with_ : MadeWith
+        Parameters of the estimator that it follows.
     """
 
     module_: Learner
@@ -115,6 +117,7 @@ class LearnerNet(NeuralNet):
         self.term_names_: list[str] = []
         self.phases_: list[str] = []
         self.steps_ = 0
+        self.made_with_: Any = None
         self._noise: torch.Generator | None = None
         self._engine: Engine | None = None
 
@@ -146,11 +149,14 @@ class LearnerNet(NeuralNet):
         """Make the learner's optimisers."""
         device = torch.device(self.device)
         make = optimizer_factory(self.optimizer, self.lr, self.optimizer_params, device)
-        made = self.module_.configure_optimizers(make)
-        self.phases_ = list(made)
-        for number, (phase, optimizer) in enumerate(made.items()):
-            setattr(self, f"optimizer_{phase}_" if number else "optimizer_", optimizer)
+        self.set_optimizers(self.module_.configure_optimizers(make))
         return self
+
+    def set_optimizers(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+        """Move weights by these, of which each is known by its phase."""
+        self.phases_ = list(optimizers)
+        for number, (phase, optimizer) in enumerate(optimizers.items()):
+            setattr(self, f"optimizer_{phase}_" if number else "optimizer_", optimizer)
 
     @property
     def optimizers_(self) -> dict[str, torch.optim.Optimizer]:
@@ -198,6 +204,15 @@ class LearnerNet(NeuralNet):
                 if isinstance(callback, EarlyStopping):
                     raise StopTraining from None
                 raise
+            except KeyError as error:
+                monitor = getattr(callback, "monitor", None)
+                known = sorted(name for name in self.history[-1] if name != "batches")
+                if not isinstance(monitor, str) or monitor in known:
+                    raise
+                raise ValueError(
+                    f"{type(callback).__name__} in callbacks monitors {monitor!r}, but an epoch "
+                    f"records {', '.join(known)}"
+                ) from error
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Begin an epoch, unless a callback has asked to stop."""
@@ -233,11 +248,11 @@ class LearnerNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimisers whose turn it is, and check and record the terms."""
-        X, y = batch
+        X, y, *weights = batch
         padding = self.find_padding(X)
         values: dict[str, float] = {}
         for phase in self.module_.phases(self.steps_):
-            terms = self.compute_terms(X, y, phase, padding=padding)
+            terms = self.compute_terms(X, y, phase, *weights, padding=padding)
             numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
             values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
             self.check_terms(values)
@@ -251,11 +266,17 @@ class LearnerNet(NeuralNet):
         return find_padding(X) if self.may_be_padded else None
 
     def compute_terms(
-        self, X: Tensor, y: Tensor, phase: str, *, padding: Tensor | None
+        self,
+        X: Tensor,
+        y: Tensor,
+        phase: str,
+        weights: Tensor | None = None,
+        *,
+        padding: Tensor | None,
     ) -> dict[str, Tensor]:
         """Compute the terms of the loss of a phase on a batch."""
         assert self._noise is not None
-        batch = Batch(X, y, self._noise, self.steps_, phase, padding=padding)
+        batch = Batch(X, y, self._noise, self.steps_, phase, padding, weights)
         with self.autocast():
             return self.module_.training_step(batch)
 

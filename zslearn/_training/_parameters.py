@@ -30,6 +30,7 @@ class TrainingOptions(TypedDict, total=False):
     learning_rate_schedule: Schedule
     gradient_clip: float | None
     early_stopping: bool | HeldOutStopping
+    class_weight: dict[Any, float] | Literal["balanced"] | None
     precision: Precision
     device: str | torch.device
     callbacks: list[Any] | None
@@ -47,6 +48,7 @@ _DEFAULTS: TrainingOptions = {
     "learning_rate_schedule": "constant",
     "gradient_clip": None,
     "early_stopping": False,
+    "class_weight": None,
     "precision": "auto",
     "device": "auto",
     "callbacks": None,
@@ -75,15 +77,20 @@ gradient_clip : float, default={gradient_clip!r}
 early_stopping : bool or HeldOutStopping, default={early_stopping!r}
     Whether to find the number of epochs on held-out seen classes, and how:
     :class:`~zslearn.model_selection.HeldOutStopping` has the settings, ``True`` takes its defaults.
+class_weight : dict, "balanced" or None, default={class_weight!r}
+    How much the samples of a class count, times their `sample_weight`: weights by label, 1 for
+    those not named, or "balanced", inversely to the class's share of the samples.
 precision : {{"auto", "float32", "bfloat16", "float16"}}, default={precision!r}
     Precision of the products with the features; weights are float32. "auto" takes bfloat16 where
     the hardware multiplies it faster than float32 and the problem is not tiny.
 device : {{"auto", "cpu", "cuda", "cuda:i", "mps"}} or torch.device, default={device!r}
     "auto" takes an accelerator if there is one.
 callbacks : list of skorch callbacks, default={callbacks!r}
-    Passed to the net.
+    Called as they are, not copied, so that what one notes can be read after `fit`. Scores of
+    predictions are none of theirs: see `early_stopping`.
 warm_start : bool, default={warm_start!r}
-    Whether `fit` continues from the weights of the last one.
+    Whether `fit` continues from the weights of the last one. Parameters changed in between are
+    heeded: another `optimizer` or other options of it begin afresh on these weights.
 verbose : int, default={verbose!r}
     1 prints a line an epoch, with every loss term; 2 shows a progress bar. For a bar over a
     whole search, with the epochs inside, set scikit-learn's on the search (version 1.9 or
@@ -133,6 +140,7 @@ class TrainingParameters(BaseEstimator):
         "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean", HeldOutStopping],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
         "device": [str, torch.device],
         "callbacks": [list, None],
@@ -150,6 +158,7 @@ class TrainingParameters(BaseEstimator):
     learning_rate_schedule: Schedule
     gradient_clip: float | None
     early_stopping: bool | HeldOutStopping
+    class_weight: dict[Any, float] | Literal["balanced"] | None
     precision: Precision
     device: str | torch.device
     callbacks: list[Any] | None

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zslearn._data._rows import RegionRows
 from zslearn._input_checks import check_attribute_indices
-from zslearn._training._device import compute_dtype
+from zslearn._training._device import compute_dtype, outside_autocast
 from zslearn._training._learner import Learner
 from zslearn._training._net import LearnerNet
 from zslearn.attributes import ClassAttributes
@@ -66,7 +66,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         """Results of what `method` makes of the learner and a dtype, a chunk of rows at a time."""
         rows = self._rows(X, self.class_attributes_, device_of(self.net_))
         learner = self.net_.module_.eval()
-        with torch.inference_mode(), self.net_.autocast(rows.dtype):
+        with outside_autocast(), torch.inference_mode(), self.net_.autocast(rows.dtype):
             result_of = method(learner, rows.dtype)
             for chunk, regions in rows.take_chunks(8 * rows.shape[1] * n_values):
                 yield chunk, result_of(regions)
@@ -123,7 +123,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         table = self._described(class_attributes)
         values = self._table_values(table, device_of(self.net_))
         learner: Any = self.net_.module_.eval()
-        with torch.inference_mode():
+        with outside_autocast(), torch.inference_mode():
             embeddings: NDArray[np.float32] = learner.class_embeddings(values).float().cpu().numpy()
         return embeddings
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-__all__ = ["HeldOutStopping"]
+__all__ = ["HeldOutStopping", "stopping_of"]
 
 
 class HeldOutStopping(BaseEstimator):
@@ -57,3 +57,11 @@ class HeldOutStopping(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.refit = refit
+
+
+def stopping_of(early_stopping: bool | HeldOutStopping) -> HeldOutStopping | None:
+    """Return the settings that a value of the parameter ``early_stopping`` stands for."""
+    if isinstance(early_stopping, HeldOutStopping):
+        early_stopping._validate_params()
+        return early_stopping
+    return HeldOutStopping() if early_stopping else None

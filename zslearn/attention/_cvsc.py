@@ -27,6 +27,8 @@ __all__ = ["CVsCClassifier"]
 class CVsCLearner(AttributeLearner):
     """Network and objective of CVsC in training's terms."""
 
+    weighs_samples = True
+
     def __init__(self, network: dict[str, Any], criterion: dict[str, Any], n_features: int) -> None:
         seed = int(torch.initial_seed())
         super().__init__(
@@ -41,7 +43,7 @@ class CVsCLearner(AttributeLearner):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of Eq. 12."""
         output = self.network(batch.X, batch.padding, generator=batch.generator)
-        terms: dict[str, Tensor] = self.criterion(output, batch.y)
+        terms: dict[str, Tensor] = self.criterion(output, batch.y, batch.weights)
         return terms
 
     def attribute_scores(self, X: Tensor) -> Tensor:

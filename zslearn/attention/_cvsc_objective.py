@@ -137,7 +137,15 @@ class CVsCObjective(BaseEstimator):
         -------
         CVsCObjective
             A new object.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name.
         """
+        if not isinstance(name, str) or name not in OBJECTIVES:
+            choices = ", ".join(map(repr, OBJECTIVES))
+            raise ValueError(f"name must be one of {choices}; found {name!r}")
         return cls(**OBJECTIVES[name])
 
 

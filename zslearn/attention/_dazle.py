@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, Unpack
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._estimator import DeepZeroShotClassifier
@@ -16,6 +15,7 @@ from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.nn import CalibrationLoss, DAZLENetwork
+from zslearn.nn.losses._means import mean_cross_entropy
 from zslearn.registry import register_method
 
 __all__ = ["DAZLEClassifier"]
@@ -23,6 +23,8 @@ __all__ = ["DAZLEClassifier"]
 
 class DAZLELearner(AttributeLearner):
     """Network and loss of DAZLE in training's terms."""
+
+    weighs_samples = True
 
     def __init__(
         self,
@@ -45,10 +47,10 @@ class DAZLELearner(AttributeLearner):
         u = self.network(batch.X, batch.padding)
         z = u @ by_class.to(u.dtype).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
-        ce = cross_entropy(rivals, batch.y)
+        ce = mean_cross_entropy(rivals, batch.y, batch.weights)
         if not self.lambda_cal:
             return {"loss": ce, "ce": ce}
-        cal = self.calibration(z, self.unseen)
+        cal = self.calibration(z, self.unseen, batch.weights)
         return {"loss": ce + self.lambda_cal * cal, "ce": ce, "cal": cal}
 
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from zslearn._data._scaling import Scaling
 from zslearn._data._vectors import ClassSums, mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
@@ -52,7 +53,7 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
         """Turn rows times the basis of a setting into what its weights are for, in a search."""
         return rows
 
-    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, class_attributes: Any = None, sample_weight: Any = None) -> Self:
         """Fit from samples of the seen classes, in one pass unless their scaling is learnt.
 
         Parameters
@@ -67,6 +68,9 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
 default=None
             Descriptions of all classes, seen and unseen. ``None`` describes each class in `y` by
             an attribute of its own.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts, at least 0: one of weight 2 as two of them, one of 0 as
+            if it were not there. Each class in `y` needs one above 0.
 
         Returns
         -------
@@ -76,24 +80,31 @@ default=None
         Raises
         ------
         ValueError
-            If a parameter is out of range, a label is not described, or X is not finite.
+            If a parameter is out of range, a label is not described, X is not finite, or weights
+            are negative, not finite, or all 0 in a class.
         """
         with self._fitting_anew():
             X, y, classes = self._check_fit(X, y, class_attributes)
             self._check_parameters()
             self._check_score_scale()
-            targets = classes.seen_targets(y)
-            described = self._prepare(X, classes.values[classes.seen])
-            held = np.zeros(len(targets), dtype=bool)
+            samples = Samples.weighed(X, y, sample_weight).numbered(classes.seen_targets)
+            described = self._prepare(
+                X, classes.values[classes.seen], samples.rows, samples.weights
+            )
+            held = np.zeros(len(samples.y), dtype=bool)
             if self.score_scale == "auto" and len(described) > 1:
-                held = held_out_rows(targets)
+                held = held_out_rows(samples.y)
             self.score_scale_ = 1.0 if self.score_scale == "auto" else float(self.score_scale)
-            self._learn(X, targets, held, described)
+            self._learn(samples, held, described)
             self._set_classes(classes)
         return self
 
     def _prepare(
-        self, X: Any, seen: NDArray[np.float64], rows: NDArray[np.intp] | None = None
+        self,
+        X: Any,
+        seen: NDArray[np.float64],
+        rows: NDArray[np.intp] | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Fit the scalings, of samples on some rows only; return the seen classes' descriptions."""
         centre = seen.mean(axis=0) if self._centres_attributes else np.zeros(seen.shape[1])
@@ -102,47 +113,42 @@ default=None
             self.attribute_scaling, [seen - centre], "attribute_scaling"
         )
         vectors = (vectors for _, vectors in mean_vectors(X, rows))
-        self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+        self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling", weights)
         return self._describe(seen)
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         """Learn from all samples, and the scale of scores from those marked, if any are."""
-        kept, rest = self._accumulate(X, targets, held, len(described))
+        kept, rest = self._accumulate(samples, held, len(described))
         if held.any():
             self._solve(kept, described)
-            self._fit_score_scale(X, targets, held, described)
+            self._fit_score_scale(samples, held, described)
             kept = kept + rest
         self._solve(kept, described)
 
     def _fit_score_scale(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
-        rows = np.flatnonzero(held)
-        scores = self._linear_scores(X, described, rows)
-        self.score_scale_ = fit_score_scale(scores, targets[rows])
+        index = np.flatnonzero(held)
+        scores = self._linear_scores(samples.X, described, samples.rows_of(index))
+        self.score_scale_ = fit_score_scale(scores, samples.y[index], samples.weights_of(index))
 
     def _accumulate(
-        self, X: Any, targets: NDArray[np.int64], held: NDArray[np.bool_], n_seen: int
+        self, samples: Samples, held: NDArray[np.bool_], n_seen: int
     ) -> tuple[ClassSums, ClassSums]:
         """Return the sums of the samples that are not held out, and of those that are."""
+        X, targets = samples.X, samples.y
         kept, rest = (ClassSums.zeros(n_seen, X.shape[-1]) for _ in range(2))
-        for place, vectors in mean_vectors(X):
+        for place, vectors in mean_vectors(X, samples.rows):
             scaled, apart = self.scaling_(vectors), held[place]
+            weights = samples.weights_of(place)
             if not apart.any():
-                kept.add(scaled, targets[place])
+                kept.add(scaled, targets[place], weights)
                 continue
-            kept.add(scaled[~apart], targets[place][~apart])
-            rest.add(scaled[apart], targets[place][apart])
+            for sums, own in ((kept, ~apart), (rest, apart)):
+                part = None if weights is None else weights[own]
+                sums.add(scaled[own], targets[place][own], part)
         return kept, rest
 
     def _check_score_scale(self) -> None:

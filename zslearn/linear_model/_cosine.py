@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
 from zslearn._described_classes import DescribedClasses
+from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.exceptions import ClassDescriptionWarning
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
@@ -74,7 +75,7 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
         self.score_scale = score_scale
         self.delta = delta
 
-    def fit(self, X: Any, y: Any, class_attributes: Any = None) -> CosineClassifier:
+    def fit(self, X: Any, y: Any, class_attributes: Any = None, sample_weight: Any = None) -> Self:
         """Take the classes' vectors, and fit the scale of the scores.
 
         Parameters
@@ -87,6 +88,8 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
 (n_classes, n_features), default=None
             Vectors of all classes, seen and unseen. ``None`` describes each class in `y` by the
             mean direction of its samples.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts, at least 0, for the scale and for mean directions.
 
         Returns
         -------
@@ -96,11 +99,17 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
         Raises
         ------
         ValueError
-            If `score_scale` is out of range, a label is not described, X is not finite, or the
-            classes' vectors have another length than the samples'.
+            If `score_scale` is out of range, a label is not described, X is not finite, weights
+            are negative, not finite, or all 0 in a class, or the classes' vectors have another
+            length than the samples'.
         """
-        super().fit(X, y, class_attributes)
-        return self
+        if class_attributes is None:
+            warnings.warn(_NO_TABLE, ClassDescriptionWarning, stacklevel=2)
+            with self._fitting_anew():
+                class_attributes = _mean_directions(
+                    Samples.weighed(*self._check_X_y(X, y, reset=True), sample_weight)
+                )
+        return super().fit(X, y, class_attributes, sample_weight)
 
     def _check_parameters(self) -> None:
         """Has none of its own."""
@@ -108,12 +117,6 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
     def _check_fit(
         self, X: Any, y: Any, class_attributes: Any
     ) -> tuple[Any, NDArray[Any], DescribedClasses]:
-        if class_attributes is None:
-            X, y = self._check_X_y(X, y, reset=True)
-            warnings.warn(_NO_TABLE, ClassDescriptionWarning, stacklevel=3)
-            labels, targets = np.unique(y, return_inverse=True)
-            table = ClassAttributes(_mean_directions(X, targets, len(labels)), labels=labels)
-            return X, y, DescribedClasses(table, np.ones(len(labels), dtype=bool))
         X, y, classes = super()._check_fit(X, y, class_attributes)
         found, width = classes.table.n_attributes, X.shape[-1]
         if found != width:
@@ -126,16 +129,12 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
         return X, y, classes
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
-        for _ in mean_vectors(X):  # refuses what is not finite
+        for _ in mean_vectors(samples.X, samples.rows):  # refuses what is not finite
             pass
         if held.any():
-            self._fit_score_scale(X, targets, held, described)
+            self._fit_score_scale(samples, held, described)
 
     def _class_weights(
         self, described: NDArray[np.float64]
@@ -143,9 +142,11 @@ class CosineClassifier(AttributeScoresMixin, ClosedFormClassifier):
         return described, np.zeros(len(described))
 
 
-def _mean_directions(X: Any, targets: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+def _mean_directions(samples: Samples) -> ClassAttributes:
     """Mean of the samples of each class, these scaled to unit length."""
-    sums = np.zeros((n_classes, X.shape[-1]))
-    for place, vectors in mean_vectors(X):
-        np.add.at(sums, targets[place], unit_rows(vectors))
-    return sums / np.bincount(targets, minlength=n_classes)[:, None]
+    labels, targets = np.unique(samples.y, return_inverse=True)
+    times = np.ones(len(targets)) if samples.weights is None else samples.weights
+    sums = np.zeros((len(labels), samples.X.shape[-1]))
+    for place, vectors in mean_vectors(samples.X, samples.rows):
+        np.add.at(sums, targets[place], times[place, None] * unit_rows(vectors))
+    return ClassAttributes(sums / np.bincount(targets, times)[:, None], labels=labels)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -110,20 +111,18 @@ class GFZSLClassifier(ClosedFormClassifier):
             )
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
-        kept, rest = (_Moments.zeros(len(described), X.shape[-1]) for _ in range(2))
-        for place, vectors in mean_vectors(X):
+        kept, rest = (_Moments.zeros(len(described), samples.X.shape[-1]) for _ in range(2))
+        times = np.ones(len(held)) if samples.weights is None else samples.weights
+        for place, vectors in mean_vectors(samples.X, samples.rows):
             scaled, apart = self.scaling_(vectors), held[place]
-            kept += _Moments.of(scaled[~apart], targets[place][~apart], len(described))
-            rest += _Moments.of(scaled[apart], targets[place][apart], len(described))
+            y, own = samples.y[place], times[place]
+            kept += _Moments.of(scaled[~apart], y[~apart], own[~apart], len(described))
+            rest += _Moments.of(scaled[apart], y[apart], own[apart], len(described))
         if held.any():
             self._fit_moments(kept, described)
-            self._fit_score_scale(X, targets, held, described)
+            self._fit_score_scale(samples, held, described)
         self._fit_moments(kept + rest, described)
 
     def _fit_moments(self, moments: _Moments, described: NDArray[np.float64]) -> None:
@@ -174,17 +173,23 @@ class _Moments:
         return cls(np.zeros((n_seen, 1)), np.zeros((n_seen, width)), np.zeros((n_seen, width)))
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float64], targets: NDArray[np.int64], n_seen: int) -> Self:
-        """Return those of some samples, whose targets number the seen classes."""
+    def of(
+        cls,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        times: NDArray[np.float64],
+        n_seen: int,
+    ) -> Self:
+        """Return those of some samples: numbers of their classes, and how often they count."""
         chosen = np.zeros((n_seen, len(targets)))
-        chosen[targets, np.arange(len(targets))] = 1
+        chosen[targets, np.arange(len(targets))] = times
         counts = chosen.sum(axis=1, keepdims=True)
-        means = chosen @ vectors / np.maximum(counts, 1)
+        means = chosen @ vectors / np.where(counts > 0, counts, 1)
         return cls(counts, means, chosen @ (vectors - means[targets]) ** 2)
 
     def __add__(self, other: _Moments) -> _Moments:
         counts = self.counts + other.counts
-        step, share = other.means - self.means, other.counts / np.maximum(counts, 1)
+        step, share = other.means - self.means, other.counts / np.where(counts > 0, counts, 1)
         squares = self.squares + other.squares + step**2 * self.counts * share
         return _Moments(counts, self.means + step * share, squares)
 

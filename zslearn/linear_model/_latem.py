@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
@@ -106,43 +107,40 @@ class LatEmClassifier(ClosedFormClassifier):
         check_above_zero(self, "n_maps", "learning_rate", "margin", "max_epochs", "batch_size")
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         if held.any():
-            self._train(X, targets, np.flatnonzero(~held), described, seed)
-            self._fit_score_scale(X, targets, held, described)
-        self._train(X, targets, np.arange(len(targets)), described, seed)
+            self._train(samples, np.flatnonzero(~held), described, seed)
+            self._fit_score_scale(samples, held, described)
+        self._train(samples, np.arange(len(held)), described, seed)
 
     def _train(
         self,
-        X: Any,
-        targets: NDArray[np.int64],
-        rows: NDArray[np.intp],
+        samples: Samples,
+        index: NDArray[np.intp],
         described: NDArray[np.float64],
         seed: int,
     ) -> None:
         """Descend: every step adds outer products of samples and seen classes' descriptions."""
         rng = np.random.default_rng(seed)
-        similar, width = described @ described.T, X.shape[-1]
+        similar, width = described @ described.T, samples.X.shape[-1]
         start = rng.normal(size=(int(self.n_maps), width, described.shape[1])) / np.sqrt(width)
         first = described @ start.transpose(0, 2, 1)
         # Weights of seen classes that the start gives, and coefficients of what is learnt.
         weights = np.stack([first, np.zeros_like(first)])
         for _ in range(int(self.max_epochs)):
-            order = rng.permutation(rows)
+            order = rng.permutation(index)
             for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
                 chosen = np.sort(batch)
                 gradient = np.zeros_like(first)
-                for place, vectors in mean_vectors(X, chosen):
-                    scaled = self.scaling_(vectors)
+                for place, vectors in mean_vectors(samples.X, samples.rows_of(chosen)):
+                    scaled, own = self.scaling_(vectors), chosen[place]
                     products = scaled @ weights.reshape(-1, width).T
                     given, learnt = products.T.reshape(*weights.shape[:3], -1).swapaxes(2, 3)
-                    parts = self._gradient(given + learnt @ similar, targets[chosen[place]])
+                    parts = self._gradient(given + learnt @ similar, samples.y[own])
+                    if samples.weights is not None:
+                        parts *= samples.weights[own][:, None]
                     gradient += parts.transpose(0, 2, 1) @ scaled
                 weights[1] -= self.learning_rate * gradient
         self.coef_ = start + weights[1].transpose(0, 2, 1) @ described

@@ -22,6 +22,7 @@ def fit_logistic(
     answers: NDArray[np.float64],
     C: float,
     start: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    sample_weight: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit logistic regressions with the penalty ``|w|**2 / (2 * C)``, the intercepts free.
 
@@ -36,19 +37,23 @@ def fit_logistic(
     C : float
     start : tuple of ndarrays of shapes (D, K) and (K,), default=None
         Weights and intercepts to start from, of a fit to similar samples; zeros by default.
+    sample_weight : ndarray of shape (n,), default=None
+        How often each sample counts; once by default.
 
     Returns
     -------
     weights, intercepts : ndarrays of shapes (D, K) and (K,)
     """
-    (n, width), n_answers = vectors.shape, answers.shape[1]
-    mean = vectors.mean(axis=0)
+    width, n_answers = vectors.shape[1], answers.shape[1]
+    times = np.ones(len(vectors)) if sample_weight is None else sample_weight
+    n = times.sum()
+    mean = times @ vectors / n
     rows = vectors - mean
-    bound, basis = np.linalg.eigh(rows.T @ rows / (4 * n))
+    bound, basis = np.linalg.eigh(rows.T @ (times[:, None] * rows) / (4 * n))
     penalty = 1 / (C * n)
     bound = np.maximum(bound, 0) + penalty
     # The last column is that of the intercept, whose curvature is at most a quarter.
-    rows = np.column_stack([rows @ (basis / np.sqrt(bound)), np.full(n, 2.0)])
+    rows = np.column_stack([rows @ (basis / np.sqrt(bound)), np.full(len(rows), 2.0)])
     shrinkage = penalty * np.append(1 / bound, 0)[:, None]
     step = max(1, _BLOCK // n_answers)
 
@@ -56,13 +61,15 @@ def fit_logistic(
         weights = flat.reshape(width + 1, n_answers)
         gradient = shrinkage * weights
         total = n * np.vdot(weights, gradient) / 2
-        for begin in range(0, n, step):
-            block, right = rows[begin : begin + step], answers[begin : begin + step]
+        for begin in range(0, len(rows), step):
+            place = slice(begin, begin + step)
+            block, right, own = rows[place], answers[place], times[place]
             odds = block @ weights
             small = np.exp(-np.abs(odds))
-            total += np.log(1 + small).sum() + np.maximum(odds, 0).sum() - np.vdot(right, odds)
+            losses = np.log(1 + small) + np.maximum(odds, 0) - right * odds
+            total += own @ losses.sum(axis=1)
             share = np.where(odds >= 0, 1, small) / (1 + small)
-            gradient += block.T @ (share - right) / n
+            gradient += block.T @ (own[:, None] * (share - right)) / n
         return total / n, gradient.ravel()
 
     weights = np.zeros((width + 1, n_answers))

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import has_fit_parameter
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.linear_model._logistic import fit_logistic
@@ -30,28 +32,43 @@ class _ProbabilityClassifier(AttributeScoresMixin, ClosedFormClassifier):
     estimator: Any
 
     @abstractmethod
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         """Fit on scaled samples and numbers of seen classes."""
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         self.described_ = described
-        vectors = np.concatenate([self.scaling_(vectors) for _, vectors in mean_vectors(X)])
+        chunks = mean_vectors(samples.X, samples.rows)
+        vectors = np.concatenate([self.scaling_(vectors) for _, vectors in chunks])
+        targets = samples.y
         if held.any():
-            self._fit_estimators(vectors[~held], targets[~held])
-            self._fit_score_scale(X, targets, held, described)
-        self._fit_estimators(vectors, targets)
+            self._fit_estimators(vectors[~held], targets[~held], samples.weights_of(~held))
+            self._fit_score_scale(samples, held, described)
+        self._fit_estimators(vectors, targets, samples.weights)
 
-    def _fit_one(self, vectors: NDArray[np.float64], targets: NDArray[Any]) -> Any:
+    def _fit_one(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+    ) -> Any:
         estimator = self.estimator
         if estimator is None:
             estimator = LogisticRegression(C=_C, max_iter=1000)
-        return clone(estimator).fit(vectors, targets)
+        if weights is None:
+            return clone(estimator).fit(vectors, targets)
+        if not has_fit_parameter(estimator, "sample_weight"):
+            raise ValueError(
+                f"sample_weight was given, but the fit of {type(estimator).__name__} takes none: "
+                "leave it out, or set estimator to one that does."
+            )
+        return clone(estimator).fit(vectors, targets, sample_weight=weights)
 
 
 @register_method("conse", family="linear", input="vectors", paper="ICLR 2014")
@@ -126,9 +143,14 @@ class ConSEClassifier(_ProbabilityClassifier):
     def _check_parameters(self) -> None:
         check_above_zero(self, "n_top")
 
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         several = len(self.described_) > 1
-        self.estimator_ = self._fit_one(vectors, targets) if several else None
+        self.estimator_ = self._fit_one(vectors, targets, weights) if several else None
 
     def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         shares = np.ones((len(vectors), 1))
@@ -238,27 +260,38 @@ class DAPClassifier(_ProbabilityClassifier):
         if isinstance(threshold, str) or not np.isfinite(threshold):
             raise ValueError(f"threshold must be 'mean' or a finite number, found {threshold!r}")
 
-    def _fit_estimators(self, vectors: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _fit_estimators(
+        self,
+        vectors: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+    ) -> None:
         self._set_attributes()
         if self.indirect:
             several = len(self.described_) > 1
-            self.estimators_ = [self._fit_one(vectors, targets)] if several else []
+            self.estimators_ = [self._fit_one(vectors, targets, weights)] if several else []
             return
         binary = self._binary(self.described_)[:, self._learnt]
         if self.estimator is None and len(self._learnt):
-            self.estimators_ = self._fit_together(vectors, binary[targets].astype(np.float64))
+            answers = binary[targets].astype(np.float64)
+            self.estimators_ = self._fit_together(vectors, answers, weights)
         else:
-            self.estimators_ = [self._fit_one(vectors, column[targets]) for column in binary.T]
+            self.estimators_ = [
+                self._fit_one(vectors, column[targets], weights) for column in binary.T
+            ]
 
     def _fit_together(
-        self, vectors: NDArray[np.float64], answers: NDArray[np.float64]
+        self,
+        vectors: NDArray[np.float64],
+        answers: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
     ) -> list[LogisticRegression]:
         """Fit the logistic regressions of all attributes, from those of fewer samples if any."""
         before = getattr(self, "estimators_", None)
         start = _coefficients(before) if before else None
-        weights, intercepts = fit_logistic(vectors, answers, _C, start)
+        coefs, intercepts = fit_logistic(vectors, answers, _C, start, weights)
         estimators = []
-        for coef, intercept in zip(weights.T, intercepts, strict=True):
+        for coef, intercept in zip(coefs.T, intercepts, strict=True):
             estimator: Any = LogisticRegression(C=_C)
             estimator.classes_, estimator.n_features_in_ = np.array([0, 1]), len(coef)
             estimator.coef_, estimator.intercept_ = coef[None].copy(), np.array([intercept])

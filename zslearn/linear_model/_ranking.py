@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
+from zslearn._sample_weights import Samples
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
@@ -58,69 +59,63 @@ class _RankingClassifier(AttributeScoresMixin, ClosedFormClassifier):
         check_above_zero(self, "learning_rate", "margin", "max_epochs", "batch_size")
 
     def _learn(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        held: NDArray[np.bool_],
-        described: NDArray[np.float64],
+        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
     ) -> None:
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(2**31 - 1)
         if held.any():
-            self._train(X, targets, np.flatnonzero(~held), described, seed)
-            self._fit_score_scale(X, targets, held, described)
-        self._train(X, targets, np.arange(len(targets)), described, seed)
+            self._train(samples, np.flatnonzero(~held), described, seed)
+            self._fit_score_scale(samples, held, described)
+        self._train(samples, np.arange(len(held)), described, seed)
 
     def _train(
         self,
-        X: Any,
-        targets: NDArray[np.int64],
-        rows: NDArray[np.intp],
+        samples: Samples,
+        index: NDArray[np.intp],
         described: NDArray[np.float64],
         seed: int,
     ) -> None:
         """Descend: every step adds outer products of samples and seen classes' descriptions."""
         rng = np.random.default_rng(seed)
         similar = self.learning_rate * described @ described.T
-        dual = np.zeros((len(described), X.shape[-1]))
-        for scaled, right in self._batches(X, targets, rows, rng):
-            dual -= self._gradient(scaled @ dual.T @ similar, right).T @ scaled
+        dual = np.zeros((len(described), samples.X.shape[-1]))
+        for scaled, chosen in self._batches(samples, index, rng):
+            parts = self._gradient(scaled @ dual.T @ similar, samples.y[chosen])
+            if samples.weights is not None:
+                parts *= samples.weights[chosen][:, None]
+            dual -= parts.T @ scaled
         self.coef_ = self.learning_rate * dual.T @ described
 
     def _batches(
-        self,
-        X: Any,
-        targets: NDArray[np.int64],
-        rows: NDArray[np.intp],
-        rng: np.random.Generator,
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-        """Iterate over the batches of all epochs: scaled samples, and numbers of their classes.
+        self, samples: Samples, index: NDArray[np.intp], rng: np.random.Generator
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.intp]]]:
+        """Iterate over the batches of all epochs: scaled samples, and their numbers.
 
         Samples are read once if what they take is bounded, else several batches of them at once.
         """
-        answers, width = targets[rows], X.shape[-1]
-        held = self._read(X, rows) if 8 * len(rows) * width <= _HELD_BYTES else None
-        n_batches = -(-len(rows) // int(self.batch_size))
-        ends = np.cumsum([len(part) for part in np.array_split(rows, n_batches)])
+        width = samples.X.shape[-1]
+        held = self._read(samples, index) if 8 * len(index) * width <= _HELD_BYTES else None
+        n_batches = -(-len(index) // int(self.batch_size))
+        ends = np.cumsum([len(part) for part in np.array_split(index, n_batches)])
         numbers = _READ_NUMBERS if held is None else _CACHED_NUMBERS
         at_once = max(1, numbers // (int(self.batch_size) * width))
         for _ in range(int(self.max_epochs)):
-            order = rng.permutation(len(rows))
+            order = rng.permutation(len(index))
             begin = 0
             for several in (ends[i : i + at_once] for i in range(0, n_batches, at_once)):
                 chosen = order[begin : several[-1]]
-                part = self._read(X, rows[chosen]) if held is None else held[chosen]
-                right, first = answers[chosen], begin
+                part = self._read(samples, index[chosen]) if held is None else held[chosen]
+                numbers_of, first = index[chosen], begin
                 for end in several:
                     place = slice(begin - first, end - first)
-                    yield part[place], right[place]
+                    yield part[place], numbers_of[place]
                     begin = end
 
-    def _read(self, X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Scaled samples of some rows, read in ascending order."""
-        order = np.argsort(rows)
-        vectors = np.empty((len(rows), X.shape[-1]))
-        for place, part in mean_vectors(X, rows[order]):
+    def _read(self, samples: Samples, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Scaled samples of some numbers, read in ascending order."""
+        order = np.argsort(index)
+        vectors = np.empty((len(index), samples.X.shape[-1]))
+        for place, part in mean_vectors(samples.X, samples.rows_of(index[order])):
             vectors[order[place]] = self.scaling_(part)
         return vectors
 

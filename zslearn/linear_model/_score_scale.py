@@ -12,7 +12,11 @@ _SHARE = 5
 _LIMIT = 7.0
 
 
-def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+def fit_score_scale(
+    scores: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Return the factor of scores whose softmax has the least mean cross entropy, above 0.
 
     Within a factor of exp(7) of the scores' spread: where all samples are recognised there is no
@@ -24,13 +28,14 @@ def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> 
         return 1.0
     centred -= centred.max(axis=1, keepdims=True)
     centred /= spread
-    right = np.take_along_axis(centred, targets[:, None], axis=1).mean()
+    right = np.take_along_axis(centred, targets[:, None], axis=1)[:, 0]
     powers = np.empty_like(centred)
 
     def loss(exponent: float) -> float:
         factor = np.exp(exponent)
         np.exp(np.multiply(centred, factor, out=powers), out=powers)
-        return float(np.log(powers.sum(axis=1)).mean() - factor * right)
+        losses = np.log(powers.sum(axis=1)) - factor * right
+        return float(np.average(losses, weights=weights))
 
     best = minimize_scalar(loss, bounds=(-_LIMIT, _LIMIT), method="bounded")
     return float(np.exp(best.x) / spread)

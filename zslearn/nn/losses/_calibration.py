@@ -45,7 +45,9 @@ class CalibrationLoss(nn.Module):
         super().__init__()
         self.bias = bias
 
-    def forward(self, logits: Tensor, unseen: Tensor) -> Tensor:
+    def forward(
+        self, logits: Tensor, unseen: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         """Compute the loss.
 
         Parameters
@@ -54,6 +56,9 @@ class CalibrationLoss(nn.Module):
             Class logits z.
         unseen : Tensor of shape (C,), bool
             Marks the unseen classes.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0. The mean over the
+            batch within the logarithm is then a weighted one.
 
         Returns
         -------
@@ -63,7 +68,10 @@ class CalibrationLoss(nn.Module):
         log_p = torch.log_softmax(logits + self.bias * unseen.to(logits.dtype), dim=1)
         # Masked rather than indexed: a boolean index would wait for the accelerator.
         unseen_log_p = log_p.masked_fill(~unseen, -torch.inf)
-        return math.log(len(logits)) - torch.logsumexp(unseen_log_p.flatten(), dim=0)
+        if sample_weight is None:
+            return math.log(len(logits)) - torch.logsumexp(unseen_log_p.flatten(), dim=0)
+        log_share = torch.log(sample_weight / sample_weight.sum()).to(log_p.dtype)
+        return -torch.logsumexp((unseen_log_p + log_share[:, None]).flatten(), dim=0)
 
     def extra_repr(self) -> str:
         """Show the bias."""

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zslearn.nn.losses._means import mean_over_images, relative_weights
 from zslearn.nn.losses._standardize import Standardized, standardize, standardize_target
 
 __all__ = ["ConditionalCorrelationLoss"]
@@ -96,6 +97,7 @@ class ConditionalCorrelationLoss(nn.Module):
         counterfactual: Tensor | None = None,
         *,
         standardized: Standardized | None = None,
+        sample_weight: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss.
 
@@ -110,6 +112,10 @@ class ConditionalCorrelationLoss(nn.Module):
             batch of 2B, as the released code does.
         standardized : Standardized, default=None
             The same, standardised, where that has been done already.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0. Only ratios matter. They weigh in every mean and
+            variance over images, those of the standardisation and of the spread too; the sums and
+            the number of entries of "mean_squared" are weighted with a mean of one.
 
         Returns
         -------
@@ -121,26 +127,40 @@ class ConditionalCorrelationLoss(nn.Module):
             s, t = standardized.semantics, standardized.target
         elif self.standardize:
             joint = s if counterfactual is None else torch.cat([s, counterfactual])
-            s, t = standardize(joint)[: len(s)], standardize_target(t)
+            weights = sample_weight
+            if weights is not None and counterfactual is not None:
+                weights = torch.cat([weights, weights])
+            s = standardize(joint, weights)[: len(s)]
+            t = standardize_target(t, sample_weight)
         difference = s - t
-        loss = self._size(difference.clamp_min(0), difference > 0)
-        loss = loss + self.alpha * self._size((-difference).clamp_min(0), difference < 0)
+        loss = self._size(difference.clamp_min(0), difference > 0, sample_weight)
+        missed = self._size((-difference).clamp_min(0), difference < 0, sample_weight)
+        loss = loss + self.alpha * missed
         if self.spread is not None:  # of the raw values
-            gap = self._spread(target) - self._spread(semantics)
+            gap = self._spread(target, sample_weight) - self._spread(semantics, sample_weight)
             gap = gap.abs() if self.spread_norm == "absolute" else gap.square()
-            loss = loss + gap.mean()
+            loss = loss + mean_over_images(gap, sample_weight if len(gap) > 1 else None)
         return loss
 
-    def _size(self, excess: Tensor, positive: Tensor) -> Tensor:
+    def _size(self, excess: Tensor, positive: Tensor, weights: Tensor | None) -> Tensor:
         if self.norm == "mean_squared":
-            return excess.square().sum() / (positive.sum() + 1)
+            if weights is None:
+                return excess.square().sum() / (positive.sum() + 1)
+            each = relative_weights(weights).to(excess.dtype)
+            return (each @ excess.square()).sum() / ((each @ positive.to(each.dtype)).sum() + 1)
         if self.norm == "squared":
-            return excess.square().sum(dim=1).mean()
-        return torch.linalg.vector_norm(excess, dim=1).mean()
+            return mean_over_images(excess.square().sum(dim=1), weights)
+        return mean_over_images(torch.linalg.vector_norm(excess, dim=1), weights)
 
-    def _spread(self, x: Tensor) -> Tensor:
+    def _spread(self, x: Tensor, weights: Tensor | None) -> Tensor:
         rows = x.reshape(1, -1) if self.spread_over == "batch" else x
-        variance = rows.var(dim=1, correction=min(1, rows.shape[1] - 1))
+        correction = min(1, rows.shape[1] - 1)
+        if weights is None or self.spread_over == "image":
+            variance = rows.var(dim=1, correction=correction)
+        else:
+            mean = mean_over_images(x.mean(dim=1), weights)
+            biased = mean_over_images((x - mean).square().mean(dim=1), weights)
+            variance = (biased * (x.numel() / (x.numel() - correction)))[None]
         if self.spread == "variance":
             return variance
         positive = variance > 0  # the root has no finite slope at zero

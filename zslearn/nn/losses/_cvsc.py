@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
+from zslearn.nn.losses._means import mean_cross_entropy
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._standardize import Standardized
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
@@ -155,6 +155,7 @@ class CVsCLoss(nn.Module):
         self,
         output: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
         y: Tensor,
+        sample_weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the weighted sum and its terms.
 
@@ -164,6 +165,9 @@ class CVsCLoss(nn.Module):
             Semantic vectors, logits, and both under the intervention.
         y : Tensor of shape (B,), int64
             Index of each image's class.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0. Every mean over images is then a weighted one, and
+            so are the mean and variance that standardise; only ratios matter.
 
         Returns
         -------
@@ -176,7 +180,7 @@ class CVsCLoss(nn.Module):
         ValueError
             If an intervention term has a weight and the output holds no counterfactual.
         """
-        terms = self.terms(output, y)
+        terms = self.terms(output, y, sample_weight)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
@@ -184,6 +188,7 @@ class CVsCLoss(nn.Module):
         self,
         output: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
         y: Tensor,
+        sample_weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the unweighted terms of non-zero weight, as :meth:`forward` does.
 
@@ -193,6 +198,8 @@ class CVsCLoss(nn.Module):
             Semantic vectors, logits, and both under the intervention.
         y : Tensor of shape (B,), int64
             Index of each image's class.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0.
 
         Returns
         -------
@@ -209,19 +216,19 @@ class CVsCLoss(nn.Module):
         target = self.class_attributes[y]
         terms: dict[str, Tensor] = {}
         if "ce" in names:
-            terms["ce"] = cross_entropy(z, y)
+            terms["ce"] = mean_cross_entropy(z, y, sample_weight)
         if "cal" in names:
-            terms["cal"] = self.calibration(z, self.unseen)
-        shared = {}
+            terms["cal"] = self.calibration(z, self.unseen, sample_weight)
+        shared: dict[str, Any] = {"sample_weight": sample_weight}
         pair = (self.correlation, self.semantic_intervention)
         is_standardized = all(getattr(part, "standardize", False) for part in pair)
         if s_other is not None and {"cc", "sci"} <= set(names) and is_standardized:
             # Both compare the same standardised values.
-            shared["standardized"] = Standardized.of(s, s_other, target)
+            shared["standardized"] = Standardized.of(s, s_other, target, sample_weight)
         if "cc" in names:
             terms["cc"] = self.correlation(s, target, s_other, **shared)
         if "sci" in names:
             terms["sci"] = self.semantic_intervention(s, s_other, target, **shared)
         if "tci" in names:
-            terms["tci"] = self.target_intervention(z, z_other, y)
+            terms["tci"] = self.target_intervention(z, z_other, y, sample_weight)
         return terms

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zslearn.nn.losses._means import mean_over_images
 from zslearn.nn.losses._standardize import Standardized
 
 __all__ = ["SemanticInterventionLoss"]
@@ -77,6 +78,7 @@ class SemanticInterventionLoss(nn.Module):
         target: Tensor,
         *,
         standardized: Standardized | None = None,
+        sample_weight: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss.
 
@@ -88,6 +90,9 @@ class SemanticInterventionLoss(nn.Module):
             Annotated attributes T_y of each image's class.
         standardized : Standardized, default=None
             The same, standardised, where that has been done already.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0. Only ratios matter;
+            they weigh in the standardisation, too.
 
         Returns
         -------
@@ -95,19 +100,22 @@ class SemanticInterventionLoss(nn.Module):
             The loss.
         """
         if standardized is None and self.standardize:
-            standardized = Standardized.of(semantics, counterfactual, target)
+            standardized = Standardized.of(semantics, counterfactual, target, sample_weight)
         if standardized is not None:
             semantics, counterfactual, target = standardized
         effect = semantics - counterfactual
         gap = target - effect
         if self.norm == "mean_absolute":
-            loss = gap.abs().mean()
+            each = gap.abs()  # equal weights give the mean of all entries
+            loss = each.mean() if sample_weight is None else each.mean(dim=1)
         elif self.norm == "squared":
-            loss = gap.square().sum(dim=1).mean()
+            loss = gap.square().sum(dim=1)
         else:
-            loss = torch.linalg.vector_norm(gap, dim=1).mean()
+            loss = torch.linalg.vector_norm(gap, dim=1)
+        loss = mean_over_images(loss, sample_weight) if loss.ndim else loss
         if self.effect_weight:
-            loss = loss - self.effect_weight * effect.sum(dim=1).mean()
+            total = mean_over_images(effect.sum(dim=1), sample_weight)
+            loss = loss - self.effect_weight * total
         return loss
 
     def extra_repr(self) -> str:

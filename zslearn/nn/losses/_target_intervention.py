@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+
+from zslearn.nn.losses._means import mean_cross_entropy
 
 __all__ = ["TargetInterventionLoss"]
 
@@ -27,7 +28,13 @@ class TargetInterventionLoss(nn.Module):
     tensor(0.6931)
     """
 
-    def forward(self, logits: Tensor, counterfactual: Tensor, y: Tensor) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        counterfactual: Tensor,
+        y: Tensor,
+        sample_weight: Tensor | None = None,
+    ) -> Tensor:
         """Compute the loss.
 
         Parameters
@@ -36,10 +43,12 @@ class TargetInterventionLoss(nn.Module):
             Class logits without and with the intervention.
         y : Tensor of shape (B,), int64
             Index of each image's class.
+        sample_weight : Tensor of shape (B,), default=None
+            How much each image counts, above 0. Only ratios matter.
 
         Returns
         -------
         Tensor of shape ()
             The loss.
         """
-        return cross_entropy(logits - counterfactual, y)
+        return mean_cross_entropy(logits - counterfactual, y, sample_weight)
