@@ -591,6 +591,19 @@ def test_routing_of_sample_weights(train):
         assert (scores["test_score"] > 0).all()
 
 
+@pytest.mark.parametrize("n_singles", [1, 3])
+def test_a_class_of_one_sample_does_not_block_the_tuning(train, n_singles):
+    X, y, table = train
+    kept = np.ones(len(y), dtype=bool)
+    for name in NAMES[:n_singles]:
+        kept[np.flatnonzero(y == name)[1:]] = False
+    clf = tuned(store_cv_results=True).fit(X[kept], y[kept], class_attributes=table)
+    held_out = np.concatenate(clf.cv_results_["held_out_classes"])
+    assert sorted(held_out) == NAMES[:12].tolist()
+    assert clf.best_score_ > 0.3
+    assert clf.unseen_classes_.tolist() == NAMES[12:].tolist()
+
+
 def test_without_a_table_each_class_describes_itself(train):
     X, y, _ = train
     clf = tuned().fit(X, y)
