@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from zslearn._candidates import candidate_columns
 from zslearn._class_tables import check_class_attributes
 from zslearn._containers import is_frame
+from zslearn._decision import by_row_blocks, decide
 from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import (
     check_labels_of,
@@ -207,7 +208,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         """
         check_is_fitted(self)
         scores = self._class_scores(X, self._described(class_attributes))
-        return softmax(scores.astype(np.float64), axis=1)
+        return by_row_blocks(lambda rows: softmax(rows.astype(np.float64), axis=1), scores)
 
     def predict(
         self, X: Any, *, candidates: Any = None, class_attributes: Any = None
@@ -234,8 +235,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         check_is_fitted(self)
         table = self._described(class_attributes)
         columns = self._candidate_columns(candidates, table)
-        scores = self._class_scores(X, table)
-        return self._decide(scores, table, columns)
+        return self._decide(self._score_blocks(X, table), table, columns)
 
     def predict_from_scores(
         self, scores: ArrayLike, *, candidates: Any = None, class_attributes: Any = None
@@ -259,7 +259,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         check_is_fitted(self)
         table = self._described(class_attributes)
         columns = self._candidate_columns(candidates, table)
-        return self._decide(_as_columns(scores, table), table, columns)
+        return self._decide([_as_columns(scores, table)], table, columns)
 
     def calibration_scores(
         self, scores: ArrayLike, *, candidates: Any = None
@@ -313,29 +313,20 @@ class ZeroShotClassifierMixin(ClassifierMixin):
         wide = scores.astype(np.float64)
         return softmax(wide, axis=1) if scale == "probability" else wide
 
+    def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.floating]]:
+        """Uncalibrated scores of the samples in turn: all at once, unless X is read by chunks."""
+        yield self._class_scores(X, table)
+
     def _decide(
-        self, scores: NDArray[np.floating], table: ClassAttributes, columns: NDArray[np.intp]
+        self,
+        score_blocks: Iterable[NDArray[np.floating]],
+        table: ClassAttributes,
+        columns: NDArray[np.intp],
     ) -> NDArray[Any]:
         labels = table.labels[columns]
-        scores = scores[:, columns]
-        if not np.isfinite(scores).all():
-            rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-            raise ValueError(
-                f"scores are NaN or infinite for {len(rows)} sample(s), rows {rows[:10].tolist()}: "
-                "there is no best class. Check the features, or use precision='float32'."
-            )
-        delta = getattr(self, "delta", 0.0)
-        if np.isnan(delta):
-            raise ValueError("delta is NaN: set a number")
         unseen = ~np.isin(labels, self.seen_classes_)
-        # Without an effect of delta, the raw scores decide: a softmax can round distinct scores
-        # to equal probabilities.
-        if delta and unseen.any() and not unseen.all():
-            if np.isinf(delta):
-                scores = np.where(unseen == (delta > 0), scores, -np.inf)
-            else:
-                scores = self._on_delta_scale(scores) + delta * unseen
-        return labels[scores.argmax(axis=1)]
+        delta, scale = getattr(self, "delta", 0.0), getattr(self, "delta_scale", "logit")
+        return decide(score_blocks, labels, unseen, delta, scale, columns)
 
     def _described(self, class_attributes: Any) -> ClassAttributes:
         """Return the fitted table, or a new one checked against the fitted attributes."""
