@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, indexable
 
+from zslearn._containers import refuse_orderless
 from zslearn._input_checks import check_labels_of
 from zslearn.base import check_class_attributes
 from zslearn.calibration._base import BaseCalibrationClassifier
@@ -360,6 +361,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
             cv = SeenUnseenKFold(int(self.cv), random_state=self.random_state)
         else:
             cv = check_cv(self.cv)
+            refuse_orderless(self.cv, "cv")
         split_params = {}
         if routing_enabled():
             split_params = process_routing(self, "fit", **params).splitter.split

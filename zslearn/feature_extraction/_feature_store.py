@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from zslearn._containers import as_path
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._store_labels import match_labels
 from zslearn.model_selection import RowView
@@ -158,7 +159,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, allow_unfinished: bool = False) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = as_path(folder, "folder").absolute()
         manifest = store_format.read_manifest(self.folder)
         n_total = manifest["n_total"]
         progress = store_format.read_progress(self.folder, manifest["id"], n_total)

@@ -6,13 +6,13 @@ import operator
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from zslearn._containers import as_path
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._feature_store import FeatureStore
 from zslearn.feature_extraction._store_manifest import describe_differences, make_manifest
@@ -158,7 +158,7 @@ class FeatureStoreWriter:
         fingerprints: Sequence[str | int] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = as_path(folder, "folder").absolute()
         self._manifest = make_manifest(
             n_total, n_regions, n_features, grid_shape, metadata, images, image_root, fingerprints
         )

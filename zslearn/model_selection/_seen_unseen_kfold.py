@@ -207,9 +207,9 @@ class SeenUnseenKFold(BaseCrossValidator):
                 f"{type(self).__name__} holds out whole classes and needs their labels, but y is "
                 "None; call split(X, y)."
             )
+        classes = samples_by_class(y)
         if X is not None:
             check_consistent_length(X, y)
-        classes = samples_by_class(y)
         n_classes = len(classes.labels)
         n_test = count_held_out(classes, self.test_size, np.ones(n_classes, dtype=bool))
         rng = check_random_state(self.random_state) if self.shuffle else None
