@@ -21,7 +21,7 @@ FLOORS = [
     ["metrics"],
     ["nn"],
     ["_input_checks", "_class_tables"],
-    ["_candidates", "_decision", "_described_classes"],
+    ["_candidates", "_decision", "_described_classes", "_dropped_parameters"],
     ["registry"],
     ["base"],
     ["_data"],

@@ -19,6 +19,7 @@ from zslearn._class_tables import check_class_attributes
 from zslearn._containers import is_frame
 from zslearn._decision import by_row_blocks, decide
 from zslearn._described_classes import DescribedClasses
+from zslearn._dropped_parameters import refuse_dropped_parameters
 from zslearn._input_checks import (
     check_labels_of,
     check_no_pictures,
@@ -303,6 +304,7 @@ class ZeroShotClassifierMixin(ClassifierMixin):
             The mean, over the classes that occur in `y`, of the share of their samples that was
             recognised.
         """
+        refuse_dropped_parameters()
         y_pred = self.predict(X, candidates=candidates)
         return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
 

@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._dropped_parameters import refuse_dropped_parameters
 from zslearn.attributes import ClassAttributes
 from zslearn.calibration._response import (
     CalibrationRule,
@@ -376,6 +377,7 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
             The mean, over the classes that occur in `y`, of the share of their samples that was
             recognised.
         """
+        refuse_dropped_parameters()
         y_pred = self.predict(X, candidates=candidates)
         return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
 

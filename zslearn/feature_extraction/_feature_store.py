@@ -168,6 +168,19 @@ class FeatureStore:
             raise ValueError(store_format.describe_unfinished(self.folder, progress, n_total))
         self._load(manifest, n_finished, [] if progress is None else progress.skipped)
 
+    def verify(self) -> None:
+        """Read all rows and compare them with the checksums that were kept as they were written.
+
+        Opening a store looks at its size only: a disk or a copy may have changed what is inside.
+
+        Raises
+        ------
+        ValueError
+            If rows are not as they were written, which are named by blocks of some 64 MiB; or if
+            an earlier version wrote the store, without checksums.
+        """
+        store_format.verify_features(self.folder, self._manifest["id"])
+
     def _load(
         self, manifest: dict[str, Any], n_finished: int, skipped: list[tuple[int, str]]
     ) -> None:

@@ -17,6 +17,7 @@ from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._feature_store import FeatureStore
 from zslearn.feature_extraction._store_manifest import describe_differences, make_manifest
 from zslearn.feature_extraction._store_rows import check_space, lay_out_rows
+from zslearn.feature_extraction._store_sums import RowSums
 
 __all__ = ["FeatureStoreWriter"]
 
@@ -166,7 +167,7 @@ class FeatureStoreWriter:
         self._row_bytes = int(np.prod(self._shape[1:])) * store_format.DTYPE.itemsize
         self._file: BinaryIO | None = None
         self._lock: store_format.Lock | None = None
-        self._progress = store_format.Progress(0, [])
+        self._progress = store_format.Progress(0, [], RowSums.begin(self._row_bytes))
         self._owner = os.getpid()
         store_format.refuse_foreign(self.folder)
         if not overwrite and self._is_finished_already():
@@ -232,10 +233,12 @@ class FeatureStoreWriter:
             self._release()
             raise
         reasons = [(self.n_finished + k, reason) for k, reason in sorted(skipped.items())]
+        sums = self._progress.sums
         # In one assignment: an interrupt comes before or after it.
         self._progress = store_format.Progress(
             self.n_finished + len(rows),
             self._progress.skipped + reasons if reasons else self._progress.skipped,
+            None if sums is None else sums.extended(rows, self.n_finished),
         )
         if self.finished or time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
             self.flush()
