@@ -188,11 +188,24 @@ def check_no_pictures(X: Any) -> None:
             "zslearn.feature_extraction.TimmRegionExtractor(...).fit_transform(paths), or a "
             "Pipeline that begins with one."
         )
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        _refuse_odd_cells(X)
     dtypes = list(X.dtypes) if hasattr(X, "iloc") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         kind = getattr(dtype, "kind", "")
         if kind in ("M", "m") or (kind == "V" and getattr(dtype, "names", None)):
             raise ValueError(f"X must hold real numbers, found dtype {dtype}")
+
+
+def _refuse_odd_cells(X: NDArray[Any]) -> None:
+    for index, item in np.ndenumerate(X):
+        if isinstance(item, Number) or _is_number_in_text(item):
+            continue
+        kind = ValueError if isinstance(item, str) else TypeError
+        raise kind(
+            f"X holds {item!r:.60} in row {index[0]}: this argument must be numbers, or strings of "
+            "numbers."
+        )
 
 
 def check_scores(scores: Any) -> NDArray[Any]:

@@ -48,6 +48,8 @@ class _ProbabilityClassifier(ClosedFormClassifier):
         estimator = self.estimator
         if estimator is None:
             estimator = LogisticRegression(C=10.0, max_iter=1000)
+        if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+            raise TypeError(f"estimator must be a classifier or None, found {estimator!r:.60}")
         return clone(estimator).fit(vectors, targets)
 
 
