@@ -141,3 +141,16 @@ def test_deep_prediction_takes_the_memory_of_a_chunk(many):
     assert peak_of(lambda: clf.predict(X)) < 0.5 * scores.nbytes
     expected = clf.classes_[(scores.astype(np.float64) + 2.0 * unseen).argmax(axis=1)]
     np.testing.assert_array_equal(clf.predict(X), expected)
+
+
+def test_a_subclass_with_scores_of_its_own_is_asked(many):
+    class Reversed(CVsCClassifier):
+        def _class_scores(self, X, table):
+            return -super()._class_scores(X, table)
+
+    X, y, table = many
+    options = {"max_epochs": 1, "device": "cpu", "random_state": 0, "delta": 0.0}
+    clf = Reversed(**options).fit(X[:200], y, class_attributes=table)
+    plain = CVsCClassifier(**options).fit(X[:200], y, class_attributes=table)
+    expected = plain.classes_[plain.decision_function(X[:50]).argmin(axis=1)]
+    np.testing.assert_array_equal(clf.predict(X[:50]), expected)

@@ -79,6 +79,9 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         return result
 
     def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.float32]]:
+        if type(self)._class_scores is not BatchedPrediction._class_scores:
+            yield self._class_scores(X, table)  # a subclass has scores of its own
+            return
         X = self._check_X(X, reset=False)
         for _, scores in self._score_chunks(X, table):
             yield scores.float().cpu().numpy()
