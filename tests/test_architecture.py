@@ -21,7 +21,7 @@ FLOORS = [
     ["metrics"],
     ["nn"],
     ["_input_checks", "_class_tables", "_ragged"],
-    ["_candidates", "_described_classes", "_sample_weights"],
+    ["_candidates", "_decision", "_described_classes", "_dropped_parameters", "_sample_weights"],
     ["_scored_prediction", "registry"],
     ["base"],
     ["_data"],

@@ -159,6 +159,19 @@ def test_delta_is_tuned_on_seen_classes(zslearn, problem, files):
     assert again["test_unseen"] == 20
 
 
+def test_what_is_done_is_told_as_it_happens(zslearn, problem, files):
+    arguments = [argument for argument in QUICK if argument not in ("--delta", 1.0)]
+    told = ("evaluate", *files, "--split", problem.folder / "split.npz", *arguments)
+    done = zslearn(*told, "--seeds", 2, "--save", problem.folder / "model.joblib")
+    assert done.code == 0, done.err
+    assert re.findall(r"fit (\d) of 2: 8 epochs of 63 rows", done.err) == ["1", "2"]
+    assert re.findall(r"calibration fold (\d)/5\]", done.err) == list("12345" * 2)
+    assert "calibration" not in done.out
+    saved = joblib.load(problem.folder / "model.joblib")
+    assert (saved.verbose, saved.estimator.verbose, saved.estimator_.verbose) == (0, 0, 0)
+    assert "calibration" not in zslearn(*told, "--quiet").err
+
+
 @pytest.mark.parametrize("kind", ["rows", "names"])
 def test_store_with_class_folders(zslearn, problem, kind):
     """Labels are class folders, and rows are those of the pictures, skipped ones included."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +203,11 @@ def _fit_and_score(
         estimator.set_params(verbose=2)  # a bar for each fit
     model: Any = estimator
     if arguments.delta == "tuned":
-        model = TunedCalibrationClassifierCV(estimator, random_state=seed)
+        told = 0 if arguments.quiet else 1
+        model = TunedCalibrationClassifierCV(estimator, random_state=seed, verbose=told)
     y = inputs.y
     start = time.perf_counter()
-    with uninterrupted():
+    with uninterrupted(), redirect_stdout(sys.stderr):  # results alone are printed
         model.fit(
             RowView(inputs.X, inputs.trainval), y[inputs.trainval], class_attributes=inputs.table
         )
@@ -213,6 +215,9 @@ def _fit_and_score(
     if bars:  # in a saved model there is nobody to watch
         for fit in (estimator, getattr(model, "estimator_", estimator)):
             fit.set_params(verbose=shown)
+
+    if arguments.delta == "tuned":
+        model.set_params(verbose=0)
 
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
     X, truth = RowView(inputs.X, rows), y[rows]

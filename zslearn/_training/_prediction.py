@@ -73,12 +73,23 @@ class BatchedPrediction(ZeroShotClassifierMixin):
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
         X = self._check_X(X, reset=False)
-        values = self._table_values(table, device_of(self.net_))
         result = np.empty((X.shape[0], table.n_classes), dtype=np.float32)
-        n_values = max(table.n_attributes, table.n_classes)
-        for rows, scores in self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype)):
+        for rows, scores in self._score_chunks(X, table):
             _write(result[rows], scores)
         return result
+
+    def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.float32]]:
+        if type(self)._class_scores is not BatchedPrediction._class_scores:
+            yield self._class_scores(X, table)  # a subclass has scores of its own
+            return
+        X = self._check_X(X, reset=False)
+        for _, scores in self._score_chunks(X, table):
+            yield scores.float().cpu().numpy()
+
+    def _score_chunks(self, X: Any, table: ClassAttributes) -> Iterator[tuple[slice, Tensor]]:
+        values = self._table_values(table, device_of(self.net_))
+        n_values = max(table.n_attributes, table.n_classes)
+        return self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype))
 
     @available_if(_learner_has("attribute_scores"))
     def predict_attributes(self, X: Any) -> NDArray[np.float32]:

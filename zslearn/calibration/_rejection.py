@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_method_params
 
 from zslearn._calibrated import add_delta, as_probabilities
+from zslearn._decision import row_blocks
 from zslearn._input_checks import check_labels_of
 from zslearn._scored_prediction import ScoredPrediction
 from zslearn._table_checks import quote_some
@@ -233,14 +235,22 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
         return np.concatenate(odds), np.concatenate(classes), np.concatenate(strange)
 
     def _decide(
-        self, scores: NDArray[np.floating], table: ClassAttributes, columns: NDArray[np.intp]
+        self,
+        score_blocks: Iterable[NDArray[np.floating]],
+        table: ClassAttributes,
+        columns: NDArray[np.intp],
     ) -> NDArray[Any]:
-        predicted = super()._decide(scores, table, columns)
         calibration = self._calibration(table.labels[columns])
-        sure = _log_odds(scores[:, columns], calibration) >= self.threshold_
-        if predicted.dtype.kind == "u":
-            predicted = predicted.astype(np.int64)
-        return np.where(sure, predicted, self.rejection_label_)
+        answers = []
+        for scores in score_blocks:
+            for rows in row_blocks(*scores.shape):
+                block = scores[rows]
+                predicted = super()._decide([block], table, columns)
+                if predicted.dtype.kind == "u":
+                    predicted = predicted.astype(np.int64)
+                sure = _log_odds(block[:, columns], calibration) >= self.threshold_
+                answers.append(np.where(sure, predicted, self.rejection_label_))
+        return np.concatenate(answers)
 
 
 def _calibration_of(estimator: Any) -> tuple[float, str]:

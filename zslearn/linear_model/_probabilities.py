@@ -61,6 +61,8 @@ class _ProbabilityClassifier(AttributeScoresMixin, ClosedFormClassifier):
         estimator = self.estimator
         if estimator is None:
             estimator = LogisticRegression(C=_C, max_iter=1000)
+        if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+            raise TypeError(f"estimator must be a classifier or None, found {estimator!r:.60}")
         if weights is None:
             return clone(estimator).fit(vectors, targets)
         if not has_fit_parameter(estimator, "sample_weight"):
