@@ -100,7 +100,7 @@ FITTED = ESZSLClassifier().fit([[1, 0], [0, 1]] * 3, [0, 1] * 3, class_attribute
     [
         (lambda: ClassAttributes(RAGGED), "values"),
         (lambda: ClassAttributes(VALUES, labels=RAGGED), "labels"),
-        (lambda: FITTED.predict_from_scores(RAGGED), "scores"),
+        (lambda: FITTED.predict_from_uncalibrated(RAGGED), "scores"),
         (lambda: ESZSLClassifier().fit(VALUES, RAGGED), "y"),
         (lambda: per_class_accuracy_score(RAGGED, [0, 1]), "y_true"),
         (lambda: ausuc_score([0, 1], RAGGED, classes=[0, 1], seen_classes=[0]), "y_score"),
