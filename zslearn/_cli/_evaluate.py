@@ -20,7 +20,7 @@ from zslearn._cli._arguments import (
     natural,
     number,
 )
-from zslearn._cli._classifier import make_classifier, uninterrupted
+from zslearn._cli._classifier import make_classifier
 
 SUMMARY = "T1, U, S, H and AUSUC of CVsC on features, attributes and a split"
 DESCRIPTION = """\
@@ -161,6 +161,7 @@ def _fit_and_score(
     from zslearn.calibration import TunedCalibrationClassifierCV
     from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
     from zslearn.model_selection import RowView
+    from zslearn.model_selection._trained_to import uninterrupted
 
     parameters = as_parameters(arguments.set)
     if arguments.epochs:
