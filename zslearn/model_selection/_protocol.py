@@ -95,8 +95,8 @@ class GZSLProtocol:
         T1.
 
     epochs : sequence of int, default=None
-        Numbers of epochs to choose from, of estimators with a parameter ``max_epochs``. ``None``
-        leaves that to their defaults and settings.
+        Numbers of epochs to choose from, of estimators with a parameter ``max_epochs``, in settings
+        that do not name it. ``None`` leaves that to their defaults and settings.
 
     budget : int, default=None
         The most settings a method may be chosen from; more are refused. ``None`` refuses none.

@@ -77,7 +77,8 @@ def choose(
         for number, setting in enumerate(method.settings):
             try:
                 estimator = method.make(setting, fold)
-                for n, fitted in _fitted(estimator, looks, X_train, y[train], table):
+                own = None if "max_epochs" in setting else looks
+                for n, fitted in _fitted(estimator, own, X_train, y[train], table):
                     entry = candidates.setdefault((number, n), _Candidate(number, n, [], [], []))
                     _look(entry, fitted, X_train, X_held_out, y[held_out])
             except Exception as error:
