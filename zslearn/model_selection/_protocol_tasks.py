@@ -13,6 +13,7 @@ from zslearn._class_tables import check_class_attributes
 from zslearn._input_checks import check_labels_of
 from zslearn._version import __version__
 from zslearn.attributes import ClassAttributes
+from zslearn.metrics._validation import quote
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit
 from zslearn.model_selection._protocol_methods import Method, mean_regions
 from zslearn.model_selection._row_view import RowView
@@ -128,6 +129,6 @@ def _check_split(split: GZSLSplit, y: NDArray[Any]) -> None:
     train, seen, unseen = (np.unique(y[part]) for part in split)
     leaked, strange = np.intersect1d(train, unseen), np.setdiff1d(seen, train)
     if len(leaked):
-        raise ValueError(f"split trains on {leaked[0]!r}, a class that it tests as unseen.")
+        raise ValueError(f"split trains on {quote(leaked[:1])}, a class that it tests as unseen.")
     if len(strange):
-        raise ValueError(f"split tests {strange[0]!r} as seen, but does not train on it.")
+        raise ValueError(f"split tests {quote(strange[:1])} as seen, but does not train on it.")
