@@ -143,18 +143,21 @@ class CriticalDifferenceDisplay:
         for i, (name, rank) in enumerate(zip(found.methods, found.ranks, strict=True)):
             is_left = i < rows
             depth = first + (i if is_left else n - 1 - i)
-            end = 0.8 if is_left else n + 0.2
-            ax.plot([rank, rank, end], [0, -depth, -depth], color=color, linewidth=0.8)
+            end = 1 if is_left else n
+            ax.plot(
+                [rank, rank, end], [0, -depth, -depth], color=color, linewidth=0.8, clip_on=False
+            )
             text = (
                 f"{as_written(name)}  {rank:.2f}" if is_left else f"{rank:.2f}  {as_written(name)}"
             )
             self.texts_[name] = ax.annotate(
                 text,
                 (end, -depth),
-                xytext=(-4 if is_left else 4, 0),
+                xytext=(-6 if is_left else 6, 0),
                 textcoords="offset points",
                 ha="right" if is_left else "left",
                 va="center",
+                annotation_clip=False,
             )
         self.bars_ = []
         for level, group in enumerate(groups):
