@@ -157,7 +157,7 @@ class ProtocolResults:
         )
 
     def table(self) -> list[dict[str, Any]]:
-        """Means over splits, and standard deviations between them.
+        """Give means over splits, and standard deviations between them.
 
         Returns
         -------
