@@ -157,16 +157,17 @@ class ProtocolResults:
         )
 
     def table(self) -> list[dict[str, Any]]:
-        """Give means over splits, and standard deviations between them.
+        """Give means and standard deviations over splits.
 
         Returns
         -------
         rows : list of dict
             One for each data set and method, with keys "data", "method", "splits" and "seeds"
             (counts; of seeds the largest of any split), each metric and its standard deviation
-            over splits under the name with ``_std`` behind it (NaN of a single split), seconds of
-            choosing ("choose"), fitting ("fit") and predicting ("predict"), and "peak_mib". NaN
-            stands for what a method does not have, such as a semantic error.
+            over splits under the name with ``_std`` behind it (NaN of a single split); and medians
+            over runs of the seconds of choosing ("choose"), fitting ("fit") and predicting
+            ("predict"), and of "peak_mib". NaN stands for what a method does not have, such as a
+            semantic error.
         """
         rows = []
         for data in self.datasets:
@@ -183,9 +184,9 @@ class ProtocolResults:
                     row[f"{metric}_std"] = float(np.std(values, ddof=1)) if several else np.nan
                 for part in ("choose", "fit", "predict"):
                     seconds = [run.get("seconds", {}).get(part, np.nan) for r in mine for run in r]
-                    row[part] = float(np.mean(seconds))
+                    row[part] = float(np.median(seconds))
                 peaks = [run.get("peak_mib") or np.nan for runs in mine for run in runs]
-                row["peak_mib"] = float(np.mean(peaks))
+                row["peak_mib"] = float(np.median(peaks))
                 rows.append(row)
         return rows
 
