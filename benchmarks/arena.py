@@ -9,8 +9,8 @@ Settings, epochs and delta of every method are chosen on held-out seen classes o
 at most BUDGET settings. By default only training pictures of the published splits take part
 (--classes seen), so that what is decided by the results has not been chosen on test pictures. Runs
 are appended to --out as they are done, and not done again: the same command goes on where it was
-interrupted, and more methods, splits or seeds add to it. The table is of all that the file holds
-of these data sets and methods.
+interrupted, and more methods, splits or seeds add to it. The table is of all methods that the file
+holds on these splits.
 """
 
 from __future__ import annotations
@@ -125,10 +125,14 @@ def main() -> None:
             parser.error(f"--data {name}: there is no {arguments.folder / name}; see --folder")
     results = run(arguments)
     if arguments.out:
-        everything = ProtocolResults.read(arguments.out).only(data=arguments.data)
-        ours = {run["classes"] for run in results.runs + results.failures}
+        # Of other methods too, on these splits.
+        names = ("data", "classes", "split", "rows")
+        ours = {tuple(run.get(key) for key in names) for run in results.runs + results.failures}
+        stored = ProtocolResults.read(arguments.out)
         results = ProtocolResults(
-            run for run in everything.runs + everything.failures if run["classes"] in ours
+            run
+            for run in stored.runs + stored.failures
+            if tuple(run.get(key) for key in names) in ours
         )
     reference = arguments.reference if arguments.reference in results.methods else None
     print(machine(), end="\n\n")

@@ -175,7 +175,11 @@ def test_critical_values_of_nemenyi(k, q):
 def test_smaller_semantic_errors_rank_first():
     runs = [run("a", s, 0.5, semantic_error=0.1) for s in range(2)]
     runs += [run("b", s, 0.6, semantic_error=0.2) for s in range(2)]
-    assert ProtocolResults(runs).ranks(metric="semantic_error").methods == ("a", "b")
+    results = ProtocolResults([*runs, *(run("none", s, 0.6) for s in range(2))])
+    assert results.ranks(metric="semantic_error", methods=["b", "a"]).methods == ("a", "b")
+    with pytest.raises(ValueError, match="not known of .none."):
+        results.ranks(metric="semantic_error")
+    assert [d.method for d in results.differences("a", metric="semantic_error")] == ["b"]
 
 
 def test_only_splits_with_all_methods_are_ranked(results):
@@ -212,3 +216,10 @@ def test_markdown(results):
     assert "+.080 (+.028 to +.132)" in text
     assert "new 1.00, old 2.00" in text
     assert {line.count("|") for line in lines[2:6]} == {lines[2].count("|")}
+
+
+def test_ways_of_splitting_are_not_mixed():
+    published = run("old", 0, 0.9) | {"classes": "proposed"}
+    both = ProtocolResults([run("old", 0, 0.5), run("old", 1, 0.7), published])
+    assert both.datasets == ["zoo (seen)", "zoo (proposed)"]
+    assert [row["T1"] for row in both.table()] == pytest.approx([0.6, 0.9])

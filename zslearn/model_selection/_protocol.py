@@ -300,7 +300,7 @@ class GZSLProtocol:
     ) -> Iterator[dict[str, Any]]:
         """Yield the runs of a method on a split: those of the file, and those that it lacks."""
         parts = task.identity | {"method": method.name, **method.describe()}
-        start = {**task.names, "method": method.name, "version": __version__}
+        start = {**task.names, "rows": task.rows, "method": method.name, "version": __version__}
         seeds = range(self.n_seeds if method.random_parameters else 1)
         keys = {seed: digest(parts | {"seed": seed}) for seed in seeds}
         choice: Any = None

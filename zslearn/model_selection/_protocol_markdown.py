@@ -107,7 +107,7 @@ def _number(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return ("−" if value < 0 else "+") + f"{abs(value):.3f}".removeprefix("0")
+    return ("−" if round(value, 3) < 0 else "+") + f"{abs(value):.3f}".removeprefix("0")
 
 
 def _seconds(value: float) -> str:

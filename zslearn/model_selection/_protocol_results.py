@@ -55,12 +55,12 @@ class ProtocolResults:
 
     Notes
     -----
-    A run is a dict with these keys: "data", "classes", "split", "seed" and "method"; "version" of
-    zslearn; "chosen" ("setting", "epochs", "delta" and what they reached on held-out classes);
-    "scores" (T1, U, S, H, H_hindsight, AUSUC and, of methods that predict attributes, semantic
-    errors); "accuracies" (of each class of the test samples); "seconds" ("choose", "fit",
-    "predict"); "peak_mib"; "samples" (to train on, of seen and of unseen classes to test on); and
-    "error".
+    A run is a dict with these keys: "data", "classes", "split", "seed" and "method"; "rows", a
+    checksum of the split; "version" of zslearn; "chosen" ("setting", "epochs", "delta" and what
+    they reached on held-out classes); "scores" (T1, U, S, H, H_hindsight, AUSUC and, of methods
+    that predict attributes, semantic errors); "accuracies" (of each class of the test samples);
+    "seconds" ("choose", "fit", "predict"); "peak_mib"; "samples" (to train on, of seen and of
+    unseen classes to test on); and "error".
 
     Everywhere, the mean over seeds is taken first, then over splits.
 
@@ -85,6 +85,10 @@ class ProtocolResults:
             latest[(*_block(run), run["method"], run["seed"])] = run
         self.runs = [run for run in latest.values() if not run.get("error")]
         self.failures = [run for run in latest.values() if run.get("error")]
+        modes: dict[str, set[str]] = {}
+        for run in self.runs:
+            modes.setdefault(run["data"], set()).add(run["classes"])
+        self._several = {data for data, found in modes.items() if len(found) > 1}
         self._by_method: dict[str, dict[Block, list[dict[str, Any]]]] = {}
         for run in self.runs:
             blocks = self._by_method.setdefault(run["method"], {})
@@ -118,9 +122,7 @@ class ProtocolResults:
         return cls(line for line in lines if line.get("kind") == "run")
 
     def __add__(self, other: ProtocolResults) -> ProtocolResults:
-        return ProtocolResults(
-            [*self.runs, *self.failures, *other.runs, *other.failures],
-        )
+        return ProtocolResults([*self.runs, *self.failures, *other.runs, *other.failures])
 
     @property
     def methods(self) -> list[str]:
@@ -129,8 +131,11 @@ class ProtocolResults:
 
     @property
     def datasets(self) -> list[str]:
-        """Names of the data sets that have results."""
-        return list(dict.fromkeys(run["data"] for run in self.runs))
+        """Names of the data sets that have results.
+
+        One that was split in several ways counts as several: "cub (seen)", "cub (proposed)".
+        """
+        return list(dict.fromkeys(self._label(_block(run)) for run in self.runs))
 
     def only(
         self, *, methods: Sequence[str] | None = None, data: Sequence[str] | None = None
@@ -172,7 +177,7 @@ class ProtocolResults:
         rows = []
         for data in self.datasets:
             for method, blocks in self._by_method.items():
-                mine = [runs for block, runs in blocks.items() if block[0] == data]
+                mine = [runs for block, runs in blocks.items() if self._label(block) == data]
                 if not mine:
                     continue
                 row: dict[str, Any] = {"data": data, "method": method, "splits": len(mine)}
@@ -234,7 +239,7 @@ class ProtocolResults:
         Returns
         -------
         differences : list of PairedDifference
-            For each method but the reference, one for each data set on which both have results
+            For each method but the reference, one for each data set on which both have the metric
             and, where these are several, one for all (data None).
 
         Raises
@@ -255,17 +260,18 @@ class ProtocolResults:
                 f"over='classes' has no interval of {metric}: accuracies of classes give those of "
                 f"{', '.join(_BY_CLASS)}. Take over='splits'."
             )
-        found = []
-        theirs = self._by_method[reference]
+        found, theirs = [], self._by_method[reference]
         for method in self.methods:
             mine = self._by_method[method]
-            shared = [block for block in mine if block in theirs]
+            shared: dict[str | None, list[list[Block]]] = {}
+            for block in mine:
+                if block in theirs and not np.isnan(_mean(mine[block] + theirs[block], metric)):
+                    shared.setdefault(self._label(block), [[]])[0].append(block)
             if method == reference or not shared:
                 continue
-            datasets: list[str | None] = list(dict.fromkeys(block[0] for block in shared))
-            for data in [*datasets, None] if len(datasets) > 1 else datasets:
-                wanted = datasets if data is None else [data]
-                groups = [[block for block in shared if block[0] == name] for name in wanted]
+            if len(shared) > 1:
+                shared[None] = [groups[0] for groups in shared.values()]
+            for data, groups in shared.items():
                 if over == "splits":
                     differences = [
                         np.array([_mean(mine[b], metric) - _mean(theirs[b], metric) for b in group])
@@ -274,13 +280,7 @@ class ProtocolResults:
                     interval = split_interval(differences, confidence_level)
                 else:
                     pairs = [
-                        [
-                            (
-                                [run["accuracies"] for run in mine[b]],
-                                [run["accuracies"] for run in theirs[b]],
-                            )
-                            for b in group
-                        ]
+                        [(_accuracies(mine[b]), _accuracies(theirs[b])) for b in group]
                         for group in groups
                     ]
                     rng = check_random_state(random_state)
@@ -289,12 +289,15 @@ class ProtocolResults:
                 found.append(PairedDifference(data, method, metric, *interval, n_splits))
         return found
 
+    @validate_params(
+        {
+            "metric": [StrOptions({*METRICS, *_ERRORS})],
+            "methods": ["array-like", None],
+            "alpha": [Interval(Real, 0, 1, closed="neither")],
+        }
+    )
     def ranks(
-        self,
-        *,
-        metric: str = "AUSUC",
-        methods: Sequence[str] | None = None,
-        alpha: float = 0.05,
+        self, *, metric: str = "AUSUC", methods: Sequence[str] | None = None, alpha: float = 0.05
     ) -> AverageRanks:
         r"""Average ranks over data sets and splits, with Friedman's and Nemenyi's tests.
 
@@ -335,13 +338,8 @@ class ProtocolResults:
             self._check_method(method, "methods")
         if len(chosen) < 2:
             raise ValueError(f"ranks need at least two methods, found {len(chosen)}.")
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must be between 0 and 1, found {alpha!r}")
-        blocks = [
-            block
-            for block in self._by_method[chosen[0]]
-            if all(block in self._by_method[method] for method in chosen)
-        ]
+        of_each = [self._by_method[method] for method in chosen]
+        blocks = [block for block in of_each[0] if all(block in of for of in of_each)]
         if not blocks:
             raise ValueError(
                 f"there is no split on which all of {', '.join(chosen)} have results; name fewer "
@@ -349,8 +347,11 @@ class ProtocolResults:
             )
         sign = -1.0 if metric in _ERRORS else 1.0
         scores: NDArray[np.float64] = np.array(
-            [[sign * _mean(self._by_method[m][block], metric) for m in chosen] for block in blocks]
+            [[sign * _mean(of[block], metric) for of in of_each] for block in blocks]
         )
+        for method, values in zip(chosen, scores.T, strict=True):
+            if np.isnan(values).any():
+                raise ValueError(f"{metric} is not known of {method!r}; leave it out of methods.")
         return rank_methods(metric, chosen, scores, alpha)
 
     def to_markdown(self, reference: str | None = None, *, metric: str = "AUSUC") -> str:
@@ -372,6 +373,10 @@ class ProtocolResults:
 
         return render(self, reference, metric)
 
+    def _label(self, block: Block) -> str:
+        data, classes, _ = block
+        return f"{data} ({classes})" if data in self._several else data
+
     def _check_method(self, method: str, argument: str) -> None:
         if method not in self._by_method:
             raise ValueError(
@@ -382,6 +387,10 @@ class ProtocolResults:
 
 def _block(run: dict[str, Any]) -> Block:
     return run["data"], run["classes"], run["split"]
+
+
+def _accuracies(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [run["accuracies"] for run in runs]
 
 
 def _mean(runs: list[dict[str, Any]], metric: str) -> float:

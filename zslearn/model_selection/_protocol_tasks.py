@@ -41,6 +41,8 @@ class Task(NamedTuple):
         Ascending rows; the test part holds samples of seen and of unseen classes.
     names : dict
         Data set, classes and split: what tells its lines apart.
+    rows : int
+        Checksum of the rows of the split.
     identity : dict
         These, and all else of the data and the protocol that results depend on.
     """
@@ -52,6 +54,7 @@ class Task(NamedTuple):
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     names: dict[str, Any]
+    rows: int
     identity: dict[str, Any]
 
     def samples(self, method: Method) -> Any:
@@ -111,7 +114,7 @@ def make_tasks(
         identity = {"content": [list(X.shape), *content, rows], "version": __version__}
         test = np.sort(np.concatenate([test_seen, test_unseen]))
         described = table.subset(np.unique(np.concatenate([y[train], y[test]])))
-        yield Task(X, vectors, y, described, train, test, names, names | settings | identity)
+        yield Task(X, vectors, y, described, train, test, names, rows, names | settings | identity)
 
 
 def _checksum(values: NDArray[Any]) -> int:
