@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="digits and field guide, 3 splits")
     parser.add_argument("--data", nargs="+", choices=_data.DATASETS)
     parser.add_argument("--folder", type=Path, default=_data.FOLDER, help="of cub50, flo40, ...")
-    parser.add_argument("--methods", nargs="+", choices=known, default=list(CLASSICAL))
+    parser.add_argument("--methods", nargs="+", choices=known)
     parser.add_argument("--splits", type=int, help="default: 8")
     parser.add_argument("--seeds", type=int, help="of methods that draw at random (default: 3)")
     parser.add_argument("--unseen", type=float, default=0.25, help="share of unseen classes")
@@ -118,6 +118,8 @@ def main() -> None:
     arguments.data = arguments.data or (
         ["digits", "field_guide"] if arguments.quick else ["cub50", "flo40", "awa1_bow"]
     )
+    quick = [*CLASSICAL, "cvsc_baseline", "cvsc"]
+    arguments.methods = arguments.methods or (quick if arguments.quick else list(CLASSICAL))
     arguments.splits = arguments.splits or (3 if arguments.quick else 8)
     arguments.seeds = arguments.seeds or (1 if arguments.quick else 3)
     for name in arguments.data:
