@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -41,6 +43,7 @@ class PeakMemory:
             self._cuda.reset_peak_memory_stats()
             self.before = self.peak = self._cuda.memory_allocated()
             return self
+        _give_back()
         self.before = self.peak = anonymous_memory()
         self._thread.start()
         return self
@@ -56,6 +59,15 @@ class PeakMemory:
             return
         self._done.set()
         self._thread.join()
+
+
+def _give_back() -> None:
+    """Return memory that is free, but kept for later, which would hide what is used anew."""
+    gc.collect()
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU library
+        if trim is not None:
+            trim(0)
 
 
 def anonymous_memory() -> int:

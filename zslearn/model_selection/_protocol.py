@@ -142,8 +142,8 @@ class GZSLProtocol:
     "seconds" are of choosing, fitting and predicting. "peak_mib" is how far the anonymous memory
     of this process rose above where it was, in the final fit and prediction, sampled every 2 ms
     (Linux; pages of memory-mapped files do not count): what torch and numpy allocate is in it,
-    which tracemalloc would miss. With an accelerator it is the memory there. It is rough: memory
-    that the process has kept from before is not counted again.
+    which tracemalloc would miss. What the process holds already, such as the means of regions and
+    the libraries, is not in it. With an accelerator it is the memory there.
 
     Methods given by name that learn from one vector a sample get the mean of a picture's regions,
     taken once. Estimators of your own get X as it is.
