@@ -83,5 +83,5 @@ def test_the_arena_prints_and_keeps_its_results(tmp_path, monkeypatch, capsys):
         arena.main()
         printed = capsys.readouterr().out
         assert "| eszsl | 2 × 1 |" in printed
-        assert "Above prototypes" in printed
+        assert "Minus prototypes" in printed
         assert len(out.read_text().splitlines()) == 8

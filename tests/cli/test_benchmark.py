@@ -50,7 +50,7 @@ def test_results_are_those_of_the_protocol(zslearn, problem, files, classes):
     assert len(expected.runs) == (2 if classes == "proposed" else 4)
     assert scores(ProtocolResults.read(out)) == scores(expected)
     assert "| eszsl |" in done.out
-    assert "Above eszsl" in done.out
+    assert "Minus eszsl" in done.out
 
 
 def test_it_goes_on(zslearn, problem, files):

@@ -70,7 +70,7 @@ def _differences(results: ProtocolResults, reference: str, metric: str) -> str:
     header += [f"{m}, over classes" for m, over in wanted if over == "classes"]
     order = {method: place for place, method in enumerate(results.methods)}
     body = sorted(lines.values(), key=lambda cells: (order[cells[0]], cells[1] != "all"))
-    title = f"**Above {reference}**: paired differences, 95% intervals over splits"
+    title = f"**Minus {reference}**: paired differences, 95% intervals over splits"
     return f"{title}, and over classes\n\n{_table(header, body)}"
 
 
