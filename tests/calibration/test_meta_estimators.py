@@ -22,8 +22,9 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.base import ZeroShotClassifierMixin, check_class_attributes
-from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV, _units
+from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV
 from zslearn.metrics import (
+    _units,
     ausuc_scorer,
     best_calibration,
     gzsl_harmonic_mean_scorer,

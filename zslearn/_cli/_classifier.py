@@ -1,15 +1,11 @@
-"""The classifier of the command line, and its training."""
+"""The classifier of the command line."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from zslearn.exceptions import TrainingInterruptedWarning
-
-__all__ = ["make_classifier", "uninterrupted"]
+__all__ = ["make_classifier"]
 
 
 def make_classifier(
@@ -50,17 +46,3 @@ def make_classifier(
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from None
     return estimator
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Make an interrupt of a training end the command.
-
-    Half-trained weights are of use in Python; their scores would be taken for the model's.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", TrainingInterruptedWarning)
-        try:
-            yield
-        except TrainingInterruptedWarning:
-            raise KeyboardInterrupt from None

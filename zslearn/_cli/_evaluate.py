@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 
 from zslearn._cli._arguments import (
+    add_data_arguments,
     as_json,
     as_parameters,
     check_writable,
     delta,
-    fraction,
     key_value,
     natural,
-    number,
 )
-from zslearn._cli._classifier import make_classifier, uninterrupted
+from zslearn._cli._classifier import make_classifier
 
 SUMMARY = "T1, U, S, H and AUSUC of a method on features, attributes and a split"
 DESCRIPTION = """\
@@ -52,36 +51,7 @@ _METRICS = ("T1", "U", "S", "H", "AUSUC")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("features", metavar="FEATURES")
-    data = parser.add_argument_group("data")
-    data.add_argument("--attributes", metavar="CSV", help="a row a class, a column an attribute")
-    data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
-    data.add_argument(
-        "--missing-values", type=number, metavar="X", help="of the CSV file: -1, or nan for gaps"
-    )
-    data.add_argument(
-        "--labels",
-        metavar="FILE",
-        help=".npy or text file with a label a row; of a store also .csv of names and labels",
-    )
-    data.add_argument(
-        "--word-vectors",
-        metavar="FILE",
-        help="GloVe or word2vec file for the names of attributes, or a .npy file (K, V)",
-    )
-    data.add_argument("--split", metavar="FILE|random", help=".json, .npz, or 'random'")
-    data.add_argument(
-        "--unseen", type=fraction, default=0.2, help="random split: share of unseen classes"
-    )
-    data.add_argument(
-        "--test-size", type=fraction, default=0.2, help="random split: share of seen test rows"
-    )
-    data.add_argument("--split-seed", type=int, default=0, help="random split: its seed")
-    data.add_argument(
-        "--benchmark",
-        choices=["cub", "sun", "awa2", "flo"],
-        help="labels, attributes and Proposed Split of a published benchmark",
-    )
-    data.add_argument("--root", metavar="DIR", help="the benchmark's official archive, unpacked")
+    add_data_arguments(parser)
     model = parser.add_argument_group("model")
     model.add_argument(
         "--method",
@@ -192,6 +162,7 @@ def _fit_and_score(
     from zslearn.calibration import TunedCalibrationClassifierCV
     from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
     from zslearn.model_selection import RowView
+    from zslearn.model_selection._trained_to import uninterrupted
 
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)

@@ -19,9 +19,9 @@ from sklearn.utils.validation import _check_method_params
 from zslearn._table_checks import quote_some
 from zslearn.base import check_class_attributes
 from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
-from zslearn.calibration._sweep import CommonCalibration, FoldCurve, Scoring, score_pieces, sweep
-from zslearn.calibration._units import Unit
+from zslearn.metrics._sweep import CommonCalibration, FoldCurve, Scoring, score_pieces, sweep
 from zslearn.metrics._switches import Switches, find_switches
+from zslearn.metrics._units import Unit
 from zslearn.model_selection import RowView
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]

@@ -31,9 +31,9 @@ from zslearn.calibration._response import (
     CalibrationRule,
     routing_enabled,
 )
-from zslearn.calibration._sweep import FoldCurve, Scoring, sweep
-from zslearn.calibration._units import UNITS
 from zslearn.metrics._gzsl import harmonic_mean
+from zslearn.metrics._sweep import FoldCurve, Scoring, sweep
+from zslearn.metrics._units import UNITS
 from zslearn.model_selection import SeenUnseenKFold
 
 __all__ = ["TunedCalibrationClassifierCV"]
