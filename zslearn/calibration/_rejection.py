@@ -26,6 +26,7 @@ from zslearn.attributes import ClassAttributes
 from zslearn.calibration._base import BaseCalibrationClassifier
 from zslearn.calibration._folds import check_splits, with_tables_of
 from zslearn.calibration._response import CalibrationRule, class_scores
+from zslearn.metrics._units import StdUnit
 from zslearn.model_selection import SeenUnseenKFold
 
 __all__ = ["RejectionClassifierCV"]
@@ -96,9 +97,10 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
     a description by the description alone, and where the second gets a low probability, so mostly
     does the first: on held-out birds and flowers, `auc_` of unseen described classes
     against undescribed ones was about .5, and .55 to .7 with seen classes among the described.
-    Expect it to withhold doubtful answers rather than to find strangers. The final model has more
-    classes to choose among than those of the folds, so that its probabilities are lower on the
-    whole, and somewhat more is rejected than `acceptance` says.
+    Expect it to withhold doubtful answers rather than to find strangers. Scores of the folds'
+    models are brought to the spread of the final one's. The final model has more classes to choose
+    among, so that its probabilities are lower on the whole, and somewhat more is rejected than
+    `acceptance` says.
 
     Where candidates are given, probabilities are those among the candidates. Withheld answers count
     as wrong in ``score`` and in scorers.
@@ -180,16 +182,16 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
         (X,) = indexable(X)
         fit_params = self._tables_checked(self._fit_params(class_attributes, params), y)
         label = self._label_for_none(y)
-        odds, classes, strange = self._held_out(X, y, fit_params)
-        weights = _class_balanced(classes)
-        known = ~strange
-        threshold = _weighted_quantile(odds[known], weights[known], 1 - float(self.acceptance))
-        accepted = odds >= threshold
         fitted = clone(self.estimator).fit(X, y, **fit_params)
         if np.isin(label, final_estimator(fitted).classes_):
             raise ValueError(
                 f"rejection_label is {label!r}, which is the label of a class: give another."
             )
+        odds, classes, strange = self._held_out(X, y, fit_params, _spread(fitted, X))
+        weights = _class_balanced(classes)
+        known = ~strange
+        threshold = _weighted_quantile(odds[known], weights[known], 1 - float(self.acceptance))
+        accepted = odds >= threshold
         self.estimator_, self.rejection_label_ = fitted, label
         self.threshold_ = float(threshold)
         self.acceptance_rate_ = float(np.average(accepted[known], weights=weights[known]))
@@ -213,9 +215,12 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
         return "none of these" if y.dtype.kind in "US" else -1
 
     def _held_out(
-        self, X: Any, y: NDArray[Any], fit_params: dict[str, Any]
+        self, X: Any, y: NDArray[Any], fit_params: dict[str, Any], spread: float
     ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.bool_]]:
-        """Log odds of the test samples of all folds, their classes, and which are strangers'."""
+        """Log odds of the test samples of all folds, their classes, and which are strangers'.
+
+        Scores are brought to the spread of those of the final model, which is sharper or less so.
+        """
         draw = check_random_state(self.random_state)
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
@@ -228,8 +233,11 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
             params = _check_method_params(X, with_tables_of(fit_params, described), train)
             fitted = clone(self.estimator).fit(_safe_indexing(X, train), y[train], **params)
             rule = CalibrationRule(*_calibration_of(fitted)).fit(fitted)
-            scores = class_scores(fitted, _safe_indexing(X, test))
-            odds.append(_log_odds(scores, rule._calibration(rule.classes_)))
+            own = spread / _spread(fitted, _safe_indexing(X, train))
+            unseen, delta, scale = rule._calibration(rule.classes_)
+            scores = class_scores(fitted, _safe_indexing(X, test)) * own
+            delta *= own if scale == "logit" else 1
+            odds.append(_log_odds(scores, (unseen, delta, scale)))
             classes.append(y[test])
             strange.append(np.isin(y[test], strangers))
         return np.concatenate(odds), np.concatenate(classes), np.concatenate(strange)
@@ -257,6 +265,14 @@ def _calibration_of(estimator: Any) -> tuple[float, str]:
     """Delta of the classifier inside and its scale: of a third party's, none is known."""
     final = final_estimator(estimator)
     return final._delta_and_scale() if isinstance(final, ScoredPrediction) else (0.0, "logit")
+
+
+def _spread(estimator: Any, X: Any) -> float:
+    """Deviation over the seen classes of the scores of training samples."""
+    rule = CalibrationRule().fit(estimator)
+    seen = np.isin(rule.classes_, rule.seen_classes_)
+    scores = class_scores(estimator, X)[:, seen].astype(np.float64)
+    return StdUnit.measure(scores, np.ones(scores.shape[1], dtype=bool)).std
 
 
 def _log_odds(
