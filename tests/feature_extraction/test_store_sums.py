@@ -37,7 +37,8 @@ def test_the_sums_are_those_of_the_rows_however_they_come(cuts):
         sums, n = sums.extended(rows, n), n + len(rows)
     assert sums == whole
     assert (whole.n_rows, len(whole.values)) == (4, 3)
-    assert RowSums.read(json.loads(json.dumps(sums.as_json())), 11) == sums
+    assert RowSums.read(json.loads(json.dumps(sums.as_json(11))), 11) == sums
+    assert RowSums.read(sums.as_json(10), 11) is None
     assert sums.find_changed(F) == []
 
 
@@ -91,9 +92,12 @@ def test_a_store_of_before_opens_and_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [None, 3, {}, {"n_rows": 4}, {"n_rows": 0, "values": []}, {"n_rows": 4, "values": [1, 2]}]
-    + [{"n_rows": 4, "values": [1, 2, x]} for x in (-1, "1", None, 0.5)],
+    "changes",
+    [None, 3, [], {"n_rows": 0}, {"n_rows": None}, {"values": [1, 2]}, {"values": None}]
+    + [{"values": [1, 2, x]} for x in (-1, "1", None, 0.5)],
 )
-def test_sums_that_are_none(content):
-    assert RowSums.read(content, 11) is None
+def test_sums_that_are_none(changes):
+    content = {"n_finished": 11, "n_rows": 4, "values": [1, 2, 3]}
+    assert RowSums.read(content, 11) == RowSums(4, (1, 2, 3))
+    changed = content | changes if isinstance(changes, dict) else changes
+    assert RowSums.read(changed, 11) is None

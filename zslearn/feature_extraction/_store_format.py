@@ -102,7 +102,7 @@ def write_progress(folder: Path, store_id: str, progress: Progress) -> None:
     skipped = [list(row) for row in progress.skipped]
     content = {"id": store_id, "n_finished": progress.n_finished, "skipped": skipped}
     if progress.sums is not None:
-        content["sums"] = progress.sums.as_json()
+        content["sums"] = progress.sums.as_json(progress.n_finished)
     write_json(folder, PROGRESS, content)
 
 

@@ -44,11 +44,13 @@ class RowSums:
         n_rows, values = content.get("n_rows"), content["values"]
         if not is_count(n_rows) or not n_rows or not all(map(is_count, values)):
             return None
-        return cls(n_rows, tuple(values)) if len(values) == -(-n_finished // n_rows) else None
+        complete = content.get("n_finished") == n_finished  # unless the file was edited
+        fitting = len(values) == -(-n_finished // n_rows)
+        return cls(n_rows, tuple(values)) if complete and fitting else None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, n_finished: int) -> dict[str, Any]:
         """Give what `read` reads."""
-        return {"n_rows": self.n_rows, "values": list(self.values)}
+        return {"n_finished": n_finished, "n_rows": self.n_rows, "values": list(self.values)}
 
     def extended(self, rows: NDArray[np.float16], n_before: int) -> Self:
         """Return the sums with more rows, of which there are `n_before` in front."""
