@@ -117,7 +117,9 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 "to those of the last fit. Set warm_start=False to start anew."
             )
         task = FitTask(self, self.max_epochs, X, y)
-        self._continue(X, y, classes, self.max_epochs, task, self.learning_rate_schedule)
+        self._continue(
+            X, y, classes, self.max_epochs, task, self.learning_rate_schedule, more=False
+        )
         task.end()
 
     def _fit_anew(self, X: Any, y: Any, class_attributes: Any) -> None:
@@ -126,10 +128,12 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         task = FitTask(self, self.max_epochs * (1 + bool(stopping and stopping.refit)), X, y)
         if stopping is None:
             self._train(self._new_net(classes), X, y, classes, self.max_epochs, task)
+            self._after_training(X, y)
         else:
             stopped = self._train_held_out(X, y, classes, task, stopping)
             if stopping.refit and not stopped.interrupted_:
                 self._train(self._new_net(classes), X, y, classes, self.best_epoch_, task)
+                self._after_training(X, y)
         task.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -182,11 +186,12 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         if first:
             try:
                 self._train(self._new_net(described), X, y, described, 1, task, schedule="constant")
+                self._after_training(X, y)
             except BaseException:
                 self._forget()
                 raise
         else:
-            self._continue(X, y, described, 1, task, "constant")
+            self._continue(X, y, described, 1, task, "constant", more=True)
         task.end()
         return self
 
@@ -206,12 +211,23 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         epochs: int,
         task: FitTask,
         schedule: str,
+        *,
+        more: bool,
     ) -> None:
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
         with unchanged_if_refused(self):
             net = self._rebuild(DescribedClasses(classes.table, seen))
             self._train(net, X, y, classes, epochs, task, schedule=schedule, seen=seen)
+            self._after_training(X, y, more=more)
+
+    def _after_training(
+        self, X: Any, y: NDArray[Any], *, rows: NDArray[np.intp] | None = None, more: bool = False
+    ) -> None:
+        """Fit what stands on the trained net; `y` belongs to the samples or to these rows of them.
+
+        With `more`, they are added to those of the calls before.
+        """
 
     def _train(
         self,
@@ -326,6 +342,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
         self._rebuild(whole)
         self._set_classes(whole)
+        self._after_training(X, y[train], rows=train)
         return net
 
     def _draw_seed(self) -> int:

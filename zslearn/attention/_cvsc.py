@@ -12,11 +12,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._cvsc_objective import OBJECTIVES, CVsCObjective
+from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.nn import CVsCLoss, CVsCNetwork
 from zslearn.nn.functional import normalize_rows
 from zslearn.registry import register_method
@@ -55,7 +56,7 @@ class CVsCLearner(AttributeLearner):
 
 
 @register_method("cvsc", family="attention", input="regions", paper="ACM MM 2024")
-class CVsCClassifier(DeepZeroShotClassifier):
+class CVsCClassifier(AttributeClassifier):
     r"""Causal Visual-semantic Correlation classifier.
 
     Recognises classes without a picture of them, from a table that describes seen and unseen
@@ -95,6 +96,10 @@ class CVsCClassifier(DeepZeroShotClassifier):
         How the terms are read where the paper leaves it open, and the weight of the cross entropy.
         "printed" is the paper to the letter, "released" the authors' code;
         :class:`~zslearn.attention.CVsCObjective` has every choice.
+    head : {"prototypes", "own"} or PrototypeHead, default="own"
+        How classes are scored once the network is trained: by prototypes of what it predicts and
+        of pooled features, or by its own products of predicted and described attributes.
+        :class:`~zslearn.attention.PrototypeHead` has the settings.
     {training}
 
     Attributes
@@ -171,6 +176,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         lambda_tci: float = 2.0,
         delta: float = 2.0,
         objective: Literal["default", "printed", "released"] | CVsCObjective = "default",
+        head: Literal["prototypes", "own"] | PrototypeHead = "own",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
@@ -179,6 +185,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         self.lambda_sci = lambda_sci
         self.lambda_tci = lambda_tci
         self.delta = delta
+        self.head = head
         self.objective = objective
 
     def set_params(self, **params: Any) -> Self:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import ParameterGrid
 
+from zslearn._data._score_scale import held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.linear_model._score_scale import held_out_rows
 from zslearn.metrics import ausuc_score
 
 __all__ = ["GridClassifier"]
