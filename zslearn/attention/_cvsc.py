@@ -88,7 +88,7 @@ class CVsCClassifier(AttributeClassifier):
         Weight of the semantic causal intervention (Eqs. 8-9). The paper's value.
     lambda_tci : float, default=2.0
         Weight of the target causal intervention (Eqs. 10-11). The paper's value.
-    delta : float, default=2.0
+    delta : float, default=2.5
         Added to the logits of unseen classes where they compete with seen ones in `predict`
         (Eq. 13, on logits). :class:`~zslearn.calibration.FixedCalibrationClassifier` adds it to
         probabilities, :class:`~zslearn.calibration.TunedCalibrationClassifierCV` finds the best.
@@ -96,7 +96,7 @@ class CVsCClassifier(AttributeClassifier):
         How the terms are read where the paper leaves it open, and the weight of the cross entropy.
         "printed" is the paper to the letter, "released" the authors' code;
         :class:`~zslearn.attention.CVsCObjective` has every choice.
-    head : {"prototypes", "own"} or PrototypeHead, default="own"
+    head : {"prototypes", "own"} or PrototypeHead, default="prototypes"
         How classes are scored once the network is trained: by prototypes of what it predicts and
         of pooled features, or by its own products of predicted and described attributes.
         :class:`~zslearn.attention.PrototypeHead` has the settings.
@@ -157,7 +157,11 @@ class CVsCClassifier(AttributeClassifier):
     """
 
     _learner_type = CVsCLearner
-    _training_defaults: ClassVar[TrainingOptions] = {"learning_rate": 3e-3}
+    _training_defaults: ClassVar[TrainingOptions] = {
+        "max_epochs": 12,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+    }
     _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
@@ -174,9 +178,9 @@ class CVsCClassifier(AttributeClassifier):
         lambda_cc: float = 0.5,
         lambda_sci: float = 2.0,
         lambda_tci: float = 2.0,
-        delta: float = 2.0,
+        delta: float = 2.5,
         objective: Literal["default", "printed", "released"] | CVsCObjective = "default",
-        head: Literal["prototypes", "own"] | PrototypeHead = "own",
+        head: Literal["prototypes", "own"] | PrototypeHead = "prototypes",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
