@@ -3,7 +3,7 @@
 - "tuned, std": TunedCalibrationClassifierCV as it is by default, delta in standard deviations;
 - "tuned, absolute": the same with delta in the scores' own unit, as a grid has it;
 - "GridSearchCV": a refit for each delta and fold;
-- "one fit a fold": the grid as it should be done, from one decision_function for each fold.
+- "one fit a fold": the grid as it should be done, from one uncalibrated_scores for each fold.
 
 All fit the classifier again on everything at the end. H is the mean over the folds' held-out
 classes that was maximised: it compares the searches, and says nothing about test data.
@@ -76,9 +76,9 @@ def one_fit_a_fold(clf: Any, X: Any, y: Any, table: Any, deltas: Any) -> dict[st
     folds = SeenUnseenKFold(N_FOLDS, random_state=0).split(X, y)
     for row, (train, test) in zip(heights, folds, strict=True):
         fitted = clone(clf).fit(X[train], y[train], class_attributes=table)
-        scores = fitted.decision_function(X[test])
+        scores = fitted.uncalibrated_scores(X[test])
         for i, delta in enumerate(deltas):
-            predictions = fitted.set_params(delta=delta).predict_from_scores(scores)
+            predictions = fitted.set_params(delta=delta).predict_from_uncalibrated(scores)
             row[i] = gzsl_scores(y[test], predictions, seen_classes=fitted.seen_classes_)[2]
     best = int(heights.mean(0).argmax())
     clone(clf).set_params(delta=deltas[best]).fit(X, y, class_attributes=table)

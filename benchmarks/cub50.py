@@ -73,7 +73,7 @@ def choose(
         X_train, X_held_out = X[train], X[held_out]
         for j in range(areas.shape[1]):
             clf.fit(X_train, y[train], class_attributes=table)
-            scores = clf.decision_function(X_held_out)
+            scores = clf.uncalibrated_scores(X_held_out)
             known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
             areas[i, j] = ausuc_score(y[held_out], scores, **known)
             deltas[i, j], heights[i, j] = best_calibration(y[held_out], scores, **known)
@@ -89,9 +89,9 @@ def choose(
 
 def evaluate(clf: CVsCClassifier, X: Any, y: Any) -> dict[str, float]:
     """Metrics on the test images of seen and unseen classes."""
-    scores = clf.decision_function(X)
+    scores = clf.uncalibrated_scores(X)
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
-    accuracy = gzsl_scores(y, clf.predict_from_scores(scores), seen_classes=clf.seen_classes_)
+    accuracy = gzsl_scores(y, clf.predict_from_uncalibrated(scores), seen_classes=clf.seen_classes_)
     error = semantic_error_increase(
         y, clf.predict_attributes(X), clf.class_attributes_, seen_classes=clf.seen_classes_
     )

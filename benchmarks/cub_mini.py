@@ -63,8 +63,8 @@ def evaluate(data: Any, X: Any, seed: int) -> dict[str, float]:
     clf.fit(X[data.trainval], y[data.trainval], class_attributes=table)
     fitted = time.perf_counter()
     test = np.concatenate([data.test_seen, data.test_unseen])
-    scores = clf.decision_function(X[test])
-    predicted = clf.predict_from_scores(scores)
+    scores = clf.uncalibrated_scores(X[test])
+    predicted = clf.predict_from_uncalibrated(scores)
     done = time.perf_counter()
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     accuracy = gzsl_scores(y[test], predicted, seen_classes=clf.seen_classes_)

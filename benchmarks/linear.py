@@ -53,7 +53,7 @@ def measure(clf: Any, X: Any, y: Any, table: ClassAttributes, rows: dict[str, An
     start = perf_counter()
     clf.fit(X[train], y[train], class_attributes=table)
     seconds = perf_counter() - start
-    scores = clf.decision_function(X[test])
+    scores = clf.uncalibrated_scores(X[test])
     classes = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     unseen = rows["test_unseen"]
     T1 = per_class_accuracy_score(y[unseen], clf.predict(X[unseen], candidates="unseen"))

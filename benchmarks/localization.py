@@ -130,7 +130,7 @@ def run(data: Data, seeds: int, epochs: int) -> dict[str, Any]:
                 unseen = data.parts["unseen"]
                 row["T1"] = czsl_accuracy_score(
                     data.y[unseen],
-                    clf.decision_function(data.X[unseen]),
+                    clf.uncalibrated_scores(data.X[unseen]),
                     classes=clf.classes_,
                     seen_classes=clf.seen_classes_,
                 )

@@ -65,10 +65,12 @@ def measure(clf: Any, X: Any, y: Any, table: ClassAttributes, rows: tuple[Any, A
     start = perf_counter()
     clf.fit(X[train], y[train], class_attributes=table)
     seconds = perf_counter() - start
-    scores = clf.decision_function(X[test])
+    scores = clf.uncalibrated_scores(X[test])
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     best = best_calibration(y[test], scores, **known)
-    found = gzsl_scores(y[test], clf.predict_from_scores(scores), seen_classes=clf.seen_classes_)
+    found = gzsl_scores(
+        y[test], clf.predict_from_uncalibrated(scores), seen_classes=clf.seen_classes_
+    )
     accuracy = czsl_accuracy_score(y[test], scores, **known)
     area = ausuc_score(y[test], scores, **known)
     return [accuracy, found.harmonic_mean, best.score, area, best.delta, seconds]

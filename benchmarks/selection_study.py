@@ -51,21 +51,21 @@ class Remembered:
         self.known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
         self._scores: dict[int, Any] = {}
 
-    def decision_function(self, X: Any) -> Any:
+    def uncalibrated_scores(self, X: Any) -> Any:
         """Scores of the classifier."""
         if id(X) not in self._scores:
-            self._scores[id(X)] = self.clf.decision_function(X)
+            self._scores[id(X)] = self.clf.uncalibrated_scores(X)
         return self._scores[id(X)]
 
     def predict(self, X: Any, delta: float, delta_scale: str) -> Any:
         """Calibrated predictions."""
         calibrated = FixedCalibrationClassifier(self.clf, delta=delta, delta_scale=delta_scale)
-        return calibrated.predict_from_scores(self.decision_function(X))
+        return calibrated.predict_from_uncalibrated(self.uncalibrated_scores(X))
 
 
 def scores_of(clf: Remembered, X: Any, y: Any) -> dict[str, float]:
     """T1, area and best H of a model on held-out samples."""
-    scores = clf.decision_function(X)
+    scores = clf.uncalibrated_scores(X)
     return {
         "T1": czsl_accuracy_score(y, scores, **clf.known),
         "AUSUC": ausuc_score(y, scores, **clf.known),

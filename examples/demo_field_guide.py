@@ -67,7 +67,7 @@ def choose(params, X, y, table, progress):
     best = (-1.0, 0, 0.0)
     for before, epochs in zip((0, *EPOCHS), EPOCHS, strict=False):
         clf.set_params(max_epochs=epochs - before).fit(X[train], y[train], class_attributes=table)
-        scores = clf.decision_function(X[held_out])
+        scores = clf.uncalibrated_scores(X[held_out])
         known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
         area = ausuc_score(y[held_out], scores, **known)
         delta = best_calibration(y[held_out], scores, **known).delta
@@ -101,9 +101,9 @@ def evaluate(clf, X, guide, grid):
     """Metrics of a fitted classifier on the test pictures."""
     test = np.concatenate([guide.test_seen, guide.test_unseen])
     y = guide.target[test]
-    scores = clf.decision_function(X[test])
+    scores = clf.uncalibrated_scores(X[test])
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
-    accuracy = gzsl_scores(y, clf.predict_from_scores(scores), seen_classes=clf.seen_classes_)
+    accuracy = gzsl_scores(y, clf.predict_from_uncalibrated(scores), seen_classes=clf.seen_classes_)
     error = semantic_error_increase(
         y, clf.predict_attributes(X[test]), clf.class_attributes_, seen_classes=clf.seen_classes_
     )
@@ -152,7 +152,7 @@ def draw_curves(fitted, X, guide, results, path):
         for seed, clf in enumerate(classifiers):
             curve = seen_unseen_curve(
                 guide.target[test],
-                clf.decision_function(X[test]),
+                clf.uncalibrated_scores(X[test]),
                 classes=clf.classes_,
                 seen_classes=clf.seen_classes_,
             )

@@ -77,7 +77,7 @@ for name, clf in methods.items():
         clf.predict(X[unseen], candidates="unseen"),
         random_state=0,
     )
-    scores = clf.decision_function(X[test])
+    scores = clf.uncalibrated_scores(X[test])
     classes = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     H[name] = bootstrap_interval(best_calibration, y[test], scores, random_state=0, **classes)
     print(f"{name:18} T1 {T1[name].estimate:.2f}  H {H[name].estimate[1]:.2f}  {seconds:.1f} s")

@@ -13,7 +13,7 @@ PACKAGE = Path(zslearn.__file__).parent
 
 # From the ground up; packages on one line are neighbours and do not import each other.
 FLOORS = [
-    ["_containers", "_version", "exceptions"],
+    ["_calibrated", "_containers", "_version", "_wrapped", "exceptions"],
     ["_table_checks"],
     ["_label_checks", "_attribute_vectors", "_class_frames"],
     ["_class_files", "_class_warnings", "_encoded_labels"],
@@ -22,7 +22,7 @@ FLOORS = [
     ["nn"],
     ["_input_checks", "_class_tables"],
     ["_candidates", "_described_classes"],
-    ["registry"],
+    ["_scored_prediction", "registry"],
     ["base"],
     ["_data"],
     ["_training"],

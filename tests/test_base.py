@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator
 
 from zslearn import ClassAttributes
@@ -69,8 +69,8 @@ def test_scores_and_probabilities(oracle):
 )
 def test_candidates(oracle, candidates, expected):
     assert oracle.predict(X, candidates=candidates).tolist() == expected
-    scores = oracle.decision_function(X)
-    assert oracle.predict_from_scores(scores, candidates=candidates).tolist() == expected
+    scores = oracle.uncalibrated_scores(X)
+    assert oracle.predict_from_uncalibrated(scores, candidates=candidates).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,55 @@ def test_delta_on_logits_shifts_unseen_classes():
 
 
 def test_delta_on_probabilities():
+    shares = Oracle().fit(X, Y, class_attributes=TABLE).predict_proba(X)
     for delta in (-0.9, -0.1, 0.0, 0.1, 0.9):
         oracle = Oracle(delta=delta, delta_scale="probability").fit(X, Y, class_attributes=TABLE)
-        calibrated = oracle.predict_proba(X) + delta * np.array([1, 0, 0, 1])
+        calibrated = shares + delta * np.array([1, 0, 0, 1])
         expected = oracle.classes_[calibrated.argmax(1)]
         np.testing.assert_array_equal(oracle.predict(X), expected)
+        if delta:  # without an effect, the raw scores decide
+            np.testing.assert_allclose(oracle.decision_function(X), calibrated, rtol=1e-12)
+        cut = np.maximum(calibrated, 0)
+        expected = cut / cut.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(oracle.predict_proba(X), expected, rtol=1e-12)
+
+
+def test_scores_and_probabilities_include_delta():
+    plain = Oracle().fit(X, Y, class_attributes=TABLE)
+    raw = plain.uncalibrated_scores(X)
+    for delta in (-1.5, 0.2, 3.0):
+        oracle = Oracle(delta=delta).fit(X, Y, class_attributes=TABLE)
+        calibrated = raw + delta * np.array([1, 0, 0, 1])
+        np.testing.assert_array_equal(oracle.decision_function(X), calibrated)
+        np.testing.assert_allclose(oracle.predict_proba(X), softmax(calibrated, axis=1), rtol=1e-14)
+        np.testing.assert_array_equal(oracle.uncalibrated_scores(X), raw)
+        best = oracle.classes_[calibrated.argmax(axis=1)]
+        np.testing.assert_array_equal(oracle.predict(X), best)
+
+
+def test_infinite_delta_leaves_one_kind_of_classes():
+    for delta, kept in ((np.inf, [0, 3]), (-np.inf, [1, 2])):
+        oracle = Oracle(delta=delta).fit(X, Y, class_attributes=TABLE)
+        scores, shares = oracle.decision_function(X), oracle.predict_proba(X)
+        raw = oracle.uncalibrated_scores(X)
+        np.testing.assert_array_equal(scores[:, kept], raw[:, kept])
+        assert np.isneginf(np.delete(scores, kept, axis=1)).all()
+        np.testing.assert_allclose(shares[:, kept], softmax(raw[:, kept], axis=1), rtol=1e-15)
+        assert not np.delete(shares, kept, axis=1).any()
+
+
+def test_a_copy_with_other_classes(oracle):
+    new = ClassAttributes([[0, 0, 9], [0, 6, 0], [1, 0, 0]], labels=["eel", "fly", "cat"])
+    changed = oracle.with_class_attributes(new)
+    assert changed.classes_.tolist() == ["cat", "eel", "fly"]
+    assert changed.seen_classes_.tolist() == ["cat"]
+    assert changed.unseen_classes_.tolist() == ["eel", "fly"]
+    assert oracle.classes_.tolist() == ["ant", "bee", "cat", "whale"]
+    np.testing.assert_array_equal(
+        changed.decision_function(X), oracle.decision_function(X, class_attributes=new)
+    )
+    with pytest.raises(TypeError, match="new classes need names"):
+        oracle.with_class_attributes(np.eye(3))
 
 
 def test_probabilities_are_taken_among_the_candidates():
@@ -135,7 +179,7 @@ def test_delta_has_no_say_within_one_side():
 def test_saturated_probabilities_do_not_decide_ties():
     oracle = Oracle(delta_scale="probability").fit(X, Y, class_attributes=TABLE)
     scores = np.array([[0.0, 1e4, 1e4 + 1e-8, 0.0]])
-    assert oracle.predict_from_scores(scores).tolist() == ["cat"]
+    assert oracle.predict_from_uncalibrated(scores).tolist() == ["cat"]
 
 
 def test_new_classes_after_fit(oracle):
@@ -146,7 +190,7 @@ def test_new_classes_after_fit(oracle):
     frame = new.to_frame()
     assert oracle.predict(X, class_attributes=frame).tolist() == ["fly", "fly", "fly"]
     scores = oracle.decision_function(X, class_attributes=new)
-    assert oracle.predict_from_scores(scores, class_attributes=new).tolist() == ["fly"] * 3
+    assert oracle.predict_from_uncalibrated(scores, class_attributes=new).tolist() == ["fly"] * 3
 
 
 def test_new_classes_are_checked(oracle):
@@ -165,16 +209,18 @@ def test_two_classes_follow_the_binary_convention():
     table = ClassAttributes(np.eye(2), labels=["no", "yes"])
     oracle = Oracle(delta=0.3).fit(X[:, :2], ["no"] * 3, class_attributes=table)
     scores = oracle.decision_function(X[:, :2])
-    np.testing.assert_allclose(scores, X[:, 1] - X[:, 0])
-    np.testing.assert_array_equal(oracle.predict_from_scores(scores), oracle.predict(X[:, :2]))
-    np.testing.assert_allclose(
-        softmax(oracle.calibration_scores(scores), axis=1), oracle.predict_proba(X[:, :2])
-    )
+    np.testing.assert_allclose(scores, X[:, 1] - X[:, 0] + 0.3)
+    expected = np.where(scores > 0, "yes", "no")
+    np.testing.assert_array_equal(oracle.predict(X[:, :2]), expected)
+    raw = oracle.uncalibrated_scores(X[:, :2])
+    np.testing.assert_array_equal(raw, X[:, :2])
+    np.testing.assert_array_equal(oracle.predict_from_uncalibrated(raw), expected)
+    np.testing.assert_allclose(oracle.predict_proba(X[:, :2])[:, 1], expit(scores))
 
 
 def test_scores_of_the_wrong_width_are_refused(oracle):
     with pytest.raises(ValueError, match=r"one column for each of the 4 .* shape \(3, 2\)"):
-        oracle.predict_from_scores(np.zeros((3, 2)))
+        oracle.predict_from_uncalibrated(np.zeros((3, 2)))
 
 
 def test_score_is_the_mean_over_classes(oracle):

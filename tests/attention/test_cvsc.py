@@ -83,7 +83,7 @@ def test_scores_follow_the_equations_in_float64(fitted, problem):
     close = {"rtol": 1e-4, "atol": 1e-5}
     np.testing.assert_allclose(fitted.attention_maps(X), M, **close)
     np.testing.assert_allclose(fitted.predict_attributes(X), s, **close)
-    np.testing.assert_allclose(fitted.decision_function(X), z, **close)
+    np.testing.assert_allclose(fitted.uncalibrated_scores(X), z, **close)
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
     np.testing.assert_allclose(fitted.predict_proba(X), p, **close)
 
@@ -284,7 +284,7 @@ def test_scores_that_are_not_finite_name_no_class(fitted):
     scores = np.zeros((3, 10))
     scores[1, 4] = np.nan
     with pytest.raises(ValueError, match=r"not finite|NaN or infinite for 1 sample.*rows \[1\]"):
-        fitted.predict_from_scores(scores)
+        fitted.predict_from_uncalibrated(scores)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class Foreign(ClassifierMixin, BaseEstimator):
         self.order = order
 
     def fit(self, X, y):
-        self.ridge_ = Ridge().fit(X, y, class_attributes=self.table)
+        self.ridge_ = Ridge(delta=0.0).fit(X, y, class_attributes=self.table)
         self.classes_ = self.ridge_.classes_[:: self.order]
         self.seen_classes_ = self.ridge_.seen_classes_
         return self
@@ -146,15 +146,19 @@ def test_fixed_predicts_as_a_classifier_with_that_delta(problem, train, scale):
     inner = Ridge().fit(*train)
     for delta in (-0.2, 0.0, 0.1, 0.3):
         clf = FixedCalibrationClassifier(Ridge(), delta=delta, delta_scale=scale).fit(*train)
-        scores = clf.decision_function(X)
-        np.testing.assert_array_equal(scores, inner.decision_function(X))
-        np.testing.assert_array_equal(clf.predict_proba(X), inner.predict_proba(X))
+        scores = clf.uncalibrated_scores(X)
+        np.testing.assert_array_equal(scores, inner.uncalibrated_scores(X))
         own = Ridge(delta=delta).fit(*train)
         own.delta_scale = scale
+        for method in ("decision_function", "predict_proba"):
+            expected = getattr(own, method)(X)
+            np.testing.assert_array_equal(getattr(clf, method)(X), expected)
+            best = clf.classes_[expected.argmax(axis=1)]
+            np.testing.assert_array_equal(best, clf.predict(X))
         for candidates in (None, "seen", "unseen", NAMES[[3, 14, 1]]):
             expected = own.predict(X, candidates=candidates)
             np.testing.assert_array_equal(clf.predict(X, candidates=candidates), expected)
-            again = clf.predict_from_scores(scores, candidates=candidates)
+            again = clf.predict_from_uncalibrated(scores, candidates=candidates)
             np.testing.assert_array_equal(again, expected)
             np.testing.assert_array_equal(
                 clf.calibration_scores(scores, candidates=candidates),
@@ -201,12 +205,14 @@ def test_classes_described_after_fit(problem, train, make, wrap):
     new = ClassAttributes(
         np.vstack([problem[2].values[[13, 2]], np.ones(6)]), labels=["x", NAMES[2], "a"]
     )
-    scores = clf.decision_function(X, class_attributes=new)
+    scores = clf.uncalibrated_scores(X, class_attributes=new)
     assert scores.shape == (240, 3)
     assert clf.predict_proba(X, class_attributes=new).shape == (240, 3)
     predicted = clf.predict(X, class_attributes=new)
     assert set(predicted) <= {"x", NAMES[2], "a"}
-    np.testing.assert_array_equal(clf.predict_from_scores(scores, class_attributes=new), predicted)
+    np.testing.assert_array_equal(
+        clf.predict_from_uncalibrated(scores, class_attributes=new), predicted
+    )
     far = clone(clf).set_params()
     far.estimator_ = clf.estimator_
     if isinstance(clf, FixedCalibrationClassifier):
@@ -221,16 +227,17 @@ def test_classes_described_after_fit(problem, train, make, wrap):
 def test_third_party_with_probabilities_only(problem, train):
     X, y, table, _ = problem
     inner = Ridge().fit(*train)
-    scores = inner.decision_function(X)
+    scores = inner.uncalibrated_scores(X)
     for scale, own in (("probability", softmax(scores, axis=1)), ("logit", scores)):
         clf = FixedCalibrationClassifier(Foreign(table), delta=0.15, delta_scale=scale)
         clf.fit(*train[:2])
-        assert not hasattr(clf, "decision_function")
         expected = NAMES[(own + 0.15 * (np.arange(16) >= 12)).argmax(1)]
         np.testing.assert_array_equal(clf.predict(X), expected)
-        probabilities = clf.predict_proba(X)
-        np.testing.assert_array_equal(clf.predict_from_scores(probabilities), expected)
-        assert clf.classes_[0] == NAMES[-1]
+        raw = clf.uncalibrated_scores(X)
+        np.testing.assert_array_equal(clf.predict_from_uncalibrated(raw), expected)
+        assert clf.classes_.tolist() == NAMES.tolist()
+        for scores in (clf.decision_function(X), clf.predict_proba(X)):
+            np.testing.assert_array_equal(NAMES[scores.argmax(axis=1)], expected)
         assert gzsl_harmonic_mean_scorer(clf, X, y) == pytest.approx(
             gzsl_scores(y, expected, seen_classes=NAMES[:12]).H
         )
@@ -269,16 +276,18 @@ def test_tuned_is_the_best_of_every_delta(train, units):
     for rows, held in SeenUnseenKFold(3, random_state=0).split(X, y):
         inside = Ridge().fit(X[rows], y[rows], class_attributes=table.subset(NAMES[:12]))
         seen = inside.seen_classes_
-        z = inside.decision_function(X[rows])
+        z = inside.uncalibrated_scores(X[rows])
         unit = _units.UNITS[units].measure(z, np.isin(NAMES[:12], seen))
         fixed = FixedCalibrationClassifier(FrozenEstimator(inside), delta_scale=scale)
-        folds.append((unit, fixed, inside.decision_function(X[held]), y[held], seen))
+        folds.append((unit, fixed, inside.uncalibrated_scores(X[held]), y[held], seen))
 
     def mean_score(value):
         scores = []
         for unit, fixed, z, truth, seen in folds:
             fixed.delta = float(unit.from_units(np.array([value]))[0])
-            scores.append(gzsl_scores(truth, fixed.predict_from_scores(z), seen_classes=seen).H)
+            scores.append(
+                gzsl_scores(truth, fixed.predict_from_uncalibrated(z), seen_classes=seen).H
+            )
         return np.mean(scores)
 
     results = clf.cv_results_
@@ -299,7 +308,7 @@ def test_tuned_is_the_best_of_every_delta(train, units):
 def test_units_are_carried_to_the_final_model(train):
     X, y, table = train
     clf = tuned(units="std").fit(X, y, class_attributes=table)
-    final = clf.decision_function(X)
+    final = clf.uncalibrated_scores(X)
     std = np.sqrt(final.var(axis=1).mean())
     assert clf.best_delta_ == pytest.approx(clf.delta_in_units_ * std)
     for units in ("absolute", "probability"):
@@ -356,9 +365,9 @@ def test_one_prediction_a_fold_and_one_fit(train):
             calls.append(("fit", len(X), class_attributes.n_classes))
             return super().fit(X, y, class_attributes)
 
-        def decision_function(self, X, class_attributes=None):
+        def uncalibrated_scores(self, X, class_attributes=None):
             calls.append(("predict", len(X)))
-            return super().decision_function(X, class_attributes)
+            return super().uncalibrated_scores(X, class_attributes)
 
     tuned(Counting(), units="absolute", cv=2).fit(*train)
     splits = SeenUnseenKFold(2, random_state=0).split(*train[:2])
@@ -402,7 +411,7 @@ def test_without_refit_the_model_of_the_fold_is_kept(train):
     assert clf.seen_classes_.tolist() == np.unique(y[rows]).tolist()
     best = best_calibration(
         y[held],
-        clf.decision_function(X[held]),
+        clf.uncalibrated_scores(X[held]),
         classes=clf.classes_,
         seen_classes=clf.seen_classes_,
     )
@@ -420,7 +429,7 @@ def test_prefit(problem, train, units):
     clf = TunedCalibrationClassifierCV(inner, cv="prefit", units=units).fit(X[kept], y[kept])
     assert clf.estimator_ is inner
     candidates = NAMES[:14]
-    scores = inner.decision_function(X[kept])[:, :14]
+    scores = inner.uncalibrated_scores(X[kept])[:, :14]
     if units == "probability":
         scores = softmax(scores, axis=1)
     best = best_calibration(y[kept], scores, classes=candidates, seen_classes=NAMES[:12])
@@ -568,7 +577,7 @@ def test_a_search_inside(train):
     assert clf.estimator_.best_params_ == {"alpha": 0.1}
     assert clf.class_attributes_ == table
     assert clf.predict(X, candidates="seen").shape == y.shape
-    assert clf.decision_function(X, class_attributes=table.subset(NAMES[3:7])).shape == (180, 4)
+    assert clf.uncalibrated_scores(X, class_attributes=table.subset(NAMES[3:7])).shape == (180, 4)
 
 
 def test_routing_of_sample_weights(train):

@@ -35,7 +35,7 @@ def expected(problem, split):
         max_epochs=8, delta=1.0, learning_rate=0.01, device="cpu", random_state=0
     ).fit(problem.X[split["trainval"]], problem.y[split["trainval"]], class_attributes=table)
     test = np.concatenate([split["test_seen"], split["test_unseen"]])
-    truth, scores = problem.y[test], clf.decision_function(problem.X[test])
+    truth, scores = problem.y[test], clf.uncalibrated_scores(problem.X[test])
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     gzsl = gzsl_scores(truth, clf.predict(problem.X[test]), seen_classes=clf.seen_classes_)
     return {

@@ -58,8 +58,8 @@ def test_choice_by_hand(reproduce, problem, table):
         for epochs in EPOCHS:
             clf = CVsCClassifier(max_epochs=epochs, device="cpu", random_state=fold)
             clf.fit(X[train], y[train], class_attributes=seen_table)
-            unit = np.sqrt(clf.decision_function(X[train]).var(axis=1, dtype=np.float64).mean())
-            looks[epochs].append((clf, clf.decision_function(X[test]), y[test], unit))
+            unit = np.sqrt(clf.uncalibrated_scores(X[train]).var(axis=1, dtype=np.float64).mean())
+            looks[epochs].append((clf, clf.uncalibrated_scores(X[test]), y[test], unit))
 
     def area(epochs):
         known = [{"classes": clf.classes_, "seen_classes": seen(clf)} for clf, *_ in looks[epochs]]
@@ -76,7 +76,7 @@ def test_choice_by_hand(reproduce, problem, table):
     def mean_h(delta):
         values = []
         for clf, scores, truth, unit in looks[choice["epochs"]]:
-            predicted = clf.set_params(delta=delta * unit).predict_from_scores(scores)
+            predicted = clf.set_params(delta=delta * unit).predict_from_uncalibrated(scores)
             values.append(gzsl_scores(truth, predicted, seen_classes=seen(clf)).harmonic_mean)
         return np.mean(values)
 
@@ -98,7 +98,7 @@ def test_runs_by_hand(reproduce, problem, table):
     for seed, run in enumerate(results.runs["cvsc"]):
         clf = CVsCClassifier(max_epochs=choice["epochs"], device="cpu", random_state=seed)
         clf.fit(problem.X[fit_rows], problem.y[fit_rows], class_attributes=table)
-        on_train = clf.decision_function(problem.X[fit_rows])
+        on_train = clf.uncalibrated_scores(problem.X[fit_rows])
         unit = np.sqrt(on_train.var(axis=1, dtype=np.float64).mean())
         clf.set_params(delta=run["delta"])
         assert run["delta"] == pytest.approx(choice["delta_in_units"] * unit, rel=1e-5)
@@ -107,7 +107,7 @@ def test_runs_by_hand(reproduce, problem, table):
 
 def check_scores(run, clf, problem, test):
     X, y = problem.X[test], problem.y[test]
-    scores = clf.decision_function(X)
+    scores = clf.uncalibrated_scores(X)
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
     gzsl = gzsl_scores(y, clf.predict(X), seen_classes=clf.seen_classes_)
     error = semantic_error_increase(
@@ -245,7 +245,7 @@ def test_looks_on_the_way_do_not_change_the_training(problem, table, schedule):
         alone = CVsCClassifier(
             max_epochs=epochs, learning_rate_schedule=schedule, device="cpu", random_state=3
         ).fit(X, y, class_attributes=table)
-        assert np.array_equal(fitted.decision_function(X), alone.decision_function(X)), epochs
+        assert np.array_equal(fitted.uncalibrated_scores(X), alone.uncalibrated_scores(X)), epochs
 
 
 def test_candidates_of_a_row():

@@ -50,19 +50,20 @@ def fit(data, estimator=None, **params):
 
 def test_scores_are_averaged(data):
     ensemble = fit(data)
-    scores = [one.decision_function(data[0]) for one in ensemble.estimators_]
+    scores = [one.uncalibrated_scores(data[0]) for one in ensemble.estimators_]
     np.testing.assert_allclose(
-        ensemble.decision_function(data[0]), np.mean(scores, axis=0), rtol=1e-6, atol=1e-7
+        ensemble.uncalibrated_scores(data[0]), np.mean(scores, axis=0), rtol=1e-6, atol=1e-7
     )
     assert not np.allclose(scores[0], scores[1])
 
 
 def test_probabilities_are_averaged(data):
     ensemble = fit(data, average="probability")
-    single = [one.predict_proba(data[0]) for one in ensemble.estimators_]
-    found = ensemble.predict_proba(data[0])
+    single = [softmax(one.uncalibrated_scores(data[0]), axis=1) for one in ensemble.estimators_]
+    found = softmax(ensemble.uncalibrated_scores(data[0]), axis=1)
     np.testing.assert_allclose(found, np.mean(single, axis=0), rtol=1e-5)
-    np.testing.assert_allclose(found, softmax(ensemble.decision_function(data[0]), axis=1))
+    best = ensemble.classes_[ensemble.predict_proba(data[0]).argmax(axis=1)]
+    np.testing.assert_array_equal(best, ensemble.predict(data[0]))
 
 
 def test_one_member_is_the_member(data):
@@ -77,12 +78,12 @@ def test_one_member_is_the_member(data):
 def test_the_seed_determines_the_members(data):
     first, again, other = fit(data), fit(data), fit(data, random_state=1)
     np.testing.assert_array_equal(
-        first.decision_function(data[0]), again.decision_function(data[0])
+        first.uncalibrated_scores(data[0]), again.uncalibrated_scores(data[0])
     )
     assert [m.random_state for m in first.estimators_] == [
         m.random_state for m in again.estimators_
     ]
-    assert not np.allclose(first.decision_function(data[0]), other.decision_function(data[0]))
+    assert not np.allclose(first.uncalibrated_scores(data[0]), other.uncalibrated_scores(data[0]))
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -92,7 +93,7 @@ def test_members_are_what_separate_fits_are(data, n_jobs):
     assert len({one.net_.seed for one in ensemble.estimators_}) == 3
     for one in ensemble.estimators_:
         alone = clone(one).fit(X, y, class_attributes=table)
-        np.testing.assert_array_equal(one.decision_function(X), alone.decision_function(X))
+        np.testing.assert_array_equal(one.uncalibrated_scores(X), alone.uncalibrated_scores(X))
 
 
 def test_calibration_is_the_estimators(data):
@@ -109,7 +110,7 @@ def test_new_classes_and_pickles(data):
     X, _, table = data
     ensemble = pickle.loads(pickle.dumps(fit(data)))
     described = ClassAttributes(table.values[:3], labels=["a", "b", "c"])
-    assert ensemble.decision_function(X, class_attributes=described).shape == (60, 3)
+    assert ensemble.uncalibrated_scores(X, class_attributes=described).shape == (60, 3)
 
 
 @pytest.mark.parametrize("routing", [False, True])
@@ -162,7 +163,7 @@ def test_semantics_are_averaged_and_embeddings_shared(data):
     unit = table.values / np.linalg.norm(table.values, axis=1, keepdims=True)
     np.testing.assert_allclose(ensemble.class_embeddings(), 2.5 * unit, rtol=1e-6)
     scores = ensemble.predict_attributes(X) @ ensemble.class_embeddings().T
-    np.testing.assert_allclose(ensemble.decision_function(X), scores, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ensemble.uncalibrated_scores(X), scores, rtol=1e-5, atol=1e-6)
     other = ensemble.class_embeddings(table.subset([3, 1]))
     np.testing.assert_allclose(other, 2.5 * unit[[1, 3]], rtol=1e-6)
 

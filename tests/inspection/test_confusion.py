@@ -147,7 +147,7 @@ def test_conventional_setting_is_t1(birds, fitted):
     display = UnseenConfusionDisplay.from_estimator(fitted, X, y)
     assert display.confusion_matrix.shape == (3, 3)
     assert display.confusion_matrix.sum() == np.count_nonzero(~seen)
-    scores = fitted.decision_function(X)
+    scores = fitted.uncalibrated_scores(X)
     known = {"classes": fitted.classes_, "seen_classes": fitted.seen_classes_}
     assert display.accuracy == pytest.approx(czsl_accuracy_score(y, scores, **known))
     y_pred = fitted.predict(X, candidates="unseen")

@@ -162,7 +162,7 @@ def test_curve_of_an_estimator(birds, fitted):
     X, y, _ = birds
     display = SeenUnseenCurveDisplay.from_estimator(fitted, X, y)
     expected = seen_unseen_curve(
-        y, fitted.decision_function(X), classes=fitted.classes_, seen_classes=fitted.seen_classes_
+        y, fitted.uncalibrated_scores(X), classes=fitted.classes_, seen_classes=fitted.seen_classes_
     )
     np.testing.assert_array_equal(display.line_.get_xdata(), expected.unseen_accuracy)
     np.testing.assert_array_equal(display.line_.get_ydata(), expected.seen_accuracy)
@@ -189,7 +189,7 @@ def test_classes_described_since_fit(birds, fitted):
     y_pred = fitted.predict(X[used], class_attributes=new)
     expected = gzsl_scores(y[used], y_pred, seen_classes=fitted.seen_classes_)
     assert display.harmonic_mean == expected.harmonic_mean
-    scores = fitted.decision_function(X[used], class_attributes=new)
+    scores = fitted.uncalibrated_scores(X[used], class_attributes=new)
     known = {"classes": new.labels, "seen_classes": fitted.seen_classes_}
     assert display.ausuc == ausuc_score(y[used], scores, **known)
     with pytest.raises(ValueError, match="1 class.* no description of.*'f'"):

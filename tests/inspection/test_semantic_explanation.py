@@ -248,7 +248,7 @@ def real(estimator=None, n_regions=4, **params):
 @pytest.mark.parametrize("params", [{}, {"precision": "bfloat16"}, {"delta": 0.0}])
 def test_bars_add_up_to_the_scores_of_a_network(params):
     clf, X, _ = real(**params)
-    scores = dict(zip(clf.classes_, clf.decision_function(X[7:8])[0].astype(float), strict=True))
+    scores = dict(zip(clf.classes_, clf.uncalibrated_scores(X[7:8])[0].astype(float), strict=True))
     for target, other in (("a", "g"), ("h", "b"), ("a", "b"), ("g", "h")):
         display = explain(clf, X[7:8], target=target, other=other, max_attributes=5)
         assert len(display.bars_) == 6 + (display.calibration != 0)
@@ -273,7 +273,7 @@ ESTIMATORS = {
 def test_estimators_of_estimators(kind):
     clf, X, _ = real(ESTIMATORS[kind])
     delta = {"ensemble": 2.0, "fixed": 3.0, "tuned": getattr(clf, "best_delta_", None)}[kind]
-    scores = dict(zip(clf.classes_, clf.decision_function(X[:1])[0].astype(float), strict=True))
+    scores = dict(zip(clf.classes_, clf.uncalibrated_scores(X[:1])[0].astype(float), strict=True))
     for wrapped in (clf, make_pipeline(FunctionTransformer(), FrozenEstimator(clf))):
         display = explain(wrapped, X[:1], target="h", other="a")
         assert display.calibration == delta
@@ -288,12 +288,12 @@ def test_other_classes_and_row_views():
         labels=["a", "new"],
         attribute_names=table.attribute_names,
     )
-    score = clf.decision_function(X[5:6], class_attributes=new)[0]  # that of "new" over "a"
+    a, unseen = clf.uncalibrated_scores(X[5:6], class_attributes=new)[0]
     view = RowView(X)[np.array([5])]
     display = explain(clf, view, target="new", class_attributes=new)
     assert display.other_name == "a"
     assert display.calibration == 2.0
-    assert drawn(display) == pytest.approx(score + 2.0, abs=1e-4)
+    assert drawn(display) == pytest.approx(unseen - a + 2.0, abs=1e-4)
     np.testing.assert_array_equal(display.class_values, new.values[::-1])
 
 

@@ -70,7 +70,7 @@ class Calibrated(Plain):
         columns = np.searchsorted(self.classes_, np.unique(candidates))
         return np.exp(scores[:, columns] / 4)
 
-    def predict_from_scores(self, scores, *, candidates=None):
+    def predict_from_uncalibrated(self, scores, *, candidates=None):
         candidates = np.unique(candidates)
         calibrated = self.calibration_scores(scores, candidates=candidates)
         unseen = ~np.isin(candidates, self.seen_classes_)

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from zslearn import ClassAttributes
+from zslearn._described_classes import DescribedClasses
 from zslearn.base import ZeroShotClassifierMixin, is_row_source
 
 WRONG = {}
@@ -83,7 +84,7 @@ class Telling(Sound):
 # -- tables and candidates -------------------------------------------------------------------------
 
 
-@caught_by("check_new_table")
+@caught_by("check_new_table", "check_copy_with_new_table")
 class IgnoresDescriptions(Sound):
     def _class_scores(self, X, table):
         fitted = self.class_attributes_
@@ -94,7 +95,9 @@ class IgnoresDescriptions(Sound):
         return super()._class_scores(X, fitted)[:, rows]
 
 
-@caught_by("check_new_table_order", "check_new_table")
+@caught_by(
+    "check_new_table_order", "check_new_table", "check_copy_with_new_table", "check_two_classes"
+)
 class DependsOnOrderOfNewTable(Sound):
     def _described(self, class_attributes):
         if isinstance(class_attributes, ClassAttributes):
@@ -178,8 +181,23 @@ class ProbabilitiesOfNothing(Sound):
 @caught_by("check_two_classes")
 class TwoColumnsForTwoClasses(Sound):
     def decision_function(self, X, class_attributes=None):
-        check_is_fitted(self)
-        return self._class_scores(X, self._described(class_attributes))
+        scores = super().decision_function(X, class_attributes)
+        return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+
+
+@caught_by("check_scores")
+class ScoresWithoutCalibration(Sound):
+    def decision_function(self, X, class_attributes=None):
+        scores = self.uncalibrated_scores(X, class_attributes)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+
+@caught_by("check_copy_with_new_table")
+class DescribesItselfAnew(Sound):
+    def with_class_attributes(self, class_attributes):
+        table = self._described(class_attributes)
+        self._describe_anew(DescribedClasses(table, np.isin(table.labels, self.seen_classes_)))
+        return self
 
 
 @caught_by("check_samples_apart")
@@ -189,7 +207,7 @@ class DependsOnCompany(Sound):
         return scores - 1e-3 * scores.mean(axis=0)
 
 
-@caught_by("check_delta_sweep")
+@caught_by("check_delta_sweep", "check_scores")
 class CalibratesByHalf(Sound):
     def _decide(self, scores, table, columns):
         twin = Sound(delta=self.delta / 2)
@@ -250,9 +268,13 @@ class ForgetsTheUnseen(Sound):
 
 @caught_by("check_parameters_unchanged")
 class ChangesParameters(Sound):
+    def __init__(self, *, delta=0.0, random_state=None, note=""):
+        super().__init__(delta=delta, random_state=random_state)
+        self.note = note
+
     def _fit(self, X, y, class_attributes):
         super()._fit(X, y, class_attributes)
-        self.delta = self.delta + 1e-12
+        self.note = "fitted"
 
 
 @caught_by("check_parameters_unchanged", among_others=True)
@@ -363,7 +385,7 @@ class ReadsLazyRowsBackwards(Sound):
         return rows[::-1] if is_row_source(X) else rows
 
 
-@caught_by("check_pickle")
+@caught_by("check_pickle", "check_copy_with_new_table")
 class PicklesCoarsely(Sound):
     def __getstate__(self):
         state = dict(super().__getstate__())

@@ -189,9 +189,7 @@ def _fit_and_score(
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
     X, truth = RowView(inputs.X, rows), y[rows]
     fitted = model.estimator_ if arguments.delta == "tuned" else model
-    scores = model.decision_function(X)
-    if scores.ndim == 1:  # two classes
-        scores = np.column_stack([-scores, scores])
+    scores = model.uncalibrated_scores(X)
     predicted = model.predict(X, candidates=inputs.candidates)
     classes = model.classes_
     if inputs.candidates is not None:

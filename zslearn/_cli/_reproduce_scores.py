@@ -51,14 +51,14 @@ def judge(model: Any, inputs: EvaluationInputs, delta: float) -> dict[str, Any]:
     attributes = model.predict_attributes(X)
     seen = model.seen_classes_
     known = {"classes": model.classes_, "seen_classes": seen}
-    predicted = model.predict_from_scores(scores)
+    predicted = model.predict_from_uncalibrated(scores)
     accuracy = gzsl_scores(y, predicted, seen_classes=seen)
     table = model.class_attributes_
     errors = class_semantic_error(y, attributes, table)
     increase = semantic_error_increase(y, attributes, table, seen_classes=seen)
     labels, index = np.unique(y, return_inverse=True)
     unseen = ~np.isin(labels, seen)
-    among_unseen = model.predict_from_scores(scores, candidates="unseen")
+    among_unseen = model.predict_from_uncalibrated(scores, candidates="unseen")
     return {
         "T1": float(czsl_accuracy_score(y, scores, **known)),
         "U": accuracy.unseen,

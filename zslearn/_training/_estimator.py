@@ -376,6 +376,10 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         params = {"n_features": self.n_features_in_, **self._learner_params(classes)}
         return {f"module__{name}": value for name, value in params.items()}
 
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        self._rebuild(classes)
+        self._set_classes(classes)
+
     def _rebuild(self, classes: DescribedClasses) -> LearnerNet:
         """Give the net a learner for other classes, or other parameters, with what it learned."""
         net = self.net_

@@ -115,9 +115,9 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         Returns
         -------
         embeddings : ndarray of shape (n_classes, n_attributes), float32
-            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`). The
-            class scores are ``predict_attributes(X) @ class_embeddings().T``, so that each
-            attribute's part in a score can be told.
+            Rows in the order of `classes_` (or of the sorted labels of `class_attributes`).
+            ``uncalibrated_scores(X)`` is ``predict_attributes(X) @ class_embeddings().T``, so that
+            each attribute's part in a score can be told.
         """
         check_is_fitted(self)
         table = self._described(class_attributes)

@@ -74,29 +74,24 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         if params is None:
             self.__dict__.pop("head_", None)
             return
-        table = self.class_attributes_
-        targets = table.index_of(y).astype(np.int64)
+        labels, targets = np.unique(y, return_inverse=True)
+        values = self.class_attributes_.values[self.class_attributes_.index_of(labels)]
         held = _spread(held_out_rows(targets), _SCALED_ON)
-        size = table.n_classes, table.n_attributes, self.n_features_in_
-        kept, rest = HeadSums.zeros(*size), HeadSums.zeros(*size)
+        kept, rest = (HeadSums.zeros(labels, values, self.n_features_in_) for _ in range(2))
         apart = []
         for place, attributes, features in self._vectors(X, rows=rows):
-            at, y_part = held[place], targets[place]
-            for sums, chosen in ((kept, ~at), (rest, at)):
-                sums.attributes.add(attributes[chosen].astype(np.float64), y_part[chosen])
-                sums.features.add(features[chosen], y_part[chosen])
+            at = held[place]
+            kept.add(attributes[~at], features[~at], targets[place][~at])
+            rest.add(attributes[at], features[at], targets[place][at])
             tried = at if held.any() else _spread(~at, _SCALED_ON)
-            apart.append((attributes[tried], features[tried], y_part[tried]))
+            apart.append((attributes[tried], features[tried], y[place][tried]))
         if more and before is not None:
             kept = kept + before.sums
-        values, factors = table.values, (1.0, 1.0)
-        partial = FittedHead.fit(params, kept, values)
+        factors, partial = (1.0, 1.0), FittedHead.fit(params, kept)
         if partial.rules:
-            s, x, t = (np.concatenate(parts) for parts in zip(*apart, strict=True))
-            seen = kept.attributes.counts > 0
-            t = (np.cumsum(seen) - 1)[t]
-            factors = partial.suitable_factors(params, s, x, t, values[seen])
-        self.head_ = FittedHead.fit(params, kept + rest, values, factors)
+            parts = (np.concatenate(one) for one in zip(*apart, strict=True))
+            factors = partial.suitable_factors(params, *parts)
+        self.head_ = FittedHead.fit(params, kept + rest, factors)
 
     def _by_prototypes(self) -> bool:
         return hasattr(self, "head_") and bool(self.head_.rules)
@@ -142,8 +137,9 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         -------
         embeddings : ndarray of shape (n_classes, n_attributes), float32
             Rows in the order of `classes_` (or of the sorted labels of `class_attributes`), scaled,
-            of equal length. The class scores are ``predict_attributes(X) @ class_embeddings().T``.
-            Those by prototypes are not, and this method is absent then: see `score_terms`.
+            of equal length. ``uncalibrated_scores(X)`` is
+            ``predict_attributes(X) @ class_embeddings().T``. Scores by prototypes are not, and this
+            method is absent then: see `score_terms`.
         """
         return super().class_embeddings(class_attributes)
 
@@ -160,8 +156,8 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         Returns
         -------
         terms : ndarray of shape (n_samples, n_classes, n_attributes + 1), float64
-            Their sum over the last axis is the class score, uncalibrated. With ``head="own"`` a
-            term is the product of predicted and described attribute, and the last is 0. By
+            Their sum over the last axis is the class score, as `uncalibrated_scores` has it. With
+            ``head="own"`` a term is the product of predicted and described attribute, and the last is 0. By
             prototypes it is how far the predicted attribute is beyond half the way from the mean of
             the seen classes to the prototype, times the weight of the class, and the last is the
             score by pooled features.

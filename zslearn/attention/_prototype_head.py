@@ -119,26 +119,52 @@ class ClassWeights(NamedTuple):
 
 @dataclass
 class HeadSums:
-    """Sums over the samples of every class of a table, of both kinds of vectors."""
+    """Sums over the samples of some seen classes, of both kinds of vectors.
 
+    Attributes
+    ----------
+    labels : ndarray of shape (n_seen,)
+        Of the classes, sorted.
+    values : ndarray of shape (n_seen, n_attributes)
+        Their descriptions.
+    attributes, features : ClassSums
+        Of predicted attributes and of pooled features.
+    """
+
+    labels: NDArray[Any]
+    values: NDArray[np.float64]
     attributes: ClassSums
     features: ClassSums
 
     @classmethod
-    def zeros(cls, n_classes: int, n_attributes: int, n_features: int) -> Self:
+    def zeros(cls, labels: NDArray[Any], values: NDArray[np.float64], n_features: int) -> Self:
         """Return the sums of no samples."""
-        return cls(ClassSums.zeros(n_classes, n_attributes), ClassSums.zeros(n_classes, n_features))
+        n, n_attributes = values.shape
+        widths = (n_attributes, n_features)
+        return cls(labels, values, *(ClassSums.zeros(n, width) for width in widths))
+
+    def add(
+        self,
+        attributes: NDArray[np.floating],
+        features: NDArray[np.floating],
+        targets: NDArray[np.int64],
+    ) -> None:
+        """Take in more samples, whose targets number the classes."""
+        self.attributes.add(attributes.astype(np.float64), targets)
+        self.features.add(features.astype(np.float64), targets)
 
     def __add__(self, other: HeadSums) -> HeadSums:
-        return HeadSums(self.attributes + other.attributes, self.features + other.features)
-
-    def of_seen(self) -> tuple[ClassSums, ...]:
-        """Give the sums of the classes with samples."""
-        seen = self.attributes.counts > 0
-        return tuple(
-            ClassSums(one.sums[seen], one.counts[seen], one.gram)
-            for one in (self.attributes, self.features)
-        )
+        labels, first = np.unique(np.r_[self.labels, other.labels], return_index=True)
+        values = np.vstack([self.values, other.values])[first]
+        total = HeadSums.zeros(labels, values, self.features.sums.shape[1])
+        for part in (self, other):
+            rows = np.searchsorted(labels, part.labels)
+            for kind in ("attributes", "features"):
+                one, of_part = getattr(total, kind), getattr(part, kind)
+                one.sums[rows] += of_part.sums
+                one.counts[rows] += of_part.counts
+                one.gram += of_part.gram
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,20 +190,16 @@ class FittedHead:
 
     @classmethod
     def fit(
-        cls,
-        params: PrototypeHead,
-        sums: HeadSums,
-        values: NDArray[np.float64],
-        factors: tuple[float, float] = (1.0, 1.0),
+        cls, params: PrototypeHead, sums: HeadSums, factors: tuple[float, float] = (1.0, 1.0)
     ) -> Self:
-        """Regress on the rows of a table that have samples."""
-        seen = values[sums.attributes.counts > 0]
-        mean = seen.mean(axis=0)
-        if len(seen) < 2:
+        """Regress the means of the classes on their descriptions."""
+        mean = sums.values.mean(axis=0)
+        if len(sums.labels) < 2:
             return cls(mean, [], factors, sums)
-        kernel = DescriptionKernel.of(unit_rows(seen - mean), "rbf", params.gamma)
+        kernel = DescriptionKernel.of(unit_rows(sums.values - mean), "rbf", params.gamma)
         rules = [
-            PrototypeRule.fit(one, kernel, params.alpha, params.shrinkage) for one in sums.of_seen()
+            PrototypeRule.fit(one, kernel, params.alpha, params.shrinkage)
+            for one in (sums.attributes, sums.features)
         ]
         return cls(mean, rules, factors, sums)
 
@@ -186,16 +208,16 @@ class FittedHead:
         params: PrototypeHead,
         attributes: NDArray[np.floating],
         features: NDArray[np.floating],
-        targets: NDArray[np.int64],
-        values: NDArray[np.float64],
+        y: NDArray[Any],
     ) -> tuple[float, float]:
-        """Factors that suit samples of seen classes, whose targets number the rows of `values`."""
+        """Return the factors that suit samples of the classes regressed on."""
+        weights = self.weights(self.sums.values)
         by_attributes, by_features = (
             vectors.astype(np.float64) @ one.weights.T + one.offsets
-            for vectors, one in zip((attributes, features), self.weights(values), strict=True)
+            for vectors, one in zip((attributes, features), weights, strict=True)
         )
         spread, wanted = (float(f.std(axis=1).mean()) for f in (by_attributes, by_features))
-        scale = fit_score_scale(by_features, targets)
+        scale = fit_score_scale(by_features, np.searchsorted(self.sums.labels, y))
         total = params.attribute_weight + params.feature_weight
         ratio = wanted / spread if spread > 0 and wanted > 0 else 1.0
         return (

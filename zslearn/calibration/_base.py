@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
@@ -17,20 +16,18 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._described_classes import DescribedClasses
+from zslearn._scored_prediction import ScoredPrediction
+from zslearn._wrapped import final_estimator, replace_final, through_steps
 from zslearn.attributes import ClassAttributes
 from zslearn.calibration._response import (
     CalibrationRule,
-    as_logits,
-    as_scores,
     class_attributes_key,
     class_scores,
-    final_estimator,
     routing_enabled,
-    through_steps,
 )
-from zslearn.metrics import per_class_accuracy_score
 
-__all__ = ["BaseCalibrationClassifier", "calibration_of", "inner_estimator"]
+__all__ = ["BaseCalibrationClassifier", "inner_estimator"]
 
 
 def _inside_has(attribute: str) -> Callable[[Any], bool]:
@@ -43,10 +40,10 @@ def _inside_has(attribute: str) -> Callable[[Any], bool]:
     return check
 
 
-class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseCalibrationClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
     """Base of meta-estimators that predict with a calibration of their own.
 
-    A subclass implements `fit`, which sets `estimator_`, and `_calibration`.
+    A subclass implements `fit`, which sets `estimator_`, and `_delta_and_scale`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -56,19 +53,11 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         ],
     }
 
-    # Class-level requests, as those of every zero-shot classifier.
+    # Class-level request, as that of every zero-shot classifier.
     __metadata_request__fit = {"class_attributes": True}
-    __metadata_request__predict = {"candidates": True, "class_attributes": True}
-    __metadata_request__predict_proba = {"class_attributes": True}
-    __metadata_request__decision_function = {"class_attributes": True}
-    __metadata_request__score = {"candidates": True}
 
     estimator: Any
     estimator_: Any
-
-    @abstractmethod
-    def _calibration(self) -> tuple[float, str]:
-        """Return delta, and "logit" or "probability": what it is added to."""
 
     # -- the estimator inside ------------------------------------------------------------------
 
@@ -98,24 +87,24 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         return True
 
     @property
-    def classes_(self) -> NDArray[Any]:
-        """Labels of all described classes, in the order of the columns of the scores."""
-        classes: NDArray[Any] = final_estimator(self._fitted()).classes_
+    def classes_(self) -> NDArray[Any]:  # type: ignore[override]
+        """Labels of all described classes, sorted: the order of the columns of the scores."""
+        classes: NDArray[Any] = np.sort(final_estimator(self._fitted()).classes_)
         return classes
 
     @property
-    def seen_classes_(self) -> NDArray[Any]:
+    def seen_classes_(self) -> NDArray[Any]:  # type: ignore[override]
         """Labels of the classes with samples at fit."""
         classes: NDArray[Any] = final_estimator(self._fitted()).seen_classes_
         return classes
 
     @property
-    def unseen_classes_(self) -> NDArray[Any]:
+    def unseen_classes_(self) -> NDArray[Any]:  # type: ignore[override]
         """Labels of the described classes without samples at fit."""
         return np.setdiff1d(self.classes_, self.seen_classes_)
 
     @property
-    def class_attributes_(self) -> ClassAttributes:
+    def class_attributes_(self) -> ClassAttributes:  # type: ignore[override]
         """The table of the estimator inside."""
         table: ClassAttributes = final_estimator(self._fitted()).class_attributes_
         return table
@@ -176,133 +165,22 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
 
     # -- prediction ----------------------------------------------------------------------------
 
-    def _rule(self) -> CalibrationRule:
-        estimator = self._fitted()
-        return CalibrationRule(*self._calibration()).fit(estimator)
+    def _described(self, class_attributes: Any) -> ClassAttributes:
+        return CalibrationRule().fit(self._fitted())._described(class_attributes)
 
-    @available_if(_inside_has("decision_function"))
-    def decision_function(self, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
-        """Class scores of the estimator inside, uncalibrated.
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.floating]:
+        return class_scores(self._fitted(), X, None if table == self._described(None) else table)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples, as the estimator inside takes them.
-        class_attributes : ClassAttributes or DataFrame, default=None
-            Classes to score instead of the fitted ones, described by the same attributes.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_` (or of the sorted labels of `class_attributes`);
-            of shape (n_samples,) for exactly two classes.
-        """
-        return self._delegate("decision_function", X, class_attributes)
-
-    @available_if(_inside_has("predict_proba"))
-    def predict_proba(self, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
-        """Class probabilities of the estimator inside, uncalibrated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples, as the estimator inside takes them.
-        class_attributes : ClassAttributes or DataFrame, default=None
-            Classes to choose among instead of the fitted ones.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Rows sum to one; columns in the order of `classes_` (or of the sorted labels of
-            `class_attributes`).
-        """
-        return self._delegate("predict_proba", X, class_attributes)
-
-    def _delegate(self, method: str, X: Any, class_attributes: Any) -> NDArray[np.floating]:
-        estimator = self._fitted()
-        if class_attributes is None:
-            return np.asarray(getattr(estimator, method)(X))
-        self._rule().check(None, class_attributes)
-        final, X = through_steps(estimator, X)
-        return np.asarray(getattr(final, method)(X, class_attributes=class_attributes))
-
-    def predict(
-        self, X: Any, *, candidates: Any = None, class_attributes: Any = None
-    ) -> NDArray[Any]:
-        """Predict class labels, with the calibration.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples, as the estimator inside takes them.
-        candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
-            The classes to choose among. ``None`` and "all" are generalised zero-shot prediction:
-            every described class. The calibration has a say only where seen and unseen classes
-            compete.
-        class_attributes : ClassAttributes or DataFrame, default=None
-            Classes to choose among instead of the fitted ones, described by the same attributes.
-            Those seen at fit still count as seen.
-
-        Returns
-        -------
-        y_pred : ndarray of shape (n_samples,)
-            The predicted labels.
-        """
-        rule = self._rule()
-        rule.check(candidates, class_attributes)
-        scores = class_scores(self._fitted(), X, class_attributes)
-        return rule.predict_from_scores(
-            scores, candidates=candidates, class_attributes=class_attributes
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        final = final_estimator(self._fitted())
+        if not hasattr(final, "with_class_attributes"):
+            raise TypeError(
+                f"{type(final).__name__} has no with_class_attributes: give class_attributes= to "
+                "predict."
+            )
+        self.estimator_ = replace_final(
+            self._fitted(), lambda inner: inner.with_class_attributes(classes.table)
         )
-
-    def predict_from_scores(
-        self, scores: ArrayLike, *, candidates: Any = None, class_attributes: Any = None
-    ) -> NDArray[Any]:
-        """Predict from class scores, with the calibration, without another pass over X.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes) or (n_samples,)
-            What ``decision_function(X, class_attributes)`` returned; ``predict_proba`` where
-            there is no ``decision_function``.
-        candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
-            As in `predict`.
-        class_attributes : ClassAttributes or DataFrame, default=None
-            As given to `decision_function`.
-
-        Returns
-        -------
-        y_pred : ndarray of shape (n_samples,)
-            The predicted labels.
-        """
-        rule = self._rule()
-        rule.check(candidates, class_attributes)
-        turn = as_scores if class_attributes is None else as_logits
-        logits = turn(self._fitted(), scores)
-        return rule.predict_from_scores(
-            logits, candidates=candidates, class_attributes=class_attributes
-        )
-
-    def calibration_scores(
-        self, scores: ArrayLike, *, candidates: Any = None
-    ) -> NDArray[np.float64]:
-        """Give scores on the scale that the calibration is added to, uncalibrated.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes) or (n_samples,)
-            What ``decision_function(X)`` returned; ``predict_proba`` where there is no
-            ``decision_function``.
-        candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
-            The classes to keep; probabilities are taken among these.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_candidates)
-            Columns in the sorted order of the candidates' labels.
-        """
-        logits = as_scores(self._fitted(), scores)
-        return self._rule().calibration_scores(logits, candidates=candidates)
 
     @available_if(_inside_has("predict_attributes"))
     def predict_attributes(self, X: Any) -> NDArray[np.floating]:
@@ -333,7 +211,7 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         Returns
         -------
         embeddings : ndarray of shape (n_classes, n_attributes)
-            The class scores are ``predict_attributes(X) @ class_embeddings().T``.
+            ``uncalibrated_scores(X)`` is ``predict_attributes(X) @ class_embeddings().T``.
         """
         return np.asarray(final_estimator(self._fitted()).class_embeddings(class_attributes))
 
@@ -361,34 +239,6 @@ class BaseCalibrationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimat
         """
         final, X = through_steps(self._fitted(), X)
         return np.asarray(final.attention_maps(X, attributes))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, candidates: Any = None) -> float:
-        """Mean per-class accuracy of `predict` over the classes in y.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples, as the estimator inside takes them.
-        y : array-like of shape (n_samples,)
-            Class labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples within their class.
-        candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
-            As in `predict`.
-
-        Returns
-        -------
-        score : float
-            The mean, over the classes that occur in `y`, of the share of their samples that was
-            recognised.
-        """
-        y_pred = self.predict(X, candidates=candidates)
-        return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
-
-
-def calibration_of(calibrated: BaseCalibrationClassifier) -> tuple[float, str]:
-    """Return delta as fitted, and "logit" or "probability": what it is added to."""
-    return calibrated._calibration()
 
 
 def inner_estimator(calibrated: BaseCalibrationClassifier) -> Any:

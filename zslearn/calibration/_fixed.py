@@ -38,8 +38,9 @@ class FixedCalibrationClassifier(BaseCalibrationClassifier):
         estimator as it is; choose it with :class:`TunedCalibrationClassifierCV`.
 
     delta_scale : {"logit", "probability"}, default="logit"
-        What `delta` is added to: the scores of ``decision_function`` (the logarithms of the
-        probabilities if there is only ``predict_proba``), or their softmax over the candidates.
+        What `delta` is added to: the uncalibrated scores (of an estimator that names none,
+        ``decision_function``, or the logarithms of ``predict_proba``), or their softmax over the
+        candidates.
         Scores are the default because their calibration is the same whichever classes compete.
 
     Attributes
@@ -69,8 +70,8 @@ class FixedCalibrationClassifier(BaseCalibrationClassifier):
 
     Notes
     -----
-    ``predict`` is calibrated; ``decision_function`` and ``predict_proba`` are the estimator's own.
-    If `estimator` comes fitted, prediction needs no ``fit``; in a ``FrozenEstimator`` it is also
+    ``predict``, ``decision_function`` and ``predict_proba`` are calibrated and agree;
+    ``uncalibrated_scores`` are the estimator's own. If `estimator` comes fitted, prediction needs no ``fit``; in a ``FrozenEstimator`` it is also
     safe from being refitted by ``fit``.
 
     References
@@ -112,7 +113,7 @@ class FixedCalibrationClassifier(BaseCalibrationClassifier):
         self.delta = delta
         self.delta_scale = delta_scale
 
-    def _calibration(self) -> tuple[float, str]:
+    def _delta_and_scale(self) -> tuple[float, str]:
         return self.delta, self.delta_scale
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from zslearn._wrapped import final_estimator, through_steps
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 
@@ -21,34 +21,6 @@ _TABLE = "class_attributes"
 def routing_enabled() -> bool:
     """Whether scikit-learn's metadata routing is on."""
     return bool(get_config()["enable_metadata_routing"])
-
-
-def final_estimator(estimator: Any) -> Any:
-    """Return the classifier inside pipelines, fitted searches and frozen estimators."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator
-
-
-def through_steps(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Return the final classifier and X as the steps before it transform it."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            if len(estimator.steps) > 1:
-                X = estimator[:-1].transform(X)
-            estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator, X
 
 
 def takes_class_attributes(estimator: Any) -> bool:
@@ -75,41 +47,31 @@ def is_class_attributes_key(key: str) -> bool:
     return key == _TABLE or key.endswith(f"__{_TABLE}")
 
 
-def response_method(estimator: Any) -> str:
-    """Name of the method that gives class scores."""
-    return "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
+def class_scores(estimator: Any, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
+    """Uncalibrated class scores of samples, by one call of the estimator.
 
-
-def as_logits(estimator: Any, output: ArrayLike) -> NDArray[np.floating]:
-    """Return class scores as they are, and the logarithms of probabilities."""
-    scores = np.asarray(output)
-    if response_method(estimator) == "predict_proba":
-        scores = np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float64).tiny))
-    return scores
-
-
-def as_scores(estimator: Any, output: ArrayLike) -> NDArray[np.floating]:
-    """Turn what the response method returned for the fitted classes into logits, sorted.
+    Of a classifier that names none, the output of ``decision_function``, or else the logarithms of
+    ``predict_proba``.
 
     Returns
     -------
-    scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+    scores : ndarray of shape (n_samples, n_classes)
         Columns in the sorted order of the class labels.
     """
-    scores = as_logits(estimator, output)
-    order = np.argsort(final_estimator(estimator).classes_)
-    if np.array_equal(order, np.arange(len(order))):
-        return scores
-    return -scores if scores.ndim == 1 else scores[:, order]
-
-
-def class_scores(estimator: Any, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
-    """Class scores of samples: one call of the estimator."""
-    method = response_method(estimator)
-    if class_attributes is None:
-        return as_scores(estimator, getattr(estimator, method)(X))
-    final, X = through_steps(estimator, X)
-    return as_logits(final, getattr(final, method)(X, class_attributes=class_attributes))
+    options = {} if class_attributes is None else {"class_attributes": class_attributes}
+    final, inner_X = through_steps(estimator, X)
+    if hasattr(final, "uncalibrated_scores"):
+        return np.asarray(final.uncalibrated_scores(inner_X, **options))
+    if options:
+        estimator, X = final, inner_X
+    if hasattr(estimator, "decision_function"):
+        scores = np.asarray(estimator.decision_function(X, **options))
+    else:
+        shares = np.asarray(estimator.predict_proba(X, **options), dtype=np.float64)
+        scores = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    if scores.ndim == 1:
+        scores = np.column_stack([np.zeros_like(scores), scores])
+    return scores if options else scores[:, np.argsort(final.classes_)]
 
 
 class CalibrationRule(ZeroShotClassifierMixin, BaseEstimator):
@@ -160,12 +122,10 @@ class CalibrationRule(ZeroShotClassifierMixin, BaseEstimator):
         self.class_attributes_ = table.subset(self.classes_)
         return self
 
-    def check(self, candidates: Any, class_attributes: Any) -> None:
-        """Refuse candidates or a table that do not fit, before any score is computed."""
+    def _described(self, class_attributes: Any) -> ClassAttributes:
         if class_attributes is not None and not self.has_table_:
             raise TypeError(
-                "class_attributes was given to predict, but the fitted estimator has no "
-                "class_attributes_ to compare it with. Leave it out, or use an estimator that "
-                "keeps its table."
+                "class_attributes was given, but the fitted estimator has no class_attributes_ to "
+                "compare it with. Leave it out, or use an estimator that keeps its table."
             )
-        self._candidate_columns(candidates, self._described(class_attributes))
+        return super()._described(class_attributes)

@@ -245,7 +245,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _calibration(self) -> tuple[float, str]:
+    def _delta_and_scale(self) -> tuple[float, str]:
         return self.best_delta_, UNITS[self.units].delta_scale
 
     @property

@@ -221,9 +221,9 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         Returns
         -------
         embeddings : ndarray of shape (n_classes, n_attributes)
-            The class scores are ``predict_attributes(X) @ class_embeddings().T``. The members
-            have one and the same; with ``average="probability"`` there is none, for a mean of
-            probabilities is no sum over attributes.
+            ``uncalibrated_scores(X)`` is ``predict_attributes(X) @ class_embeddings().T``. The
+            members have one and the same; with ``average="probability"`` there is none, for a
+            mean of probabilities is no sum over attributes.
         """
         check_is_fitted(self)
         return np.asarray(self.estimators_[0].class_embeddings(class_attributes))
@@ -276,6 +276,11 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
             total += member.attention_maps(X, attributes)
         total /= len(self.estimators_)
         return total
+
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        for member in self.estimators_:
+            member._describe_anew(classes)
+        self._set_classes(classes)
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float64]:
         X = self._check_X(X, reset=False)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from zslearn._input_checks import check_attribute_indices
+from zslearn._wrapped import through_steps
 from zslearn.attributes import ClassAttributes
-from zslearn.calibration._response import through_steps
 from zslearn.inspection._calibrated_scores import calibration_rule
 from zslearn.inspection._names import SEPARATOR
 from zslearn.metrics._localization import as_membership, regions_of_attributes

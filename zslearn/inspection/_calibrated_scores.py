@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._scored_prediction import ScoredPrediction
 from zslearn._table_checks import quote_some
-from zslearn.base import ZeroShotClassifierMixin
-from zslearn.calibration._base import BaseCalibrationClassifier, calibration_of
-from zslearn.calibration._response import CalibrationRule, class_scores, final_estimator
+from zslearn._wrapped import final_estimator
+from zslearn.calibration._response import CalibrationRule, class_scores
 
 
 class CalibratedScores(NamedTuple):
@@ -23,7 +23,7 @@ class CalibratedScores(NamedTuple):
 
     def predict(self, candidates: Any = None) -> NDArray[Any]:
         """Predict what the classifier predicts among the candidates."""
-        return self.rule.predict_from_scores(self.scores, candidates=candidates)
+        return self.rule.predict_from_uncalibrated(self.scores, candidates=candidates)
 
     def on_delta_scale(self, candidates: Any = None) -> NDArray[np.float64]:
         """Scores of the candidates, sorted by label, on the scale that delta is added to."""
@@ -37,17 +37,12 @@ def calibration_rule(estimator: Any, class_attributes: Any = None) -> tuple[Cali
     package takes the largest score, as far as is known: the second value is then False.
     """
     final = final_estimator(estimator)
-    is_own = isinstance(final, ZeroShotClassifierMixin | BaseCalibrationClassifier)
+    is_own = isinstance(final, ScoredPrediction)
     delta, scale = 0.0, "logit"
     if is_own:
         check_is_fitted(final)
-        if isinstance(final, BaseCalibrationClassifier):
-            delta, scale = calibration_of(final)
-        else:
-            delta = float(getattr(final, "delta", 0.0))
-            scale = getattr(final, "delta_scale", "logit")
+        delta, scale = final._delta_and_scale()
     rule = CalibrationRule(delta, scale).fit(estimator)
-    rule.check(None, class_attributes)
     if class_attributes is not None:
         rule.class_attributes_ = rule._described(class_attributes)
         rule.classes_ = rule.class_attributes_.labels

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zslearn._table_checks import quote_some
+from zslearn._wrapped import final_estimator
 from zslearn.attributes import ClassAttributes
-from zslearn.calibration._response import final_estimator
 from zslearn.inspection._calibrated_scores import (
     calibrated_scores,
     calibration_rule,

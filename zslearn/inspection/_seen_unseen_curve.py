@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zslearn.calibration._response import final_estimator
+from zslearn._wrapped import final_estimator
 from zslearn.inspection._calibrated_scores import calibrated_scores, refuse_undescribed
 from zslearn.inspection._seen_unseen_axes import (
     BEST,

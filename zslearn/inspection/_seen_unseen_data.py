@@ -54,4 +54,4 @@ def predict_with_delta(
     if scores.ndim != 2 or scores.shape[1] != len(order):
         return None
     rule = CalibrationRule(delta).fit(SimpleNamespace(classes_=classes, seen_classes_=seen_classes))
-    return rule.predict_from_scores(scores[:, order])
+    return rule.predict_from_uncalibrated(scores[:, order])

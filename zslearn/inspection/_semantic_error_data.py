@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.calibration._response import through_steps
+from zslearn._wrapped import through_steps
 from zslearn.inspection._calibrated_scores import calibration_rule
 from zslearn.metrics import class_semantic_error, semantic_error_increase
 

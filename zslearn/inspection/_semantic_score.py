@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
-from zslearn.calibration._response import through_steps
+from zslearn._wrapped import through_steps
 from zslearn.inspection._calibrated_scores import calibration_rule
 
 
@@ -56,14 +56,13 @@ def explain_score(
     options = {} if class_attributes is None else {"class_attributes": class_attributes}
     semantics = np.asarray(final.predict_attributes(X), dtype=np.float64)[0]
     by_class, rests = _terms(final, X, semantics, options)
-    raw = np.asarray(final.decision_function(X, **options))
-    scores = np.array([0.0, raw[0]]) if raw.ndim == 1 else raw[0].astype(np.float64)
+    scores = np.asarray(final.uncalibrated_scores(X, **options), dtype=np.float64)[0]
     labels = final.classes_ if class_attributes is None else table.labels
     order = np.argsort(labels)
     by_class, rests, scores = by_class[order], rests[order], scores[order]
 
     unseen = ~np.isin(table.labels, rule.seen_classes_)
-    predicted = int(table.index_of(rule.predict_from_scores(scores[np.newaxis]))[0])
+    predicted = int(table.index_of(rule.predict_from_uncalibrated(scores[np.newaxis]))[0])
     c = predicted if target is None else _position(table, target, "target")
     ranking = _calibrated(scores, unseen, rule.delta, rule.delta_scale)
     ranking[c] = -np.inf
@@ -153,7 +152,7 @@ def _require_one(X: Any) -> None:
 
 
 def _require_linear(estimator: Any, caller: str) -> None:
-    needed = ("predict_attributes", "class_embeddings", "decision_function", "class_attributes_")
+    needed = ("predict_attributes", "class_embeddings", "uncalibrated_scores", "class_attributes_")
     absent = [method for method in needed if not hasattr(estimator, method)]
     if hasattr(estimator, "score_terms"):
         absent = [method for method in absent if method != "class_embeddings"]
@@ -181,6 +180,6 @@ def _require_sum(
         raise TypeError(
             f"{caller} explains class scores that are sums over attributes, but those of "
             f"{type(estimator).__name__} differ by {difference:.6g} where the attributes sum to "
-            f"{total:.6g}: its decision_function is not predict_attributes(X) @ "
+            f"{total:.6g}: its uncalibrated_scores are not predict_attributes(X) @ "
             "class_embeddings().T."
         )

@@ -14,6 +14,7 @@ from sklearn.model_selection import ParameterGrid
 
 from zslearn._data._score_scale import held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
+from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.metrics import ausuc_score
@@ -91,6 +92,10 @@ default=None
             self._check_X(X, reset=False), table
         )
         return scores
+
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        self.estimator_._describe_anew(classes)
+        self._set_classes(classes)
 
     def _checked_grid(self) -> dict[str, list[float]]:
         grid = {}

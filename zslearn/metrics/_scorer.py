@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from zslearn._wrapped import final_estimator, through_steps
 from zslearn.metrics._classification import per_class_accuracy_score
 from zslearn.metrics._curve import ausuc_score
 from zslearn.metrics._gzsl import gzsl_scores
@@ -24,23 +24,15 @@ from zslearn.metrics._validation import (
 )
 
 
-def _final_estimator(estimator: Any) -> Any:
-    """Return the classifier inside pipelines and fitted searches."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator
-
-
 class _Outputs:
     """What one call of an estimator gives, and the predictions and scores that follow from it."""
 
     def __init__(self, estimator: Any, X: Any, y: ArrayLike) -> None:
         self.y = check_labels(y, "y")
-        for method in ("decision_function", "predict_proba"):
+        self.model = final_estimator(estimator)
+        if hasattr(self.model, "uncalibrated_scores"):
+            estimator, X = through_steps(estimator, X)
+        for method in ("uncalibrated_scores", "decision_function", "predict_proba"):
             if hasattr(estimator, method):
                 self.raw = np.asarray(getattr(estimator, method)(X))
                 break
@@ -49,7 +41,6 @@ class _Outputs:
                 f"{type(estimator).__name__} has neither decision_function nor predict_proba; a "
                 "zero-shot scorer needs one of them."
             )
-        self.model = _final_estimator(estimator)
         for attribute in ("classes_", "seen_classes_"):
             if not hasattr(self.model, attribute):
                 raise TypeError(
@@ -98,9 +89,10 @@ class _Outputs:
         return raw[:, order[np.searchsorted(self.classes[order], candidates)]]
 
     def predict(self, candidates: NDArray[Any], rows: Any = slice(None)) -> NDArray[Any]:
-        if hasattr(self.model, "predict_from_scores"):
-            predictions = self.model.predict_from_scores(self.raw[rows], candidates=candidates)
-            return check_labels(predictions, "predict_from_scores(scores)")
+        if hasattr(self.model, "predict_from_uncalibrated"):
+            predict = self.model.predict_from_uncalibrated
+            predictions = predict(self.raw[rows], candidates=candidates)
+            return check_labels(predictions, "predict_from_uncalibrated(scores)")
         return candidates[self._columns(candidates)[rows].argmax(axis=1)]
 
     def require(self, *, unseen: bool = False, seen: bool = False) -> None:
@@ -305,10 +297,11 @@ def get_gzsl_scorer(name: str) -> Callable[[Any, Any, ArrayLike], Any]:
 
     Notes
     -----
-    The estimator has ``decision_function`` (or else ``predict_proba``), ``classes_`` and
-    ``seen_classes_``. Its ``predict_from_scores`` and ``calibration_scores``, if it has them,
-    apply its own calibration; otherwise the largest score decides. Pipelines and fitted searches
-    are seen through to their last estimator for all but ``decision_function``.
+    The estimator has ``uncalibrated_scores``, ``predict_from_uncalibrated`` and
+    ``calibration_scores``, as those of this package have, and is calibrated as it predicts; or it
+    has ``decision_function`` (or else ``predict_proba``), of which the largest score decides. It
+    has ``classes_`` and ``seen_classes_``. Pipelines and fitted searches are seen through to their
+    last estimator.
 
     Candidates are the classes the estimator has seen and the classes present in ``y``: when a
     fold plays some seen classes as unseen, the truly unseen ones do not interfere. For T1 they

@@ -19,8 +19,8 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
+from zslearn._wrapped import final_estimator
 from zslearn.metrics import get_gzsl_scorer, get_gzsl_scorer_names
-from zslearn.metrics._scorer import _final_estimator
 
 __all__ = ["ScoreLog"]
 
@@ -324,7 +324,7 @@ def _describe_part(estimator: Any, X: Any, y: Any) -> dict[str, Any]:
     if y is None:
         return part | {"checksum": None}
     labels = np.asarray(y)
-    model = _final_estimator(estimator)
+    model = final_estimator(estimator)
     classes = getattr(model, "seen_classes_", getattr(model, "classes_", None))
     if classes is not None and labels.ndim == 1:
         unseen = sorted(set(labels.tolist()) - set(np.asarray(classes).tolist()))

@@ -34,18 +34,32 @@ def check_scores(name: str, estimator_orig: Any) -> None:
     assert scores.shape == (len(X), n_classes), f"{name}: scores have shape {scores.shape}"
     assert scores.dtype.kind == "f", f"{name}: scores have dtype {scores.dtype}"
     assert np.isfinite(scores).all(), f"{name}: scores are not finite"
+    _check_agreement(name, estimator, X)
+    delta = _delta_parameter(estimator_orig)
+    for value in () if delta is None else (-0.7, 0.7, np.inf):
+        _check_agreement(name, estimator.set_params(**{delta: value}), X)
+
+
+def _check_agreement(name: str, estimator: Any, X: Any) -> None:
+    """Check that scores, probabilities and predictions agree, whatever the calibration."""
+    scores, predicted = estimator.decision_function(X), estimator.predict(X).tolist()
+    best = estimator.classes_[scores.argmax(axis=1)].tolist()
+    assert best == predicted, f"{name}: the best score by decision_function is not predicted"
     shares = estimator.predict_proba(X)
     assert shares.shape == scores.shape, f"{name}: probabilities have shape {shares.shape}"
     assert shares.min() >= 0, f"{name}: probabilities are negative"
     assert_close(shares.sum(axis=1), np.ones(len(X)), f"{name}: probabilities do not sum to one")
     raised = np.take_along_axis(shares, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
     assert_close(raised, shares.max(axis=1), f"{name}: the best score is not the most probable")
-    if hasattr(estimator, "predict_from_scores"):
+    if hasattr(estimator, "predict_from_uncalibrated"):
+        raw = estimator.uncalibrated_scores(X)
         for candidates in (None, "seen", "unseen", ["cat", "dog"]):
-            found = estimator.predict_from_scores(scores, candidates=candidates)
+            found = estimator.predict_from_uncalibrated(raw, candidates=candidates)
             expected = estimator.predict(X, candidates=candidates)
             agree = found.tolist() == expected.tolist()
-            assert agree, f"{name}.predict_from_scores is not predict, candidates={candidates!r}"
+            assert agree, (
+                f"{name}.predict_from_uncalibrated is not predict, candidates={candidates!r}"
+            )
 
 
 def check_two_classes(name: str, estimator_orig: Any) -> None:
@@ -60,10 +74,14 @@ def check_two_classes(name: str, estimator_orig: Any) -> None:
     agree = np.array_equal(shares[:, 1] > shares[:, 0], scores > 0)
     assert agree, f"{name}: a positive score is not that of the second of two classes"
     found = estimator.predict(problem.X, class_attributes=pair)
-    if hasattr(estimator, "predict_from_scores"):
-        again = estimator.predict_from_scores(scores, class_attributes=pair)
+    labels = np.array(sorted(pair.labels.tolist()))
+    agree = found.tolist() == labels[(scores > 0).astype(int)].tolist()
+    assert agree, f"{name}: the score of two classes is not that of what is predicted"
+    if hasattr(estimator, "predict_from_uncalibrated"):
+        raw = estimator.uncalibrated_scores(problem.X, class_attributes=pair)
+        again = estimator.predict_from_uncalibrated(raw, class_attributes=pair)
         agree = found.tolist() == again.tolist()
-        assert agree, f"{name}.predict_from_scores of two classes is not predict"
+        assert agree, f"{name}.predict_from_uncalibrated of two classes is not predict"
 
 
 def check_samples_apart(name: str, estimator_orig: Any) -> None:
@@ -90,10 +108,11 @@ def check_delta_sweep(name: str, estimator_orig: Any) -> None:
         raise SkipTest("no parameter delta")
     problem = Problem.of(estimator_orig)
     estimator = fitted(estimator_orig, problem)
-    scores, X = estimator.decision_function(problem.X), problem.X
+    X = problem.X
     if hasattr(estimator, "calibration_scores"):
-        scores = estimator.calibration_scores(scores)
-    scores = columns_of(scores)
+        scores = estimator.calibration_scores(estimator.uncalibrated_scores(X))
+    else:
+        scores = columns_of(estimator.set_params(**{parameter: 0.0}).decision_function(X))
     gaps = scores[:, ~problem.unseen].max(axis=1) - scores[:, problem.unseen].max(axis=1)
     switches = np.unique(gaps)
     grid = np.r_[switches[0] - 1, (switches[1:] + switches[:-1]) / 2, switches[-1] + 1, 0.0]
@@ -146,8 +165,8 @@ def check_capabilities(name: str, estimator_orig: Any) -> None:
         for given in (None, new):
             assert_close(
                 semantics @ estimator.class_embeddings(given).T,
-                estimator.decision_function(X, class_attributes=given),
-                f"{name}: predict_attributes @ class_embeddings.T is not decision_function",
+                estimator.uncalibrated_scores(X, class_attributes=given),
+                f"{name}: predict_attributes @ class_embeddings.T is not uncalibrated_scores",
                 estimator,
             )
     if "attention_maps" in there:

@@ -81,6 +81,37 @@ def check_new_table_is_forgotten(name: str, estimator_orig: Any) -> None:
     )
 
 
+def check_copy_with_new_table(name: str, estimator_orig: Any) -> None:
+    """Check that with_class_attributes gives a copy that has the classes of its table."""
+    problem = Problem.of(estimator_orig)
+    estimator = fitted(estimator_orig, problem)
+    if not hasattr(estimator, "with_class_attributes"):
+        raise SkipTest("no with_class_attributes")
+    X, table = problem.X, problem.table
+    before = estimator.decision_function(X)
+    new = with_values(table, table.values[[5, 2, 0]][:, ::-1], ["yak", "asp", "ant"])
+    for given in (new, new.to_frame()):
+        changed = estimator.with_class_attributes(given)
+        found = (changed.classes_.tolist(), changed.seen_classes_.tolist())
+        expected = (["ant", "asp", "yak"], ["ant"])
+        assert found == expected, f"{name}.with_class_attributes has classes, seen ones {found}"
+        for method in ("decision_function", "predict_proba", "predict"):
+            same_bits(
+                getattr(changed, method)(X),
+                getattr(estimator, method)(X, class_attributes=new),
+                f"{name}.with_class_attributes(table).{method} is not that of the table",
+            )
+        if hasattr(changed, "class_embeddings"):
+            message = f"{name}.with_class_attributes has other class_embeddings"
+            same_bits(changed.class_embeddings(), estimator.class_embeddings(new), message)
+        unseen = changed.predict(X, candidates="unseen").tolist()
+        assert set(unseen) <= {"asp", "yak"}, f"{name}.with_class_attributes predicts {unseen}"
+    message = f"{name}.with_class_attributes changes the estimator it is called on"
+    same_bits(estimator.decision_function(X), before, message)
+    changed.fit(X, problem.y, class_attributes=table)
+    same_bits(changed.classes_, estimator.classes_, f"{name}: a copy cannot be fitted anew")
+
+
 def check_new_table_refused(name: str, estimator_orig: Any) -> None:
     """Check that a table of other attributes, or of unnamed classes, is refused by name."""
     problem = Problem.of(estimator_orig)
@@ -175,10 +206,11 @@ def check_scores_apart_from_classes(name: str, estimator_orig: Any) -> None:
         raise SkipTest("registered with independent_scores=False")
     problem = Problem.of(estimator_orig)
     estimator = fitted(estimator_orig, problem)
-    scores = estimator.decision_function(problem.X)
+    scores_of = getattr(estimator, "uncalibrated_scores", estimator.decision_function)
+    scores = scores_of(problem.X)
     for chosen in (["ant", "cat", "dog"], ["cat", "newt", "wasp"], ["ant", "bee", "eel", "fly"]):
         assert_close(
-            estimator.decision_function(problem.X, class_attributes=problem.table.subset(chosen)),
+            scores_of(problem.X, class_attributes=problem.table.subset(chosen)),
             scores[:, np.isin(problem.labels, chosen)],
             f"{name}: scores of {chosen} depend on the other classes of the table",
             estimator,

@@ -1,0 +1,52 @@
+"""Scores with a calibration: what is added to the classes without samples where both compete."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+__all__ = ["add_delta", "as_probabilities", "on_delta_scale"]
+
+
+def on_delta_scale(scores: NDArray[np.floating], scale: str) -> NDArray[np.float64]:
+    """Scores, or their probabilities, in float64: what delta is added to."""
+    if scale not in ("logit", "probability"):
+        raise ValueError(f"delta_scale must be 'logit' or 'probability', found {scale!r}")
+    wide = scores.astype(np.float64)
+    return softmax(wide, axis=1) if scale == "probability" else wide
+
+
+def add_delta(
+    scores: NDArray[np.floating], unseen: NDArray[np.bool_], delta: float, scale: str
+) -> NDArray[np.floating]:
+    """Scores of which the largest decides: as they are, if delta has no effect on that.
+
+    An infinite delta leaves the other kind of classes a score of minus infinity.
+    """
+    if np.isnan(delta):
+        raise ValueError("delta is NaN: set a number")
+    # Without an effect of delta the raw scores decide: a softmax can round distinct scores to
+    # equal probabilities.
+    if not delta or unseen.all() or not unseen.any():
+        return scores
+    if np.isinf(delta):
+        return np.where(unseen == (delta > 0), scores, -np.inf)
+    wide = on_delta_scale(scores, scale)
+    wide += delta * unseen
+    return wide
+
+
+def as_probabilities(
+    scores: NDArray[np.floating], unseen: NDArray[np.bool_], delta: float, scale: str
+) -> NDArray[np.float64]:
+    """Probabilities in the order of the calibrated scores.
+
+    On the scale of probabilities, delta is a share that the unseen classes get or lose: the sums
+    are cut at zero and brought to a sum of one.
+    """
+    calibrated = add_delta(scores, unseen, delta, scale)
+    if calibrated is scores or scale == "logit" or np.isinf(delta):
+        return softmax(calibrated.astype(np.float64), axis=1)
+    calibrated = np.maximum(calibrated, 0.0)
+    return calibrated / calibrated.sum(axis=1, keepdims=True)
