@@ -5,10 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics.pairwise import cosine_similarity
 
+from zslearn._data._score_scale import fit_score_scale, held_out_rows
 from zslearn.attributes import ClassAttributes
 from zslearn.exceptions import ClassDescriptionWarning
 from zslearn.linear_model import CosineClassifier
-from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
 

@@ -136,6 +136,15 @@ class RegionRows:
                 space = torch.empty(shape, dtype=self.dtype, device=self.device)
             yield chunk, self.take(chunk, out=space[:n])
 
+    def read_chunks(self, bytes_per_row: int = 0) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Slices of rows, these as X has them, and their regions, overwritten by the next."""
+        space = None
+        for chunk in self.chunks(bytes_per_row):
+            raw = self.read(chunk)
+            if space is None:
+                space = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
+            yield chunk, raw, self.prepare(raw, chunk, out=space[: len(raw)])
+
     @property
     def resident(self) -> Tensor | None:
         """All rows, normalised and on the device, if they are kept."""

@@ -123,7 +123,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             )
         samples = self._weigh(X, y, sample_weight, classes)
         task = FitTask(self, self.max_epochs, X, y)
-        self._continue(samples, classes, self.max_epochs, task, self.learning_rate_schedule)
+        epochs, schedule = self.max_epochs, self.learning_rate_schedule
+        self._continue(samples, classes, epochs, task, schedule, more=False)
         task.end()
 
     def _fit_anew(self, X: Any, y: Any, class_attributes: Any, sample_weight: Any) -> None:
@@ -135,10 +136,12 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         task = FitTask(self, self.max_epochs * (1 + refits), X, y)
         if stopping is None:
             self._train(self._new_net(classes), samples, classes, self.max_epochs, task)
+            self._after_training(samples)
         else:
             stopped = self._train_held_out(samples, classes, task, stopping)
             if refits and not stopped.interrupted_:
                 self._train(self._new_net(classes), samples, classes, self.best_epoch_, task)
+                self._after_training(samples)
         task.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -221,8 +224,9 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             check_callbacks(self.callbacks)
             net = self._new_net(described)
             self._train(net, samples, described, 1, task, schedule="constant")
+            self._after_training(samples)
         else:
-            self._continue(samples, described, 1, task, "constant")
+            self._continue(samples, described, 1, task, "constant", more=True)
         task.end()
 
     # -- the parts of a fit --------------------------------------------------------------------
@@ -241,12 +245,18 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         epochs: int,
         task: FitTask,
         schedule: str,
+        *,
+        more: bool,
     ) -> None:
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
         with unchanged_if_refused(self):
             net = go_on(self, self._learner_params(DescribedClasses(classes.table, seen)))
             self._train(net, samples, classes, epochs, task, schedule=schedule, seen=seen)
+            self._after_training(samples, more=more)
+
+    def _after_training(self, samples: Samples, *, more: bool = False) -> None:
+        """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
     def _train(
         self,
@@ -358,6 +368,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
         self._describe_anew(whole)
+        self._after_training(samples.part(train))
         return net
 
     def _draw_seed(self) -> int:

@@ -20,7 +20,7 @@ from zslearn._training._net import LearnerNet
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 
-__all__ = ["BatchedPrediction", "device_of"]
+__all__ = ["BatchedPrediction", "attribute_scorer", "device_of"]
 
 
 def _learner_has(method: str) -> Callable[[Any], bool]:
@@ -110,7 +110,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         X = self._check_X(X, reset=False)
         n_attributes = self.class_attributes_.n_attributes
         result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
-        for rows, part in self._infer(X, n_attributes, _attribute_scorer):
+        for rows, part in self._infer(X, n_attributes, attribute_scorer):
             _write(result[rows], part)
         return result
 
@@ -176,7 +176,8 @@ def _write(place: NDArray[np.float32], part: Tensor) -> None:
     torch.from_numpy(place).copy_(part)
 
 
-def _attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
+def attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
+    """Return the function that gives a learner's attribute scores of regions of some dtype."""
     make = getattr(learner, "attribute_scorer", None)
     return learner.attribute_scores if make is None else make(dtype)
 

@@ -12,11 +12,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._cvsc_objective import OBJECTIVES, CVsCObjective
+from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.nn import CVsCLoss, CVsCNetwork
 from zslearn.nn.functional import find_padding, normalize_rows
 from zslearn.registry import register_method
@@ -57,7 +58,7 @@ class CVsCLearner(AttributeLearner):
 
 
 @register_method("cvsc", family="attention", input="regions", paper="ACM MM 2024")
-class CVsCClassifier(DeepZeroShotClassifier):
+class CVsCClassifier(AttributeClassifier):
     r"""Causal Visual-semantic Correlation classifier.
 
     Recognises classes without a picture of them, from a table that describes seen and unseen
@@ -89,7 +90,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         Weight of the semantic causal intervention (Eqs. 8-9). The paper's value.
     lambda_tci : float, default=2.0
         Weight of the target causal intervention (Eqs. 10-11). The paper's value.
-    delta : float, default=2.0
+    delta : float, default=2.5
         Added to the logits of unseen classes where they compete with seen ones in `predict`
         (Eq. 13, on logits). :class:`~zslearn.calibration.FixedCalibrationClassifier` adds it to
         probabilities, :class:`~zslearn.calibration.TunedCalibrationClassifierCV` finds the best.
@@ -97,6 +98,10 @@ class CVsCClassifier(DeepZeroShotClassifier):
         How the terms are read where the paper leaves it open, and the weight of the cross entropy.
         "printed" is the paper to the letter, "released" the authors' code;
         :class:`~zslearn.attention.CVsCObjective` has every choice.
+    head : {"prototypes", "own"} or PrototypeHead, default="prototypes"
+        How classes are scored once the network is trained: by prototypes of what it predicts and
+        of pooled features, or by its own products of predicted and described attributes.
+        :class:`~zslearn.attention.PrototypeHead` has the settings.
     {training}
 
     Attributes
@@ -154,7 +159,11 @@ class CVsCClassifier(DeepZeroShotClassifier):
     """
 
     _learner_type = CVsCLearner
-    _training_defaults: ClassVar[TrainingOptions] = {"learning_rate": 3e-3}
+    _training_defaults: ClassVar[TrainingOptions] = {
+        "max_epochs": 12,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+    }
     _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
@@ -171,8 +180,9 @@ class CVsCClassifier(DeepZeroShotClassifier):
         lambda_cc: float = 0.5,
         lambda_sci: float = 2.0,
         lambda_tci: float = 2.0,
-        delta: float = 2.0,
+        delta: float = 2.5,
         objective: Literal["default", "printed", "released"] | CVsCObjective = "default",
+        head: Literal["prototypes", "own"] | PrototypeHead = "prototypes",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
@@ -181,6 +191,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         self.lambda_sci = lambda_sci
         self.lambda_tci = lambda_tci
         self.delta = delta
+        self.head = head
         self.objective = objective
 
     def set_params(self, **params: Any) -> Self:

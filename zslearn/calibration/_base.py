@@ -231,6 +231,12 @@ class BaseCalibrationClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstima
         """
         return np.asarray(final_estimator(self._fitted()).class_embeddings(class_attributes))
 
+    @available_if(_inside_has("score_terms"))
+    def score_terms(self, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
+        """Terms of the class scores, uncalibrated, as the estimator inside gives them."""
+        final, X = through_steps(self._fitted(), X)
+        return np.asarray(final.score_terms(X, class_attributes))
+
     @available_if(_inside_has("attention_maps"))
     def attention_maps(self, X: Any, attributes: Any = None) -> NDArray[np.floating]:
         """Where each attribute looks, from the estimator inside.

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from zslearn._data._scaling import Scaling
+from zslearn._data._score_scale import fit_score_scale, held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
 
 __all__ = ["ClosedFormClassifier", "check_above_zero", "check_choice"]
 

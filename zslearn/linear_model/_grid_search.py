@@ -14,11 +14,11 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import ParameterGrid
 
 from zslearn._data._scaling import Scaling
+from zslearn._data._score_scale import held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.linear_model._score_scale import held_out_rows
 from zslearn.metrics._switches import StackedTops
 
 __all__ = ["GridClassifier"]
