@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from benchmarks.cub50 import machine
+from benchmarks._machine import machine
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.attention import PrototypeHead
 from zslearn.linear_model import PrototypeRegressionClassifier
