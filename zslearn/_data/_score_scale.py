@@ -13,18 +13,21 @@ _SHARE = 5
 _LIMIT = 7.0
 
 
-def fit_score_scale(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+def fit_score_scale(
+    scores: NDArray[np.float64], targets: NDArray[np.int64], doubt: float = 0.0
+) -> float:
     """Return the factor of scores whose softmax has the least mean cross entropy, above 0.
 
     Within a factor of exp(7) of the scores' spread: where all samples are recognised there is no
-    least one.
+    least one, unless some `doubt` about the labels, spread over all classes, keeps it small.
     """
     centred = scores - scores.mean(axis=1, keepdims=True)
     spread = float(centred.std())
     if spread <= 1e-12 * float(np.abs(scores).max(initial=0)) or not np.isfinite(spread):
         return 1.0
     centred /= spread
-    right = np.take_along_axis(centred, targets[:, None], axis=1)[:, 0]
+    # The mean of centred scores is 0: doubt takes nothing else from the right one's.
+    right = (1 - doubt) * np.take_along_axis(centred, targets[:, None], axis=1)[:, 0]
 
     def loss(exponent: float) -> float:
         factor = np.exp(exponent)

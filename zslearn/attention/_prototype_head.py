@@ -217,7 +217,9 @@ class FittedHead:
             for vectors, one in zip((attributes, features), weights, strict=True)
         )
         spread, wanted = (float(f.std(axis=1).mean()) for f in (by_attributes, by_features))
-        scale = fit_score_scale(by_features, np.searchsorted(self.sums.labels, y))
+        # As if one sample more had been mistaken, as Platt has it: delta must have a say.
+        targets, doubt = np.searchsorted(self.sums.labels, y), 1 / (len(y) + 2)
+        scale = fit_score_scale(by_features, targets, doubt)
         total = params.attribute_weight + params.feature_weight
         ratio = wanted / spread if spread > 0 and wanted > 0 else 1.0
         return (
