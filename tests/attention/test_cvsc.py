@@ -45,7 +45,7 @@ def problem():
 
 
 def small(**params):
-    options = {"max_epochs": 30, "random_state": 0, "delta": 0.0}
+    options = {"max_epochs": 30, "head": "own", "random_state": 0, "delta": 0.0}
     return CVsCClassifier(**options | params)
 
 
