@@ -21,7 +21,7 @@ FLOORS = [
     ["metrics"],
     ["nn"],
     ["_input_checks", "_class_tables"],
-    ["_candidates", "_described_classes", "_sample_weights"],
+    ["_candidates", "_delta_shares", "_described_classes", "_sample_weights"],
     ["_scored_prediction", "registry"],
     ["base"],
     ["_data"],
