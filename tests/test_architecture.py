@@ -20,7 +20,7 @@ FLOORS = [
     ["attributes"],
     ["metrics"],
     ["nn"],
-    ["_input_checks", "_class_tables", "_ragged"],
+    ["_input_checks", "_class_tables", "_delta_shares", "_ragged"],
     ["_candidates", "_decision", "_described_classes", "_dropped_parameters", "_sample_weights"],
     ["_scored_prediction", "registry"],
     ["base"],

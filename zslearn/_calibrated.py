@@ -32,26 +32,27 @@ def on_delta_scale(scores: NDArray[np.floating], scale: str) -> NDArray[np.float
 
 
 def add_delta(
-    scores: NDArray[np.floating], unseen: NDArray[np.bool_], delta: float, scale: str
+    scores: NDArray[np.floating], unseen: NDArray[Any], delta: float, scale: str
 ) -> NDArray[np.floating]:
     """Scores of which the largest decides: as they are, if delta has no effect on that.
 
-    An infinite delta leaves the other kind of classes a score of minus infinity.
+    `unseen` marks the classes that get delta, or says which share of it each gets. An infinite
+    delta leaves the other kind of classes a score of minus infinity.
     """
     delta = check_calibration(delta, scale)
     # Without an effect of delta the raw scores decide: a softmax can round distinct scores to
     # equal probabilities.
-    if not delta or unseen.all() or not unseen.any():
+    if not delta or (unseen == unseen[:1]).all():
         return scores
     if np.isinf(delta):
-        return np.where(unseen == (delta > 0), scores, -np.inf)
+        return np.where((unseen == 1) == (delta > 0), scores, -np.inf)
     wide = on_delta_scale(scores, scale)
     wide += delta * unseen
     return wide
 
 
 def as_probabilities(
-    scores: NDArray[np.floating], unseen: NDArray[np.bool_], delta: float, scale: str
+    scores: NDArray[np.floating], unseen: NDArray[Any], delta: float, scale: str
 ) -> NDArray[np.float64]:
     """Probabilities in the order of the calibrated scores.
 

@@ -269,9 +269,13 @@ class ScoredPrediction(ClassifierMixin):
         """Return delta, and "logit" or "probability": what it is added to."""
         return getattr(self, "delta", 0.0), getattr(self, "delta_scale", "logit")
 
-    def _calibration(self, labels: NDArray[Any]) -> tuple[NDArray[np.bool_], float, str]:
+    def _calibration(self, labels: NDArray[Any]) -> tuple[NDArray[Any], float, str]:
         """Which of some classes are unseen, delta, and what it is added to."""
-        return (~np.isin(labels, self.seen_classes_), *self._delta_and_scale())
+        return (self._delta_shares(labels), *self._delta_and_scale())
+
+    def _delta_shares(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Which of some classes get delta, or how much of it each gets."""
+        return ~np.isin(labels, self.seen_classes_)
 
     def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.floating]]:
         """Uncalibrated scores of the samples in turn: all at once, unless X is read by chunks."""

@@ -167,7 +167,7 @@ def test_rows_on_disk_and_vectors(data, tmp_path):
 
 
 def test_saved_and_pickled(data, tmp_path):
-    X, y, table = data
+    X, y, _ = data
     clf = fit(data, head=PrototypeHead(shrinkage=0.7))
     path = tmp_path / "model.zsl"
     zslearn.save(clf, path)
@@ -203,7 +203,7 @@ def test_little_to_go_by(data):
     assert_array_equal(single.uncalibrated_scores(X), own.uncalibrated_scores(X))
     assert hasattr(single, "class_embeddings")
     ordinary = fit((X, y, None))
-    assert ordinary.score(X, y) > 0.8
+    assert ordinary.score(X, y) > 0.6
 
 
 def test_delta_has_a_say_where_all_is_recognised():

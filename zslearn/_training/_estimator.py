@@ -14,6 +14,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from zslearn._data._rows import TrainingBatches
+from zslearn._delta_shares import counts_of
 from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._callbacks import check_callbacks
@@ -123,8 +124,9 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             )
         samples = self._weigh(X, y, sample_weight, classes)
         task = FitTask(self, self.max_epochs, X, y)
-        epochs, schedule = self.max_epochs, self.learning_rate_schedule
+        epochs, schedule, before = self.max_epochs, self.learning_rate_schedule, self.class_count_
         self._continue(samples, classes, epochs, task, schedule, more=False)
+        self.class_count_ = np.maximum(before, self.class_count_)  # they may be the same samples
         task.end()
 
     def _fit_anew(self, X: Any, y: Any, class_attributes: Any, sample_weight: Any) -> None:
@@ -226,7 +228,9 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             self._train(net, samples, described, 1, task, schedule="constant")
             self._after_training(samples)
         else:
+            before = self.class_count_
             self._continue(samples, described, 1, task, "constant", more=True)
+            self.class_count_ += before
         task.end()
 
     # -- the parts of a fit --------------------------------------------------------------------
@@ -296,6 +300,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
             self._run(net, batches, epochs, schedule, task, small and net.device == "cpu")
             net.check_weights()
+            counts = np.bincount(batches.targets, minlength=len(classes.labels))
             del regions, batches
         if net.interrupted_ and task.in_search:
             raise KeyboardInterrupt
@@ -307,7 +312,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 stacklevel=4,
             )
         self._set_classes(classes if seen is None else DescribedClasses(classes.table, seen))
-        self.net_ = net
+        self.net_, self.class_count_ = net, counts
 
     def _run(
         self,
@@ -393,15 +398,13 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             callbacks=list(self.callbacks or []),
             seed=seed,
             gradient_clip=self.gradient_clip,
-            **self._module_params(classes),
+            module__n_features=self.n_features_in_,
+            **{f"module__{k}": value for k, value in self._learner_params(classes).items()},
         )
         net.made_with_ = MadeWith.of(self)
         return net.initialize()
 
-    def _module_params(self, classes: DescribedClasses) -> dict[str, Any]:
-        params = {"n_features": self.n_features_in_, **self._learner_params(classes)}
-        return {f"module__{name}": value for name, value in params.items()}
-
     def _describe_anew(self, classes: DescribedClasses) -> None:
         go_on(self, self._learner_params(classes))
+        self.class_count_ = counts_of(classes.labels, self.classes_, self.class_count_)
         self._set_classes(classes)

@@ -31,6 +31,7 @@ class TrainingOptions(TypedDict, total=False):
     gradient_clip: float | None
     early_stopping: bool | HeldOutStopping
     class_weight: dict[Any, float] | Literal["balanced"] | None
+    delta_fade: float | Literal["median"] | None
     precision: Precision
     device: str | torch.device
     callbacks: list[Any] | None
@@ -49,6 +50,7 @@ _DEFAULTS: TrainingOptions = {
     "gradient_clip": None,
     "early_stopping": False,
     "class_weight": None,
+    "delta_fade": None,
     "precision": "auto",
     "device": "auto",
     "callbacks": None,
@@ -80,6 +82,11 @@ early_stopping : bool or HeldOutStopping, default={early_stopping!r}
 class_weight : dict, "balanced" or None, default={class_weight!r}
     How much the samples of a class count, times their `sample_weight`: weights by label, 1 for
     those not named, or "balanced", inversely to the class's share of the samples.
+delta_fade : float, "median" or None, default={delta_fade!r}
+    Number of training samples from which on a class gets nothing of `delta`: one of n gets
+    ``max(0, 1 - n / delta_fade)`` of it. "median" is that of the classes that have some, as
+    `class_count_` counts them. ``None``: a class loses all of it with its first sample, and can be
+    found less often than before until there are many.
 precision : {{"auto", "float32", "bfloat16", "float16"}}, default={precision!r}
     Precision of the products with the features; weights are float32. "auto" takes bfloat16 where
     the hardware multiplies it faster than float32 and the problem is not tiny.
@@ -104,6 +111,9 @@ classes_ : ndarray of shape (n_classes,)
     Labels of all described classes, sorted.
 seen_classes_, unseen_classes_ : ndarray
     Those with and without samples at fit.
+class_count_ : ndarray of shape (n_classes,), int64
+    Training samples of each class, in the order of `classes_`; those of all calls of
+    `partial_fit`, whether or not they came before.
 class_attributes_ : ClassAttributes
     The table, its rows in the order of `classes_`.
 n_features_in_ : int
@@ -140,6 +150,7 @@ class TrainingParameters(BaseEstimator):
         "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean", HeldOutStopping],
+        "delta_fade": [Interval(Real, 0, None, closed="neither"), StrOptions({"median"}), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
         "device": [str, torch.device],
@@ -159,6 +170,7 @@ class TrainingParameters(BaseEstimator):
     gradient_clip: float | None
     early_stopping: bool | HeldOutStopping
     class_weight: dict[Any, float] | Literal["balanced"] | None
+    delta_fade: float | Literal["median"] | None
     precision: Precision
     device: str | torch.device
     callbacks: list[Any] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from zslearn._data._rows import RegionRows
+from zslearn._delta_shares import counts_of, delta_shares
 from zslearn._input_checks import check_attribute_indices
 from zslearn._training._device import compute_dtype, outside_autocast
 from zslearn._training._learner import Learner
@@ -38,7 +39,9 @@ class BatchedPrediction(ZeroShotClassifierMixin):
     _unit_length: ClassVar[bool] = True
 
     net_: LearnerNet
+    class_count_: NDArray[np.int64]
     batch_size: int
+    delta_fade: float | Literal["median"] | None
     precision: Any
 
     def _rows(
@@ -59,6 +62,13 @@ class BatchedPrediction(ZeroShotClassifierMixin):
     def _table_values(self, table: ClassAttributes, device: torch.device) -> Tensor:
         values = torch.from_numpy(np.array(table.values))
         return values.to(device, torch.float32 if device.type == "mps" else None)
+
+    def _delta_shares(self, labels: NDArray[Any]) -> NDArray[Any]:
+        if self.delta_fade is None:
+            return super()._delta_shares(labels)
+        fitted = self.class_count_
+        counts = counts_of(labels, self.classes_, fitted)
+        return delta_shares(counts, self.delta_fade, fitted)
 
     def _infer(
         self, X: Any, n_values: int, method: Callable[[Learner, torch.dtype], Any]
