@@ -57,7 +57,9 @@ class Settings:
     def classifier(self, row: str, **more: Any) -> Any:
         """Make the classifier of a row."""
         parameters = self.parameters | more | ROWS[row].parameters
-        return make_classifier(parameters).set_params(device=self.device)
+        return make_classifier(
+            {"head": "own", "learning_rate_schedule": "constant", **parameters}
+        ).set_params(device=self.device)
 
     def candidates(self, row: str) -> list[dict[str, Any]]:
         """List what a row's setting is chosen from; without the weights of terms that it lacks."""

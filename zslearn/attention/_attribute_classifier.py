@@ -17,6 +17,7 @@ from zslearn._data._score_scale import held_out_rows
 from zslearn._sample_weights import Samples
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._prediction import attribute_scorer, device_of
+from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement, spread
 from zslearn.attention._prototype_head import FittedHead, HeadSums, PrototypeHead, pooled_vectors
 from zslearn.attributes import ClassAttributes
 
@@ -24,9 +25,13 @@ __all__ = ["AttributeClassifier"]
 
 # Samples whose scores the scale is fitted to, at most.
 _SCALED_ON = 2048
+# Seen classes from which on some are held out to choose the head.
+LEAST_CLASSES = 8
 
 
 def _scores_by_products(estimator: Any) -> bool:
+    if estimator.head == "auto":
+        return False  # whatever is chosen
     if hasattr(estimator, "net_"):
         return not estimator._by_prototypes()
     return bool(estimator.head == "own")
@@ -42,11 +47,12 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "head": [StrOptions({"prototypes", "own"}), PrototypeHead],
+        "head": [StrOptions({"auto", "prototypes", "own"}), PrototypeHead],
     }
 
-    head: Literal["prototypes", "own"] | PrototypeHead
+    head: Literal["auto", "prototypes", "own"] | PrototypeHead
     head_: FittedHead
+    head_choice_: HeadChoice
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -58,6 +64,8 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
     def _check_head(self) -> PrototypeHead | None:
         if self.head == "own":
             return None
+        if self.head == "auto":
+            return HEADS[self.head_choice_.name if self._has_chosen() else "prototypes"]
         head = PrototypeHead() if isinstance(self.head, str) else self.head
         head._validate_params()
         if not head.attribute_weight and not head.feature_weight:
@@ -66,6 +74,38 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
                 "above 0."
             )
         return head
+
+    def _has_chosen(self) -> bool:
+        return self.head == "auto" and hasattr(self, "head_choice_")
+
+    def _rehearses(self, samples: Samples) -> bool:
+        counts = np.unique(samples.y, return_counts=True)[1]
+        return self.head == "auto" and len(counts) >= LEAST_CLASSES and bool((counts > 1).all())
+
+    def _judge(self, train: Samples, held_out: Samples) -> None:
+        if not self._rehearses(train):
+            return
+        self.__dict__.pop("head_choice_", None)
+        self._after_training(train)
+        judgement = Judgement(
+            self.head_,
+            self.class_attributes_.values,
+            super().class_embeddings(),
+            np.isin(self.classes_, self.seen_classes_),
+        )
+        some = self._all_vectors(train, _spread(np.ones(len(train.y), dtype=bool), _SCALED_ON))
+        held = self._all_vectors(held_out)
+        self.head_choice_ = judgement.choose(self.classes_, held, held_out.y, some)
+
+    def _all_vectors(
+        self, samples: Samples, some: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Predicted attributes and pooled features of samples, at once."""
+        if some is not None:
+            samples = samples.part(np.flatnonzero(some))
+        parts = [both for _, *both in self._vectors(samples.X, rows=samples.rows)]
+        attributes, features = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return attributes, features
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         before = getattr(self, "head_", None)
@@ -94,6 +134,10 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
             parts = (np.concatenate(one) for one in zip(*apart, strict=True))
             factors = partial.suitable_factors(params, *parts)
         self.head_ = FittedHead.fit(params, kept + rest, factors)
+        if self._has_chosen() and self.head_.rules:
+            vectors = self._all_vectors(samples, _spread(np.ones(len(y), dtype=bool), _SCALED_ON))
+            scores = FittedHead.scores(*vectors, self.head_.weights(values))
+            self.head_ = self.head_.scaled(self.head_choice_.sharpness / (spread(scores) or 1.0))
 
     def _by_prototypes(self) -> bool:
         return hasattr(self, "head_") and bool(self.head_.rules)

@@ -74,7 +74,7 @@ class DAZLEClassifier(AttributeClassifier):
         Whether attribute vectors have unit length at every use, as on AWA2, or only at the start.
     delta : float, default=2.0
         Added to the scores of unseen classes where they compete with seen ones, as the authors do.
-    head : {"prototypes", "own"} or PrototypeHead, default="own"
+    head : {"auto", "prototypes", "own"} or PrototypeHead, default="own"
         How classes are scored once the network is trained: by prototypes of what it predicts and
         of pooled features, or by its own products of predicted and described attributes.
         :class:`~zslearn.attention.PrototypeHead` has the settings.
@@ -129,7 +129,7 @@ class DAZLEClassifier(AttributeClassifier):
         gate: bool = True,
         normalize_vectors: bool = False,
         delta: float = 2.0,
-        head: Literal["prototypes", "own"] | PrototypeHead = "own",
+        head: Literal["auto", "prototypes", "own"] | PrototypeHead = "own",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)

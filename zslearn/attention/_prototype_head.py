@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -228,6 +228,10 @@ class FittedHead:
             scale * ratio * params.attribute_weight / total,
             scale * params.feature_weight / total,
         )
+
+    def scaled(self, factor: float) -> Self:
+        """Return the same with other factors."""
+        return replace(self, factors=(self.factors[0] * factor, self.factors[1] * factor))
 
     def weights(self, values: NDArray[np.float64]) -> tuple[ClassWeights, ClassWeights]:
         """Weights of the classes of a table, for predicted attributes and for pooled features.

@@ -27,6 +27,7 @@ _HOMES = {
     "NetworkRecipe": "zslearn.feature_extraction._timm_models",
     "PatchDictionaryExtractor": "zslearn.feature_extraction",
     "PredefinedSeenUnseenSplit": "zslearn.model_selection",
+    "HeadChoice": "zslearn.attention._head_choice",
     "PrototypeHead": "zslearn.attention",
     "PrototypeRule": "zslearn._data._prototypes",
     "RejectionClassifierCV": "zslearn.calibration",
