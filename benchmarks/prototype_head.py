@@ -29,6 +29,7 @@ VARIANTS: dict[str, Any] = {
     "own head, 20 epochs, constant rate": CVsCClassifier(head="own", **FIRST),
     "own head": CVsCClassifier(head="own", delta=2.0),
     "default": CVsCClassifier(),
+    "prototypes": CVsCClassifier(head="prototypes"),
     "attributes alone": CVsCClassifier(head=PrototypeHead(feature_weight=0.0)),
     "features alone": CVsCClassifier(head=PrototypeHead(attribute_weight=0.0)),
     "prototypes + LDA": PrototypeRegressionClassifier(0.03, gamma=0.5, shrinkage=0.7, delta=2.5),

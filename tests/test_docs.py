@@ -92,7 +92,9 @@ def fitted_classifier():
     from zslearn import CVsCClassifier
 
     names = guide_and_features()
-    clf = CVsCClassifier(max_epochs=10, random_state=0)
+    clf = CVsCClassifier(
+        head="own", max_epochs=10, learning_rate_schedule="constant", delta=2.0, random_state=0
+    )
     return clf.fit(names["X"], names["y"], class_attributes=names["A"])
 
 

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCALINGS", "Scaling", "unit_rows"]
+__all__ = ["SCALINGS", "Scaling", "signed_roots", "unit_rows"]
 
-SCALINGS = ("unit_length", "standard", "min_max", None)
+SCALINGS = ("unit_length", "signed_root", "standard", "min_max", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Scaling:
 
     Attributes
     ----------
-    kind : {"unit_length", "standard", "min_max"} or None
+    kind : {"unit_length", "signed_root", "standard", "min_max"} or None
     offset, divisor : ndarray of shape (D,) or None
         Of "standard" (mean, deviation) and "min_max" (least, range).
     """
@@ -37,7 +37,7 @@ class Scaling:
         name: str,
         weights: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Learn a scaling from chunks of vectors; "unit_length" and None read none of them.
+        """Learn a scaling from chunks of vectors; "standard" and "min_max" alone read them.
 
         Weights, of the vectors of all chunks in their order, are those of means.
         """
@@ -63,6 +63,8 @@ class Scaling:
         """Return the vectors, scaled."""
         if self.kind == "unit_length":
             return unit_rows(vectors)
+        if self.kind == "signed_root":
+            return signed_roots(vectors)
         if self.offset is None or self.divisor is None:
             return vectors
         return (vectors - self.offset) / self.divisor
@@ -80,6 +82,12 @@ def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     rows = vectors[odd] / peaks
     scaled[odd] = rows / _without_zeros(np.linalg.norm(rows, axis=1, keepdims=True))
     return scaled
+
+
+def signed_roots(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square roots of the values with their signs, scaled to unit length: large values say less."""
+    rows = unit_rows(vectors)  # before the roots, so that no size is too large or small
+    return unit_rows(np.sign(rows) * np.sqrt(np.abs(rows)))
 
 
 def _without_zeros(divisor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,13 +13,14 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._data._scaling import signed_roots
 from zslearn._data._score_scale import held_out_rows
 from zslearn._sample_weights import Samples
 from zslearn._training._device import outside_autocast
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._prediction import attribute_scorer, device_of
 from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement, spread
-from zslearn.attention._prototype_head import FittedHead, HeadSums, PrototypeHead, pooled_vectors
+from zslearn.attention._prototype_head import FittedHead, HeadSums, PrototypeHead
 from zslearn.attributes import ClassAttributes
 
 __all__ = ["AttributeClassifier"]
@@ -157,7 +158,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
             for place, raw, regions in source.read_chunks(n_bytes):
                 attributes = score_of(regions).float().cpu().numpy()
                 means = raw.mean(dim=1, dtype=wide).cpu().numpy().astype(np.float64)
-                yield place, attributes, pooled_vectors(means)
+                yield place, attributes, signed_roots(means)
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
         if not self._by_prototypes():

@@ -16,7 +16,7 @@ from zslearn._data._scaling import unit_rows
 from zslearn._data._score_scale import fit_score_scale
 from zslearn._data._vectors import ClassSums
 
-__all__ = ["ClassWeights", "FittedHead", "HeadSums", "PrototypeHead", "pooled_vectors"]
+__all__ = ["ClassWeights", "FittedHead", "HeadSums", "PrototypeHead"]
 
 
 class PrototypeHead(BaseEstimator):
@@ -259,9 +259,3 @@ class FittedHead:
         scores += features.astype(np.float64) @ by_features.weights.T
         scores += by_attributes.offsets + by_features.offsets
         return scores
-
-
-def pooled_vectors(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Square roots, with their signs, of the means of regions, scaled to unit length."""
-    rows = unit_rows(means)  # before the roots, so that no size is too large or small
-    return unit_rows(np.sign(rows) * np.sqrt(np.abs(rows)))

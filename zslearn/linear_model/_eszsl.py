@@ -36,9 +36,11 @@ class ESZSLClassifier(AttributeScoresMixin, ClosedFormClassifier):
     targets : {"binary", "signed"}, default="binary"
         What Y is where a sample is not of a class: 0 (the authors' code), or -1 (the paper).
         The same model up to a factor of two if centred.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description, after centring: a long one would win.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.

@@ -39,9 +39,11 @@ class GFZSLClassifier(ClosedFormClassifier):
     center : bool, default=True
         Whether what is regressed are differences from the mean over seen classes. Without it, as
         in the authors' code, a large `variance_alpha` makes every variance one.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="standard"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="standard"
         Scaling of each sample. Variances are compared with `regulariser` and `variance_offset`.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples; as

@@ -88,9 +88,11 @@ class ConSEClassifier(_ProbabilityClassifier):
         ``C=10``.
     n_top : int, default=5
         How many classes count. With 1 the best seen class always wins without `delta`.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
@@ -194,9 +196,11 @@ class DAPClassifier(_ProbabilityClassifier):
         Above which a class has an attribute: a number, or each attribute's mean over seen classes.
     indirect : bool, default=False
         Whether attributes follow from probabilities of the seen classes (IAP).
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default=None
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default=None
         Scaling of each class description before the threshold.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the

@@ -40,9 +40,11 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
     shrinkage : float, default=0.5
         Of that covariance towards a multiple of the identity, above 0, at most 1. Less is better
         with many more samples than features.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.

@@ -34,9 +34,11 @@ class PrototypeRegressionClassifierCV(GridClassifier):
         As in `PrototypeRegressionClassifier`.
     metric : {"lda", "euclidean", "cosine"}, default="lda"
         As in `PrototypeRegressionClassifier`.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample, learnt within each fold.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description, learnt within each fold.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.

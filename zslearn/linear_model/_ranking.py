@@ -163,9 +163,11 @@ class ALEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
@@ -236,9 +238,11 @@ class DeViSEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the
@@ -300,9 +304,11 @@ class SJEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples, at the

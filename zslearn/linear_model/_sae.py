@@ -33,9 +33,11 @@ class SAEClassifier(AttributeScoresMixin, ClosedFormClassifier):
         Where cosines are taken: among features, or among attributes. The first has fewer hubs.
     normalize_projection : bool, default=False
         Whether the rows of ``coef_`` are scaled to unit length, as the authors' code does.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.

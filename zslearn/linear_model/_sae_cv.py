@@ -31,9 +31,11 @@ class SAEClassifierCV(AttributeScoresMixin, GridClassifier):
         As in `SAEClassifier`.
     normalize_projection : bool, default=False
         As in `SAEClassifier`.
-    scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each sample, learnt within each fold.
-    attribute_scaling : {"unit_length", "standard", "min_max"} or None, default="unit_length"
+    attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
+default="unit_length"
         Scaling of each class description, learnt within each fold.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.
