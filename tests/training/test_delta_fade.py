@@ -61,7 +61,9 @@ def test_early_stopping_counts_what_it_trained_on(data, refit):
     if refit:
         assert clf.class_count_.tolist() == [30, 20, 10, 4, 0, 0]
     else:
-        assert (clf.class_count_ > 0).tolist() == np.isin(table.labels[::-1], clf.seen_classes_).tolist()
+        assert (clf.class_count_ > 0).tolist() == np.isin(
+            table.labels[::-1], clf.seen_classes_
+        ).tolist()
         assert clf.class_count_.sum() < 64
 
 
