@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch
 
 from zslearn import __version__
 from zslearn._training._device import compute_dtype
+from zslearn.model_selection._peak_memory import PeakMemory
 
 MIB = 2**20
 Way = Callable[[], float | None]
@@ -51,7 +51,7 @@ def measure(comparison: Comparison, repeats: int) -> Comparison:
     for name, way in comparison.ways.items():
         with PeakMemory() as memory:
             way()
-        peaks[name] = memory.peak - memory.before
+        peaks[name] = memory.added
     for _ in range(repeats):
         for name, way in comparison.ways.items():
             seconds[name].append(time_once(way))
@@ -83,50 +83,6 @@ def synchronize() -> None:
     """Wait for the accelerator, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-class PeakMemory:
-    """Largest anonymous memory of this process inside a ``with`` block, in bytes.
-
-    Sampled on Linux, where pages of a memory-mapped file do not count; elsewhere 0. With an
-    accelerator, the memory allocated on it is meant.
-    """
-
-    def __init__(self, interval: float = 0.002) -> None:
-        self.interval = interval
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def _sample(self) -> None:
-        while not self._done.wait(self.interval):
-            self.peak = max(self.peak, anonymous_memory())
-
-    def __enter__(self) -> PeakMemory:
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-            self.before = self.peak = torch.cuda.memory_allocated()
-            return self
-        self.before = self.peak = anonymous_memory()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if torch.cuda.is_available():
-            self.peak = torch.cuda.max_memory_allocated()
-            return
-        self._done.set()
-        self._thread.join()
-
-
-def anonymous_memory() -> int:
-    """Bytes of this process that no file backs."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
 
 
 def machine() -> dict[str, Any]:

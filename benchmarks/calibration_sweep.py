@@ -24,7 +24,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from benchmarks.cub50 import machine
+from benchmarks._machine import machine
 from zslearn import CVsCClassifier
 from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.datasets import make_field_guide

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cub50 import machine
+from benchmarks._machine import machine
 from zslearn import CVsCClassifier
 from zslearn.datasets import load_cub
 from zslearn.feature_extraction import TimmRegionExtractor

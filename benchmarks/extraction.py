@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.cub50 import machine
+from benchmarks._machine import machine
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.feature_extraction._decoding import PixelTransform
 from zslearn.feature_extraction._picture_sources import as_pictures

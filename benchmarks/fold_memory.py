@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import cross_validate
 
-from benchmarks.cub50 import machine
+from benchmarks._machine import machine
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.metrics import gzsl_multimetric_scorer
 from zslearn.model_selection import RowView, SeenUnseenKFold

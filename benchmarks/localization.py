@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from benchmarks._command import DATA
-from benchmarks.cub50 import VARIANTS, load, machine
+from benchmarks._data import FOLDER, VARIANTS, load_regions
+from benchmarks._machine import machine
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.datasets import cub_attribute_parts, make_field_guide
 from zslearn.feature_extraction import PatchDictionaryExtractor
@@ -72,14 +72,13 @@ def field_guide(_: argparse.Namespace) -> Data:
 
 def cub50(arguments: argparse.Namespace) -> Data:
     """50 classes of CUB, whose parts are known by a point each."""
-    X, y, split, table = load(arguments.folder)
+    X, y, table, split = load_regions(arguments.folder)
     meta = np.load(arguments.folder / "meta.npz")
-    names = {"train": "trainval", "unseen": "test_unseen", "seen": "test_seen"}
     return Data(
         X,
         y,
         table,
-        {part: np.flatnonzero(split == name) for part, name in names.items()},
+        {"train": split.train, "unseen": split.test_unseen, "seen": split.test_seen},
         part_regions_from_points(meta["part_xyv"], (7, 7), radius=arguments.radius),
         cub_attribute_parts(table.attribute_names, meta["part_names"]),
         table.values[table.index_of(y)] >= 50,
@@ -181,7 +180,7 @@ def main() -> None:
     make: Callable[[argparse.Namespace], Data] = field_guide
     if arguments.data != "field_guide":
         make = cub50
-        arguments.folder = DATA if arguments.data == "cub50" else Path(arguments.data)
+        arguments.folder = FOLDER / "cub50" if arguments.data == "cub50" else Path(arguments.data)
         if not (arguments.folder / "regions.npy").is_file():
             parser.error(f"no regions.npy in {arguments.folder}: name the folder with --data")
     for name in ("seeds", "epochs"):

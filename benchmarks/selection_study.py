@@ -8,27 +8,28 @@ choose. Two questions, neither of which looks at the test images:
 - By which inner criterion should settings be chosen? (Area and H on the outer test of the setting
   each criterion picks.)
 
-    python -m benchmarks.selection_study [--data FOLDER] [--outer 4] [--inner 4] [--json FILE]
+    python -m benchmarks.selection_study [--data FOLDER] [--outer 4] [--inner 4]
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from benchmarks._command import command_line
-from benchmarks.cub50 import load, machine
+from benchmarks._data import FOLDER, load_regions
+from benchmarks._machine import machine
 from zslearn import CVsCClassifier
 from zslearn.calibration import FixedCalibrationClassifier
 from zslearn.calibration._folds import measure, measure_unit
 from zslearn.calibration._response import CalibrationRule
-from zslearn.calibration._sweep import FoldCurve, sweep
-from zslearn.calibration._units import UNITS
 from zslearn.metrics import ausuc_score, best_calibration, czsl_accuracy_score, gzsl_scores
 from zslearn.metrics._gzsl import harmonic_mean
+from zslearn.metrics._sweep import FoldCurve, sweep
+from zslearn.metrics._units import UNITS
 from zslearn.model_selection import SeenUnseenKFold
 
 SETTINGS: dict[str, dict[str, float]] = {
@@ -89,8 +90,8 @@ def carried(folds: list[Any], fitted: Remembered, X_train: Any, X: Any, y: Any) 
 
 def run(folder: Path, outer: int, inner: int) -> dict[str, Any]:
     """Fit every setting on every inner and outer fold."""
-    X, y, split, table = load(folder)
-    X, y = X[split == "trainval"], y[split == "trainval"]
+    X, y, table, split = load_regions(folder)
+    X, y = X[split.train], y[split.train]
     rows: list[dict[str, Any]] = []
     folds_out = list(SeenUnseenKFold(max(2, outer), random_state=0).split(X, y))[:outer]
     with tqdm(total=len(folds_out) * len(SETTINGS) * (inner + 1), unit="fit") as bar:
@@ -179,4 +180,11 @@ def criteria(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 if __name__ == "__main__":
-    command_line(__doc__, run, report, outer=4, inner=4)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=FOLDER / "cub50", help="folder of regions")
+    parser.add_argument("--outer", type=int, default=4)
+    parser.add_argument("--inner", type=int, default=4)
+    arguments = parser.parse_args()
+    print(report(run(arguments.data, arguments.outer, arguments.inner)))

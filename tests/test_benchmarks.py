@@ -1,15 +1,19 @@
 """The benchmarks compare equals with equals: the printed equations give what zslearn gives."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from zslearn.model_selection._protocol_methods import read_methods
 from zslearn.nn import CVsCLoss, CVsCNetwork, CVsCOutput
 from zslearn.nn import functional as zf
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS.parent))
+from benchmarks import arena  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +65,23 @@ def test_printed_equations_are_equal(literal_module, dtype, tolerance):
         rtol=tolerance,
         atol=tolerance,
     )
+
+
+def test_settings_of_the_arena():
+    """Every grid keeps to the budget, and its parameters exist."""
+    for method in read_methods(list(arena.SETTINGS), arena.SETTINGS, arena.BUDGET):
+        for setting in method.settings:
+            method.make(setting, 0)
+    assert set(arena.CLASSICAL) <= set(arena.SETTINGS)
+
+
+def test_the_arena_prints_and_keeps_its_results(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "runs.jsonl"
+    command = ["arena", "--data", "digits", "--splits", "2", "--methods", "eszsl", "prototypes"]
+    monkeypatch.setattr("sys.argv", [*command, "--out", str(out)])
+    for _ in range(2):
+        arena.main()
+        printed = capsys.readouterr().out
+        assert "| eszsl | 2 × 1 |" in printed
+        assert "Minus prototypes" in printed
+        assert len(out.read_text().splitlines()) == 8

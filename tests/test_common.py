@@ -3,7 +3,11 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV
+from zslearn.calibration import (
+    FixedCalibrationClassifier,
+    RejectionClassifierCV,
+    TunedCalibrationClassifierCV,
+)
 from zslearn.ensemble import SeedEnsembleClassifier
 from zslearn.registry import list_methods, make
 from zslearn.utils.discovery import all_estimators
@@ -30,6 +34,7 @@ OTHERS = [
     FixedCalibrationClassifier(short("cvsc"), delta=0.1),
     FixedCalibrationClassifier(short("cvsc"), delta=0.1, delta_scale="probability"),
     TunedCalibrationClassifierCV(short("cvsc"), cv=2, random_state=0),
+    RejectionClassifierCV(make("prototypes"), cv=2, random_state=0),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2, average="probability"),
 ]
@@ -63,6 +68,10 @@ def may_fail(estimator):
     if getattr(estimator, "average", None) == "probability":
         reason = "the probability of a class is one among the others"
         return {"check_scores_apart_from_classes": reason}
+    if isinstance(estimator, RejectionClassifierCV):
+        withheld = ("ordinary_classifier", "candidates", "scores", "label_types")
+        reasons = {f"check_{name}": "an answer can be withheld" for name in withheld}
+        return reasons | {"check_boolean_labels": "there is no third boolean"}
     return {}
 
 

@@ -7,9 +7,12 @@ import fractions
 import numpy as np
 import pytest
 
-from zslearn import ClassAttributes
+import zslearn
+from zslearn import ClassAttributes, ESZSLClassifier
 from zslearn._containers import as_real_array
 from zslearn.base import check_class_attributes
+from zslearn.datasets import load_awa2, load_cub, load_image_folder, load_sun, load_xlsa17
+from zslearn.feature_extraction import FeatureStore
 from zslearn.metrics import ausuc_score, per_class_accuracy_score
 from zslearn.model_selection import SeenUnseenKFold, gzsl_train_test_split
 
@@ -80,13 +83,64 @@ def test_masked_values_are_refused_elsewhere(call):
         (VALUES.astype("m8[s]"), "spans of time"),
         ([[datetime.date(2020, 1, 1), 1]], "dates or times"),
         (np.zeros((2, 2), dtype=[("a", float)]), "records"),
-        ([[1, 2], [3]], "inhomogeneous"),
         ([[10**400, 1]], "too large"),
     ],
 )
 def test_what_is_no_number_is_refused(values, found):
     with pytest.raises(ValueError, match=f"values must be a table of numbers.*{found}"):
         ClassAttributes(values)
+
+
+RAGGED = [[1, 2], [3]]
+FITTED = ESZSLClassifier().fit([[1, 0], [0, 1]] * 3, [0, 1] * 3, class_attributes=np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda: ClassAttributes(RAGGED), "values"),
+        (lambda: ClassAttributes(VALUES, labels=RAGGED), "labels"),
+        (lambda: FITTED.predict_from_uncalibrated(RAGGED), "scores"),
+        (lambda: ESZSLClassifier().fit(VALUES, RAGGED), "y"),
+        (lambda: per_class_accuracy_score(RAGGED, [0, 1]), "y_true"),
+        (lambda: ausuc_score([0, 1], RAGGED, classes=[0, 1], seen_classes=[0]), "y_score"),
+    ],
+)
+def test_ragged_lists_are_refused_by_name(call, argument):
+    with pytest.raises(ValueError, match=f"^{argument} must be .*: the items of this list differ"):
+        call()
+
+
+@pytest.mark.parametrize("X", [None, 5, 0.5, 1j, object(), {"a": 1}, {1, 2}, iter([1]), int])
+def test_what_is_no_array_of_features(X):
+    for call in (lambda: FITTED.predict(X), lambda: ESZSLClassifier().fit(X, [0, 1])):
+        with pytest.raises(TypeError, match=f"X must be .*{type(X).__name__}"):
+            call()
+
+
+def test_numbers_of_samples_that_differ():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples: 3 and 2. Give each"):
+        ESZSLClassifier().fit(np.eye(3), [0, 1])
+
+
+@pytest.mark.parametrize("path", [None, 3, 0.5, [], object()])
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda path: zslearn.load(path), "path"),
+        (lambda path: zslearn.save(FITTED, path), "path"),
+        (lambda path: FeatureStore(path), "folder"),
+        (lambda path: load_cub(path), "root"),
+        (lambda path: load_sun(path), "root"),
+        (lambda path: load_awa2(path), "root"),
+        (lambda path: load_image_folder(path), "folder"),
+        (lambda path: load_xlsa17(path, "CUB"), "root"),
+    ],
+)
+def test_what_is_no_path(call, argument, path):
+    found = type(path).__name__
+    with pytest.raises(TypeError, match=f"{argument} must be the path of a .*, found {found}"):
+        call(path)
 
 
 def test_numbers_of_other_kinds_are_read():

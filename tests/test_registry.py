@@ -78,6 +78,9 @@ def test_the_decorator_returns_the_class():
     cls = toy()
     assert register_method("toy", **DETAILS, independent_scores=False)(cls) is cls
     assert method_info("toy").independent_scores is False
+    assert method_info("toy").shared_space is False
+    register_method("toy", **DETAILS, shared_space=True)(cls)
+    assert method_info("toy").shared_space is True
 
 
 @pytest.mark.parametrize(

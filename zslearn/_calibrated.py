@@ -8,13 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-__all__ = ["add_delta", "as_probabilities", "on_delta_scale"]
+__all__ = ["add_delta", "as_probabilities", "check_calibration", "on_delta_scale"]
+
+
+def check_calibration(delta: Any, scale: str) -> float:
+    """Return delta as a float; refuse NaN, what is no number, and unknown scales."""
+    if scale not in ("logit", "probability"):
+        raise ValueError(f"delta_scale must be 'logit' or 'probability', found {scale!r}")
+    try:
+        number = float(delta)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"delta must be a number, found {delta!r:.80}") from None
+    if np.isnan(number):
+        raise ValueError("delta is NaN: set a number")
+    return number
 
 
 def on_delta_scale(scores: NDArray[np.floating], scale: str) -> NDArray[np.float64]:
     """Scores, or their probabilities, in float64: what delta is added to."""
-    if scale not in ("logit", "probability"):
-        raise ValueError(f"delta_scale must be 'logit' or 'probability', found {scale!r}")
+    check_calibration(0.0, scale)
     wide = scores.astype(np.float64)
     return softmax(wide, axis=1) if scale == "probability" else wide
 
@@ -27,8 +39,7 @@ def add_delta(
     `unseen` marks the classes that get delta, or says which share of it each gets. An infinite
     delta leaves the other kind of classes a score of minus infinity.
     """
-    if np.isnan(delta):
-        raise ValueError("delta is NaN: set a number")
+    delta = check_calibration(delta, scale)
     # Without an effect of delta the raw scores decide: a softmax can round distinct scores to
     # equal probabilities.
     if not delta or (unseen == unseen[:1]).all():

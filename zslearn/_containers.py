@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import PathLike
+from contextlib import suppress
+from os import PathLike, fsdecode
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,26 @@ def refuse_orderless(values: Any, argument: str) -> None:
             f"{argument} is a {type(values).__name__}, which gives its items no order that could "
             "be matched to rows or columns: pass a list."
         )
+
+
+def as_path(path: Any, argument: str, what: str = "a folder") -> Path:
+    """Path that a user names; ``~`` is the home folder."""
+    if not isinstance(path, str | bytes | PathLike):
+        raise TypeError(f"{argument} must be the path of {what}, found {type(path).__name__}.")
+    return Path(fsdecode(path)).expanduser()
+
+
+def refuse_ragged(values: Any, argument: str, kind: str = "one-dimensional") -> None:
+    """Raise if lists in a list differ in length, so that they make no array."""
+    if not isinstance(values, list | tuple):
+        return
+    try:
+        with suppress(TypeError, RuntimeError):  # tensors among them, say: not judged here
+            np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"{argument} must be {kind}: the items of this list differ in length: {values!r:.60}"
+        ) from None
 
 
 def is_frame(table: Any) -> bool:

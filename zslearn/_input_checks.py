@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from zslearn._containers import (
     is_path_or_text,
     refuse_masked,
     refuse_orderless,
+    refuse_ragged,
     unlike_numbers,
 )
 from zslearn._label_checks import refuse_rounded_integers
@@ -94,10 +95,8 @@ def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
     refuse_masked(y, "y")
     refuse_orderless(y, "y")
     given = y
-    try:
-        kind = np.asarray(y).dtype.kind
-    except ValueError as error:
-        raise ValueError(f"y must be one-dimensional: {error}") from None
+    refuse_ragged(y, "y")
+    kind = np.asarray(y).dtype.kind
     if kind == "c":
         raise ValueError("Complex data not supported: y must hold class labels")
     y = column_or_1d(y, warn=True)
@@ -116,7 +115,11 @@ def check_labels_of(name: str, X: Any, y: Any) -> NDArray[Any]:
     if y.dtype.kind in "fc":
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_classification_targets(y)
-    check_consistent_length(X, y)
+    if _num_samples(X) != len(y):
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {_num_samples(X)} and {len(y)}. Give "
+            "each sample its label."
+        )
     return y
 
 
@@ -166,6 +169,9 @@ def as_plain_labels(y: NDArray[Any]) -> NDArray[Any]:
 def check_no_pictures(X: Any) -> None:
     """Raise if X holds paths, texts, pictures, dates, or masked values rather than features."""
     refuse_masked(X, "X", "leave out the masked samples")
+    is_array = hasattr(X, "__array__") or hasattr(X, "shape") or hasattr(X, "columns")
+    if not is_array and not isinstance(X, list | tuple) and not is_path_or_text(X):
+        raise TypeError(f"X must be an array of features, found {type(X).__name__}")
     if hasattr(X, "to_dense") and str(getattr(X, "layout", "torch.strided")) != "torch.strided":
         raise ValueError("X is a sparse tensor, whose rows cannot be read: .to_dense() it.")
     first = X
@@ -182,6 +188,8 @@ def check_no_pictures(X: Any) -> None:
             "zslearn.feature_extraction.TimmRegionExtractor(...).fit_transform(paths), or a "
             "Pipeline that begins with one."
         )
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        _refuse_odd_cells(X)
     dtypes = list(X.dtypes) if hasattr(X, "iloc") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         kind = getattr(dtype, "kind", "")
@@ -189,13 +197,22 @@ def check_no_pictures(X: Any) -> None:
             raise ValueError(f"X must hold real numbers, found dtype {dtype}")
 
 
+def _refuse_odd_cells(X: NDArray[Any]) -> None:
+    for index, item in np.ndenumerate(X):
+        if isinstance(item, Number) or _is_number_in_text(item):
+            continue
+        kind = ValueError if isinstance(item, str) else TypeError
+        raise kind(
+            f"X holds {item!r:.60} in row {index[0]}: this argument must be numbers, or strings of "
+            "numbers."
+        )
+
+
 def check_scores(scores: Any) -> NDArray[Any]:
     """Return scores as an array of real numbers of the precision they have."""
     refuse_masked(scores, "scores", "every class needs a score")
-    try:
-        array = np.asarray(scores)
-    except ValueError as error:
-        raise ValueError(f"scores must be a table of numbers: {error}") from None
+    refuse_ragged(scores, "scores", "a table of numbers")
+    array = np.asarray(scores)
     found = unlike_numbers(array)
     if found is not None or array.dtype == object:
         raise ValueError(f"scores must be a table of numbers, found {found or 'objects'}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn._containers import is_gap, refuse_masked, refuse_orderless
+from zslearn._containers import is_gap, refuse_masked, refuse_orderless, refuse_ragged
 from zslearn._table_checks import quote_some, refuse_duplicates
 
 _KINDS = "biufUS"
@@ -23,11 +23,11 @@ def as_labels(labels: ArrayLike, n: int | None, argument: str = "labels") -> NDA
     refuse_orderless(labels, argument)
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()
-    try:
-        array = np.array(labels)
-        items = np.asarray(labels, dtype=object).ravel().tolist()
-    except ValueError as error:
-        raise ValueError(f"{argument} must be one-dimensional: {error}") from None
+    refuse_ragged(labels, argument)
+    array = np.array(labels)
+    # The items of an array are of one kind already.
+    is_plain = isinstance(labels, np.ndarray) and array.dtype.kind in _KINDS
+    items = [] if is_plain else np.asarray(labels, dtype=object).ravel().tolist()
     if array.dtype.kind == "T":
         array = array.astype(object)
     kinds = {next((k for k in (str, bytes) if isinstance(label, k)), None) for label in items}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any, Self
 
@@ -14,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from zslearn._calibrated import add_delta, as_probabilities, on_delta_scale
 from zslearn._candidates import candidate_columns
 from zslearn._containers import is_frame
+from zslearn._decision import by_row_blocks, decide
 from zslearn._described_classes import DescribedClasses
+from zslearn._dropped_parameters import refuse_dropped_parameters
 from zslearn._input_checks import check_scores
 from zslearn.attributes import ClassAttributes
 from zslearn.metrics import per_class_accuracy_score
@@ -120,7 +123,9 @@ class ScoredPrediction(ClassifierMixin):
         """
         check_is_fitted(self)
         table = self._described(class_attributes)
-        return as_probabilities(self._class_scores(X, table), *self._calibration(table.labels))
+        calibration = self._calibration(table.labels)
+        scores = self._class_scores(X, table)
+        return by_row_blocks(lambda rows: as_probabilities(rows, *calibration), scores)
 
     def predict(
         self, X: Any, *, candidates: Any = None, class_attributes: Any = None
@@ -147,8 +152,7 @@ class ScoredPrediction(ClassifierMixin):
         check_is_fitted(self)
         table = self._described(class_attributes)
         columns = self._candidate_columns(candidates, table)
-        scores = self._class_scores(X, table)
-        return self._decide(scores, table, columns)
+        return self._decide(self._score_blocks(X, table), table, columns)
 
     def predict_from_uncalibrated(
         self, scores: ArrayLike, *, candidates: Any = None, class_attributes: Any = None
@@ -172,7 +176,7 @@ class ScoredPrediction(ClassifierMixin):
         check_is_fitted(self)
         table = self._described(class_attributes)
         columns = self._candidate_columns(candidates, table)
-        return self._decide(_as_columns(scores, table), table, columns)
+        return self._decide([_as_columns(scores, table)], table, columns)
 
     def calibration_scores(
         self, scores: ArrayLike, *, candidates: Any = None
@@ -257,6 +261,7 @@ class ScoredPrediction(ClassifierMixin):
             The mean, over the classes that occur in `y`, of the share of their samples that was
             recognised.
         """
+        refuse_dropped_parameters()
         y_pred = self.predict(X, candidates=candidates)
         return per_class_accuracy_score(y, y_pred, sample_weight=sample_weight)
 
@@ -272,18 +277,19 @@ class ScoredPrediction(ClassifierMixin):
         """Which of some classes get delta, or how much of it each gets."""
         return ~np.isin(labels, self.seen_classes_)
 
+    def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.floating]]:
+        """Uncalibrated scores of the samples in turn: all at once, unless X is read by chunks."""
+        yield self._class_scores(X, table)
+
     def _decide(
-        self, scores: NDArray[np.floating], table: ClassAttributes, columns: NDArray[np.intp]
+        self,
+        score_blocks: Iterable[NDArray[np.floating]],
+        table: ClassAttributes,
+        columns: NDArray[np.intp],
     ) -> NDArray[Any]:
+        """Labels of the largest calibrated scores among some columns."""
         labels = table.labels[columns]
-        scores = scores[:, columns]
-        if not np.isfinite(scores).all():
-            rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-            raise ValueError(
-                f"scores are NaN or infinite for {len(rows)} sample(s), rows {rows[:10].tolist()}: "
-                "there is no best class. Check the features, or use precision='float32'."
-            )
-        return labels[add_delta(scores, *self._calibration(labels)).argmax(axis=1)]
+        return decide(score_blocks, labels, *self._calibration(labels), columns)
 
     def _described(self, class_attributes: Any) -> ClassAttributes:
         """Return the fitted table, or a new one checked against the fitted attributes."""

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn._containers import as_real_array, refuse_masked, refuse_orderless
+from zslearn._containers import (
+    as_real_array,
+    refuse_masked,
+    refuse_orderless,
+    refuse_ragged,
+)
 
 
 def quote_some(items: Any, n: int = 5) -> str:
@@ -35,6 +40,7 @@ def as_table(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]
     refuse_orderless(values, "values")
     if not isinstance(values, np.ma.MaskedArray):
         refuse_masked(values, "values", "make one masked array of them: np.ma.stack(rows)")
+    refuse_ragged(values, "values", "a table of numbers")
     try:
         table = as_real_array(values, "values")
     except ValueError as error:

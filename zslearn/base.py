@@ -19,6 +19,7 @@ from zslearn._input_checks import (
     is_not_real,
     is_row_source,
 )
+from zslearn._ragged import pad_ragged
 from zslearn._scored_prediction import ScoredPrediction
 
 __all__ = ["ZeroShotClassifierMixin", "check_class_attributes", "is_row_source"]
@@ -76,6 +77,7 @@ class ZeroShotClassifierMixin(ScoredPrediction):
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """Check rank and width of X, leaving its values unread (they are checked by batches)."""
         check_no_pictures(X)
+        X = pad_ragged(X)
         if not is_row_source(X):
             if getattr(X, "ndim", None) == 2 or hasattr(X, "columns"):
                 X = validate_data(self, X, reset=reset, ensure_all_finite=False)

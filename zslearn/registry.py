@@ -45,6 +45,8 @@ class MethodInfo:
         Where it was published.
     independent_scores : bool, default=True
         Whether the score of a class is the same whatever other classes are in the table.
+    shared_space : bool, default=False
+        Whether classes are described in the space of the samples.
 
     See Also
     --------
@@ -63,13 +65,20 @@ class MethodInfo:
     input: str
     paper: str
     independent_scores: bool = True
+    shared_space: bool = False
 
 
 _methods: dict[str, MethodInfo] = {}
 
 
 def register_method(
-    name: str, *, family: str, input: str, paper: str, independent_scores: bool = True
+    name: str,
+    *,
+    family: str,
+    input: str,
+    paper: str,
+    independent_scores: bool = True,
+    shared_space: bool = False,
 ) -> Callable[[Class], Class]:
     """Register an estimator class as a zero-shot method; a decorator.
 
@@ -87,6 +96,10 @@ def register_method(
         Whether the score of a class is the same whatever other classes are in the table, as it is
         where a class is scored by its own description. False for methods that train something
         anew for the classes of a table.
+    shared_space : bool, default=False
+        Whether classes are described in the space of the samples, by as many values as these have
+        features, as by a pair of encoders. Only such tables are then given to the method by the
+        checks.
 
     Returns
     -------
@@ -149,7 +162,9 @@ def register_method(
                     f"{cls.__name__} is registered as {info.name!r} already, and cannot be "
                     f"{name!r} as well"
                 )
-        _methods[name] = MethodInfo(name, cls, family, input, paper, independent_scores)
+        _methods[name] = MethodInfo(
+            name, cls, family, input, paper, independent_scores, shared_space
+        )
         return cls
 
     return register
@@ -210,8 +225,8 @@ def method_info(name: str) -> MethodInfo:
     Returns
     -------
     MethodInfo
-        Its fields are ``name``, ``estimator`` (the class), ``family``, ``input``, ``paper`` and
-        ``independent_scores``.
+        Its fields are ``name``, ``estimator`` (the class), ``family``, ``input``, ``paper``,
+        ``independent_scores`` and ``shared_space``.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """FixedCalibrationClassifier and TunedCalibrationClassifierCV, around a linear classifier."""
 
 import pickle
+import re
 from typing import ClassVar
 
 import joblib
@@ -21,8 +22,9 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.base import ZeroShotClassifierMixin, check_class_attributes
-from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV, _units
+from zslearn.calibration import FixedCalibrationClassifier, TunedCalibrationClassifierCV
 from zslearn.metrics import (
+    _units,
     ausuc_scorer,
     best_calibration,
     gzsl_harmonic_mean_scorer,
@@ -598,6 +600,37 @@ def test_routing_of_sample_weights(train):
             error_score="raise",
         )
         assert (scores["test_score"] > 0).all()
+
+
+@pytest.mark.parametrize("n_singles", [1, 3])
+def test_a_class_of_one_sample_does_not_block_the_tuning(train, n_singles):
+    X, y, table = train
+    kept = np.ones(len(y), dtype=bool)
+    for name in NAMES[:n_singles]:
+        kept[np.flatnonzero(y == name)[1:]] = False
+    clf = tuned(store_cv_results=True).fit(X[kept], y[kept], class_attributes=table)
+    held_out = np.concatenate(clf.cv_results_["held_out_classes"])
+    assert sorted(held_out) == NAMES[:12].tolist()
+    assert clf.best_score_ > 0.3
+    assert clf.unseen_classes_.tolist() == NAMES[12:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"), [("loky", None), ("threading", 2), ("multiprocessing", 2)]
+)
+@pytest.mark.parametrize("scoring", ["harmonic_mean", np.minimum])
+def test_verbose_tells_of_each_fold(train, capsys, backend, n_jobs, scoring):
+    X, y, table = train
+    silent = tuned(scoring=scoring).fit(X, y, class_attributes=table)
+    assert capsys.readouterr().out == ""
+    with joblib.parallel_config(backend=backend):
+        clf = tuned(scoring=scoring, n_jobs=n_jobs, verbose=1).fit(X, y, class_attributes=table)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("]")[0] for line in lines] == [f"[calibration fold {i}/3" for i in (1, 2, 3)]
+    assert all(re.search(r"4 classes held out, \d+\.\ds; so far", line) for line in lines)
+    found = f"delta_in_units_={clf.delta_in_units_:.4g}, best_score_={clf.best_score_:.4f}"
+    assert lines[-1].endswith(found)
+    assert clf.best_delta_ == silent.best_delta_
 
 
 def test_without_a_table_each_class_describes_itself(train):

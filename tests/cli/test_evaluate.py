@@ -13,6 +13,12 @@ from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._cli._arguments import as_json
 from zslearn.exceptions import TrainingInterruptedWarning
 from zslearn.feature_extraction import FeatureStoreWriter
+from zslearn.linear_model import (
+    ALEClassifier,
+    ESZSLClassifier,
+    PrototypeRegressionClassifier,
+    SAEClassifierCV,
+)
 from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
 from zslearn.model_selection import gzsl_train_test_split
 from zslearn.persistence import load
@@ -29,11 +35,12 @@ def files(problem):
     )
 
 
-def expected(problem, split):
+def expected(problem, split, clf=None):
     table = ClassAttributes.from_csv(problem.folder / "classes.csv")
-    clf = CVsCClassifier(
+    clf = clf or CVsCClassifier(
         max_epochs=8, delta=1.0, learning_rate=0.01, device="cpu", random_state=0
-    ).fit(problem.X[split["trainval"]], problem.y[split["trainval"]], class_attributes=table)
+    )
+    clf.fit(problem.X[split["trainval"]], problem.y[split["trainval"]], class_attributes=table)
     test = np.concatenate([split["test_seen"], split["test_unseen"]])
     truth, scores = problem.y[test], clf.uncalibrated_scores(problem.X[test])
     known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
@@ -59,6 +66,51 @@ def test_metrics_are_those_of_the_library(zslearn, problem, files):
     assert results["shape"] == [120, 2, 16]
     assert (results["seen_classes"], results["unseen_classes"]) == (7, 3)
     assert (results["trainval"], results["test_seen"], results["test_unseen"]) == (63, 21, 36)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "made"),
+    [
+        ("eszsl", ("--set", "gamma=0.1"), lambda: ESZSLClassifier(0.1, delta=0.5)),
+        ("sae_cv", (), lambda: SAEClassifierCV(delta=0.5)),
+        ("ale", ("--epochs", 2), lambda: ALEClassifier(max_epochs=2, delta=0.5, random_state=0)),
+    ],
+)
+def test_other_methods(zslearn, problem, files, method, options, made):
+    split = ("--split", problem.folder / "split.npz", "--format", "json")
+    done = zslearn("evaluate", *files, *split, "--method", method, "--delta", 0.5, *options)
+    assert done.code == 0, done.err
+    results = json.loads(done.out)
+    assert results["method"] == method
+    for name, value in expected(problem, problem.split, made()).items():
+        assert results["mean"][name] == pytest.approx(value, rel=1e-12), name
+
+
+def test_delta_of_another_method_is_tuned_and_the_model_saved(zslearn, problem, files):
+    path = problem.folder / "model.safetensors"
+    split = ("--split", problem.folder / "split.npz")
+    done = zslearn("evaluate", *files, *split, "--method", "prototypes", "--save", path)
+    assert done.code == 0, done.err
+    assert "fit 1 of 1: 63 rows; delta is found" in done.err
+    model = load(path)
+    assert type(model.estimator_) is PrototypeRegressionClassifier
+    assert f"{model.best_delta_:.3f}" == done.out.splitlines()[4].split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--method", "esszl"), "--method: no method is named 'esszl': did you mean 'eszsl'"),
+        (("--method", "eszsl", "--set", "lamda=1"), "--set: ESZSLClassifier has no parameter"),
+        (("--method", "eszsl", "--set", "gamma=0"), "gamma must be a finite number above 0"),
+        (("--method", "sae", "--epochs", 3), "--epochs: SAEClassifier has no parameter 'max_ep"),
+        (("--method", "sae", "--device", "cpu"), "--device: SAEClassifier has no parameter"),
+    ],
+)
+def test_options_that_a_method_has_no_use_for(zslearn, problem, files, options, message):
+    done = zslearn("evaluate", *files, "--split", problem.folder / "split.npz", *options)
+    assert (done.code, done.out) == (1, "")
+    assert message in done.err.splitlines()[-1]
 
 
 def test_another_delimiter(zslearn, problem, files):
@@ -105,6 +157,19 @@ def test_delta_is_tuned_on_seen_classes(zslearn, problem, files):
     again = json.loads(zslearn("evaluate", *files, *split, *arguments).out)
     assert again["runs"][0]["delta"] == results["runs"][0]["delta"]
     assert again["test_unseen"] == 20
+
+
+def test_what_is_done_is_told_as_it_happens(zslearn, problem, files):
+    arguments = [argument for argument in QUICK if argument not in ("--delta", 1.0)]
+    told = ("evaluate", *files, "--split", problem.folder / "split.npz", *arguments)
+    done = zslearn(*told, "--seeds", 2, "--save", problem.folder / "model.joblib")
+    assert done.code == 0, done.err
+    assert re.findall(r"fit (\d) of 2: 8 epochs of 63 rows", done.err) == ["1", "2"]
+    assert re.findall(r"calibration fold (\d)/5\]", done.err) == list("12345" * 2)
+    assert "calibration" not in done.out
+    saved = joblib.load(problem.folder / "model.joblib")
+    assert (saved.verbose, saved.estimator.verbose, saved.estimator_.verbose) == (0, 0, 0)
+    assert "calibration" not in zslearn(*told, "--quiet").err
 
 
 @pytest.mark.parametrize("kind", ["rows", "names"])

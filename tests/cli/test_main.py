@@ -20,10 +20,10 @@ def test_version(zslearn):
 def test_no_command_prints_help_and_fails(zslearn):
     done = zslearn()
     assert done.code == 2
-    assert {"extract", "evaluate", "reproduce", "info"} <= set(done.out.split())
+    assert {"extract", "evaluate", "benchmark", "reproduce", "info"} <= set(done.out.split())
 
 
-@pytest.mark.parametrize("command", ["extract", "evaluate", "reproduce", "info"])
+@pytest.mark.parametrize("command", ["extract", "evaluate", "benchmark", "reproduce", "info"])
 def test_help(zslearn, command):
     done = zslearn(command, "--help")
     assert done.code == 0
@@ -42,6 +42,7 @@ def test_help(zslearn, command):
         ["evaluate", "x", "--unseen", "1.5"],
         ["evaluate", "x", "--delta", "best"],
         ["evaluate", "x", "--set", "=3"],
+        ["benchmark", "x", "--splits", "0"],
     ],
 )
 def test_wrong_command_lines_are_usage_errors(zslearn, arguments):

@@ -104,6 +104,33 @@ def test_not_finite_rows_are_named(X, value, kind):
         rows.take(np.array([0, 13, 19]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8])
+def test_samples_of_zeros_alone_are_named(X, dtype):
+    X = (10 * np.abs(X) + 1).astype(dtype)
+    X[[5, 13]] = 0
+    X[7, 1:] = 0
+    rows = RegionRows(X, CPU, torch.float32)
+    rows.take(slice(6, 13))
+    with pytest.raises(ValueError, match=r"X has samples whose regions are all zero, rows \[13\]"):
+        rows.take(slice(10, 20))
+    with pytest.raises(ValueError, match=r"rows \[5, 13\] of X: .* padding"):
+        RegionRows(X, CPU, torch.float32, rows=np.arange(3, 17), keep=True)
+    assert not RegionRows(X[:, 0], CPU, torch.float32).take(np.array([5])).any()  # a vector is one
+
+
+def test_padding_is_known_of_rows_that_are_kept(X):
+    assert RegionRows(X, CPU, torch.float32).may_be_padded
+    assert not RegionRows(X[:, 0], CPU, torch.float32).may_be_padded
+    kept = RegionRows(X, CPU, torch.float32, keep=True)
+    assert (kept.padding, kept.may_be_padded) == (None, False)
+    X[3, 1] = X[19, 0] = 0
+    X[7, 2] = 1e-40  # tiny, yet a region
+    for source in (X, SharedRows(X)):
+        kept = RegionRows(source, CPU, torch.bfloat16, keep=True)
+        assert kept.may_be_padded
+        assert kept.padding.nonzero().tolist() == [[3, 1], [19, 0]]
+
+
 def test_resident_copy_equals_streaming(X):
     kept = RegionRows(X, CPU, torch.bfloat16, keep=True)
     streamed = RegionRows(X, CPU, torch.bfloat16)

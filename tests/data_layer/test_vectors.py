@@ -57,6 +57,33 @@ def test_some_rows(X, small_chunks):
     assert_array_equal(gather(X, rows), gather(X)[rows])
 
 
+@pytest.mark.parametrize(
+    "to", [lambda X: X, torch.from_numpy, lambda X: torch.tensor(X).bfloat16()]
+)
+def test_regions_of_zeros_are_no_part_of_a_mean(X, small_chunks, to):
+    """To the bit: zeros are added to nothing else."""
+    wide = np.zeros((30, 6, 5), dtype=X.dtype)
+    wide[:, [0, 2, 5]] = X
+    wide[11, 2] = 0
+    expected = gather(to(X))
+    expected[11] = gather(to(X[11:12, [0, 2]]))
+    assert_array_equal(gather(to(wide)), expected)
+
+
+def test_single_vectors_may_be_zero(X):
+    X[4] = 0
+    assert_array_equal(gather(X[:, :1])[4], np.zeros(5))
+    assert_array_equal(gather(X[:, 0])[4], np.zeros(5))
+
+
+def test_names_rows_without_a_region(X, small_chunks):
+    X[[9, 12]] = 0
+    with pytest.raises(ValueError, match=r"regions are all zero, rows \[9, 12\] of X"):
+        gather(X)
+    with pytest.raises(ValueError, match=r"rows \[12\] of X"):
+        gather(X, np.array([2, 12, 13]))
+
+
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity")])
 def test_names_rows_that_are_not_finite(X, small_chunks, value, kind):
     X[[9, 12], 1, 2] = value
@@ -87,6 +114,14 @@ def test_sums_and_what_follows_from_them(X):
         assert_allclose(sums.centred().gram, apart.T @ apart, rtol=0, atol=1e-11)
         within = vectors - np.array(means)[targets]
         assert_allclose(sums.within_covariance(), within.T @ within / 30, rtol=0, atol=1e-12)
+    twice = ClassSums.zeros(4, 5)
+    twice.include(parts[0], 2)
+    twice.include(parts[1])
+    assert_array_equal(twice.counts, np.bincount(np.r_[targets, targets[:11]]))
+    repeated = np.concatenate([vectors, vectors[:11]])
+    assert_allclose(twice.gram, repeated.T @ repeated, rtol=1e-13)
+    assert_allclose(twice.mean, repeated.mean(axis=0), rtol=1e-13)
+    assert_array_equal(twice.of_classes(np.array([1, 3])).sums, twice.sums[[1, 3]])
     alone = ClassSums.zeros(30, 5)
     alone.add(vectors, np.arange(30))
     assert_array_equal(alone.within_covariance(), np.zeros((5, 5)))

@@ -37,7 +37,7 @@ def data():
 
 
 def member(**params):
-    return CVsCClassifier(max_epochs=2, precision="float32", **params)
+    return CVsCClassifier(max_epochs=2, head="own", precision="float32", **params)
 
 
 def fit(data, estimator=None, **params):

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import zlib
 from collections import namedtuple
 
 import numpy as np
@@ -56,6 +57,8 @@ def test_what_is_on_the_disk(tmp_path):
         assert manifest[name] == (list(value) if isinstance(value, tuple) else value)
     progress = json.loads((folder / "progress.json").read_text())
     assert len(progress.pop("checksum")) == 16
+    sums = {"n_finished": 10, "n_rows": 2**26 // F[0].nbytes, "values": [zlib.crc32(F)]}
+    assert progress.pop("sums") == sums
     assert progress == {"id": manifest["id"], "n_finished": 10, "skipped": []}
 
 

@@ -239,21 +239,23 @@ def real(estimator=None, n_regions=4, **params):
     table = ClassAttributes(rng.uniform(size=(8, 30)), labels=list("abcdefgh"))
     y = rng.choice(list("abcdef"), size=60)
     X = rng.normal(size=(60, n_regions, 10)) + np.array([ord(label) for label in y])[:, None, None]
-    clf = CVsCClassifier(max_epochs=2, random_state=0, objective=CVsCObjective(scale=1.7), **params)
+    params = {"delta": 2.0, "objective": CVsCObjective(scale=1.7)} | params
+    clf = CVsCClassifier(max_epochs=2, random_state=0, **params)
     if estimator is not None:
         clf = estimator(clf)
     return clf.fit(X, y, class_attributes=table), X, table
 
 
-@pytest.mark.parametrize("params", [{}, {"precision": "bfloat16"}, {"delta": 0.0}])
+@pytest.mark.parametrize("params", [{}, {"precision": "bfloat16"}, {"delta": 0.0}, {"head": "own"}])
 def test_bars_add_up_to_the_scores_of_a_network(params):
     clf, X, _ = real(**params)
     scores = dict(zip(clf.classes_, clf.uncalibrated_scores(X[7:8])[0].astype(float), strict=True))
     for target, other in (("a", "g"), ("h", "b"), ("a", "b"), ("g", "h")):
         display = explain(clf, X[7:8], target=target, other=other, max_attributes=5)
-        assert len(display.bars_) == 6 + (display.calibration != 0)
+        assert (display.pooled == 0) == (clf.head == "own")
+        assert len(display.bars_) == 6 + (display.pooled != 0) + (display.calibration != 0)
         delta = clf.delta * ((target in "gh") - (other in "gh"))
-        size = np.abs(display.predicted_values).sum()
+        size = np.abs(display.predicted_values).sum() + max(map(abs, scores.values()))
         expected = scores[target] - scores[other] + delta
         assert drawn(display) == pytest.approx(expected, abs=1e-6 * size)
     display = explain(clf, X[7:8])
@@ -301,7 +303,7 @@ def test_without_a_table_classes_are_their_own_attributes():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], 10)
     X = rng.normal(size=(30, 4)) + y[:, None]
-    clf = CVsCClassifier(max_epochs=2, random_state=0).fit(X, y)
+    clf = CVsCClassifier(max_epochs=2, head="own", random_state=0).fit(X, y)
     display = explain(clf, X[:1], target=2, other=0)
     s = clf.predict_attributes(X[:1])[0]
     np.testing.assert_allclose(display.contributions, [-s[0], 0, s[2]], rtol=1e-6)

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from zslearn import load, save
+from zslearn._data._scaling import Scaling
 from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.linear_model import (
@@ -13,13 +14,16 @@ from zslearn.linear_model import (
     ESZSLClassifierCV,
     PrototypeRegressionClassifier,
     PrototypeRegressionClassifierCV,
+    SAEClassifier,
+    SAEClassifierCV,
 )
 from zslearn.linear_model import _grid_search as grid_search
-from zslearn.linear_model._grid_search import _class_folds
+from zslearn.linear_model._grid_search import _class_folds, _sums_of_each
 from zslearn.metrics import ausuc_scorer
 from zslearn.model_selection import SeenUnseenKFold
 
 ESZSL = ESZSLClassifierCV, ESZSLClassifier, {"gamma": [0.3, 30.0], "lam": [0.01, 1.0]}
+SAE = SAEClassifierCV, SAEClassifier, {"lam": [0.01, 1.0, 30.0]}
 PROTOTYPES = (
     PrototypeRegressionClassifierCV,
     PrototypeRegressionClassifier,
@@ -45,6 +49,10 @@ def problem():
     [
         (*ESZSL, {}),
         (*ESZSL, {"center": False, "targets": "signed", "scaling": "standard"}),
+        (*SAE, {}),
+        (*SAE, {"normalize_projection": True, "scaling": "standard"}),
+        (*SAE, {"direction": "visual_to_semantic"}),
+        (*SAE, {"direction": "visual_to_semantic", "normalize_projection": True}),
         (*PROTOTYPES, {}),
         (*PROTOTYPES, {"scaling": "min_max", "attribute_scaling": "standard"}),
         (*PROTOTYPES[:2], without(PROTOTYPES[2], "shrinkage"), {"metric": "cosine"}),
@@ -69,7 +77,7 @@ def test_equals_a_search_with_refits(problem, own, plain, grid, parameters):
     assert_array_equal(clf.decision_function(X), expected)
 
 
-@pytest.mark.parametrize(("own", "plain", "grid"), [ESZSL, PROTOTYPES])
+@pytest.mark.parametrize(("own", "plain", "grid"), [ESZSL, SAE, PROTOTYPES])
 def test_weights_of_each_setting_are_those_of_a_fit(problem, own, plain, grid):
     X, y, table = problem
     clf = own(**{f"{name}s": values for name, values in grid.items()})
@@ -90,10 +98,39 @@ def test_weights_of_each_setting_are_those_of_a_fit(problem, own, plain, grid):
         assert_allclose(offsets / size, bias / size, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("scaling", ["unit_length", "standard"])
+@pytest.mark.parametrize("n_bytes", [2**28, 8 * 6**2 * 3])
+def test_sums_of_folds_are_those_of_their_samples(scaling, n_bytes, monkeypatch):
+    monkeypatch.setattr(grid_search, "_SUM_BYTES", n_bytes)
+    rng = np.random.default_rng(0)
+    X, targets = rng.normal(size=(50, 6)), np.arange(50) % 4
+    # The last one trains on some samples several times.
+    trains = [np.flatnonzero(rng.random(50) < 0.6) for _ in range(4)]
+    trains.append(rng.integers(50, size=60))
+    scalings = [Scaling.fit(scaling, [X[train]], "scaling") for train in trains]
+    each = _sums_of_each(X, targets, trains, scalings)
+    for train, own, sums in zip(trains, scalings, each, strict=True):
+        rows = own(X[train])
+        assert_allclose(sums.gram, rows.T @ rows, rtol=0, atol=1e-12)
+        assert_array_equal(sums.counts, np.bincount(targets[train]))
+        for c in range(4):
+            assert_allclose(sums.sums[c], rows[targets[train] == c].sum(axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["_FOLDS", "_SUM_BYTES"])
+def test_folds_one_after_the_other_give_the_same(problem, name, monkeypatch):
+    X, y, table = problem
+    together = ESZSLClassifierCV().fit(X, y, class_attributes=table)
+    monkeypatch.setattr(grid_search, name, 1)
+    apart = ESZSLClassifierCV().fit(X, y, class_attributes=table)
+    for key in ("mean_test_score", "split0_test_score", "split4_test_score"):
+        assert_allclose(apart.cv_results_[key], together.cv_results_[key], rtol=0, atol=1e-12)
+
+
 def test_scores_in_parts_are_those_at_once(problem, monkeypatch):
     X, y, table = problem
     whole = ESZSLClassifierCV().fit(X, y, class_attributes=table)
-    monkeypatch.setattr(grid_search, "_SCORE_BYTES", 8 * 100 * 12 * 3)
+    monkeypatch.setattr(grid_search, "_TOP_BYTES", 17 * 100 * 3)
     parts = ESZSLClassifierCV().fit(X, y, class_attributes=table)
     assert_array_equal(parts.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"])
 
@@ -110,7 +147,9 @@ def test_folds_of_a_number():
     assert len(list(_class_folds(targets, 99))) == 5
 
 
-@pytest.mark.parametrize("own", [ESZSLClassifierCV, PrototypeRegressionClassifierCV])
+@pytest.mark.parametrize(
+    "own", [ESZSLClassifierCV, SAEClassifierCV, PrototypeRegressionClassifierCV]
+)
 def test_saved_and_loaded(problem, own, tmp_path):
     X, y, table = problem
     clf = own(delta=0.5).fit(X, y, class_attributes=table)

@@ -30,7 +30,7 @@ def fit_case(fit, case, metric, **parameters):
 def test_parity(parity, fit, scores_of, number, metric):
     case = parity("ridge", number)
     clf = fit_case(fit, case, metric)
-    assert_allclose(clf.median_distance_, case["median_sq_distance"], rtol=1e-12)
+    assert_allclose(clf.rule_.kernel.median_distance, case["median_sq_distance"], rtol=1e-12)
     assert_allclose(clf.dual_coef_, case["dual_coef"], **CLOSE)
     assert_allclose(clf.prototypes_, case["kernel_prototypes"], **CLOSE)
     expected = case[f"scores_kernel_{metric}"]

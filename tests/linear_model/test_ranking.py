@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from zslearn.attributes import ClassAttributes
 from zslearn.linear_model import ALEClassifier, DeViSEClassifier, SJEClassifier
+from zslearn.linear_model import _ranking as ranking
 
 CASES = pytest.mark.parametrize("number", [1, 2])
 ALL = pytest.mark.parametrize("cls", [ALEClassifier, DeViSEClassifier, SJEClassifier])
@@ -69,3 +70,17 @@ def test_a_seed_decides_and_classes_are_learnt(cls):
 def test_refuses_parameters(cls, name):
     with pytest.raises(ValueError, match=f"{name} must be a finite number above 0, found 0"):
         cls(**{name: 0}).fit(np.eye(4), [0, 0, 1, 1], ClassAttributes(np.eye(3)))
+
+
+@ALL
+def test_samples_read_in_parts_train_the_same(cls, monkeypatch):
+    rng = np.random.default_rng(2)
+    table = ClassAttributes(rng.normal(size=(6, 5)))
+    y = np.arange(100) % 5
+    X = table.values[y] @ rng.normal(size=(5, 9)) + 0.3 * rng.normal(size=(100, 9))
+    held = cls(batch_size=7, max_epochs=3, random_state=0).fit(X, y, table)
+    monkeypatch.setattr(ranking, "_HELD_BYTES", 0)
+    monkeypatch.setattr(ranking, "_READ_NUMBERS", 9 * 7 * 4)
+    parts = cls(batch_size=7, max_epochs=3, random_state=0).fit(X, y, table)
+    assert_array_equal(parts.coef_, held.coef_)
+    assert parts.score_scale_ == held.score_scale_

@@ -65,8 +65,19 @@ def test_an_unseen_class_may_have_a_single_sample():
     y = ["cat", "cat", "okapi"]
     split = gzsl_train_test_split(y, unseen_classes=["okapi"], random_state=0)
     assert split.test_unseen.tolist() == [2]
-    with pytest.raises(ValueError, match=r"\['okapi'\].*or make them unseen"):
+    with pytest.raises(ValueError, match="a single sample of each class that stays seen, 1 in"):
         gzsl_train_test_split(y, unseen_classes=["cat"])
+
+
+def test_a_seen_class_with_a_single_sample_is_trained_on():
+    y = ["cat", "cat", "okapi", "yak", "yak"]
+    for test_size in (0.2, 1):
+        split = gzsl_train_test_split(
+            y, unseen_classes=["yak"], test_size=test_size, random_state=0
+        )
+        assert 2 in split.train
+        assert len(split.test_seen) == 1
+        assert split.test_unseen.tolist() == [3, 4]
 
 
 def test_kinds_of_labels():

@@ -20,6 +20,7 @@ from zslearn import ClassAttributes, CVsCClassifier
 from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.metrics import gzsl_harmonic_mean_scorer, gzsl_multimetric_scorer
 from zslearn.model_selection import RowView, ScoreLog, SeenUnseenKFold
+from zslearn.model_selection._json_lines import append_line
 
 X, Y = np.arange(24.0).reshape(12, 2), np.tile([0, 1], 6)
 
@@ -129,7 +130,9 @@ def test_parallel_workers_log_everything(path):
 
 def _append_many(log, number):
     for _ in range(100):
-        log._append(json.dumps({"scores": {"x": number}, "pad": "." * 5000}).encode() + b"\n")
+        append_line(
+            log.path, json.dumps({"scores": {"x": number}, "pad": "." * 5000}).encode() + b"\n"
+        )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

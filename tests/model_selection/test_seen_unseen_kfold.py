@@ -197,7 +197,7 @@ def test_bad_parameters(params, message):
     [
         ({}, None, "y is None"),
         ({}, [0, 0, 1, 1], "n_splits=5 groups of classes cannot be made of the 2 in y"),
-        ({"n_splits": 2}, ["a", "a", "b"], r"a single sample of 1 of its 2 classes: \['b'\]"),
+        ({"n_splits": 2}, ["a", "b", "c"], "a single sample of each class that stays seen, 1 in"),
         ({"n_splits": 2, "test_size": 2}, [0, 0, 1, 1, 1], r"test_size=2 .* 1 of the 2.*\[0\]"),
         ({"n_unseen": 2}, [0, 0, 1, 1], "n_unseen=2, but y holds 2 classes"),
         ({"n_unseen": 0.5}, [0, 0], "y holds 1 class; at least two"),
@@ -208,6 +208,34 @@ def test_bad_parameters(params, message):
 def test_bad_labels(params, y, message):
     with pytest.raises(ValueError, match=message):
         next(SeenUnseenKFold(**params).split(None, y))
+
+
+@pytest.mark.parametrize("test_size", [0.2, 1, 3])
+@pytest.mark.parametrize("n_unseen", [None, 2])
+def test_a_class_of_one_sample_is_trained_on_or_unseen(test_size, n_unseen):
+    y = np.repeat([0, 1, 2, 3, 4, 5], [5, 1, 6, 1, 7, 8])
+    singles = np.flatnonzero(np.isin(y, [1, 3]))
+    times = np.zeros(6, dtype=int)
+    cv = SeenUnseenKFold(3, n_unseen=n_unseen, test_size=test_size, random_state=1)
+    for train, test in cv.split(y, y):
+        unseen = np.setdiff1d(y[test], y[train])
+        times[unseen] += 1
+        for row in singles:
+            assert (row in test) == (y[row] in unseen)
+            assert (row in train) == (y[row] not in unseen)
+        expected = {0.2: [1, 0, 1, 0, 1, 2]}.get(test_size, [test_size, 0] * 2 + [test_size] * 2)
+        for label in np.setdiff1d(y, unseen):
+            assert np.count_nonzero(y[test] == label) == expected[label]
+    assert times.tolist() == [1] * 6
+
+
+def test_a_fold_without_seen_samples_to_test_on_is_refused():
+    y = ["a", "a", "b"]
+    cv = SeenUnseenKFold(2, shuffle=False)
+    with pytest.raises(
+        ValueError, match="single sample of each class that stays seen, 1 in number"
+    ):
+        next(cv.split(None, y))
 
 
 def test_groups_are_ignored_with_a_warning():

@@ -109,3 +109,13 @@ def test_word_vectors_of_zeros_start_at_random():
     torch.testing.assert_close(network.attribute_vectors.detach().norm(dim=1), torch.ones(2))
     with pytest.raises(ValueError, match="attribute_vectors has 3 rows"):
         CVsCNetwork(torch.eye(2), n_features=D, attribute_vectors=torch.ones(3, 2))
+
+
+def test_permuted_leaves_out_padding():
+    regions = torch.randn(5, 4, D, generator=generator(), dtype=torch.float64)
+    queries, rows = torch.randn(2, K, D, generator=generator(1), dtype=torch.float64)
+    wide = torch.cat([torch.zeros_like(regions), regions], dim=1)
+    padding = zf.find_padding(wide)
+    expected = permuted_counterfactual(regions, queries, rows, generator=generator(2))
+    found = permuted_counterfactual(wide, queries, rows, padding, generator=generator(2))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -126,3 +126,22 @@ def test_normalize_rows_at_zero():
 def test_normalize_rows_gradcheck():
     x = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert torch.autograd.gradcheck(zf.normalize_rows, [x.requires_grad_()])
+
+
+def test_padding_gets_no_attention():
+    regions, queries, embeddings = draw()
+    wide = torch.cat([regions[:, :2], torch.zeros(3, 4, 7, dtype=regions.dtype), regions[:, 2:]], 1)
+    padding = zf.find_padding(wide)
+    assert padding.tolist() == [[False] * 2 + [True] * 4 + [False] * 3] * 3
+    maps = zf.attention_maps(wide, queries, padding)
+    assert not maps[..., 2:6].any()
+    close = {"rtol": 1e-13, "atol": 1e-13}
+    expected = zf.attention_maps(regions, queries)
+    torch.testing.assert_close(maps[..., [0, 1, 6, 7, 8]], expected, **close)
+    for function, others in (
+        (zf.attribute_features, [queries]),
+        (zf.semantic_attention, [queries, embeddings]),
+    ):
+        found, without = function(wide, *others, padding), function(regions, *others)
+        torch.testing.assert_close(found, without, **close)
+        assert not torch.allclose(function(wide, *others), without, rtol=1e-3)

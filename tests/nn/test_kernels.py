@@ -62,7 +62,8 @@ def test_published_shapes_in_the_interpreter():
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 90])
 @pytest.mark.parametrize("name", ["_attend", "_differentiate"])
-def test_kernels_compile(name, capability):
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_kernels_compile(name, capability, is_padded):
     """For devices that need not be there: the interpreter knows no types, layouts or limits."""
     pytest.importorskip("triton", minversion="3.3")
     from triton.backends.compiler import GPUTarget
@@ -73,8 +74,9 @@ def test_kernels_compile(name, capability):
     kernel = getattr(_triton, name)
     tall = name == "_attend" and capability == 90
     constants = {"n_features": 768, "ATTRIBUTES": 64, "FEATURES": 64, "WIDEN": False}
-    constants["ROWS"] = 256 if tall else 128
+    constants |= {"ROWS": 256 if tall else 128, "PADDED": is_padded}
     pointers = {"regions": "*bf16", "weights": "*bf16", "by_product": "*bf16"}
+    pointers |= {"padding": "*u8"} if is_padded else {"padding": "*bf16"}
     pointers |= {"semantics": "*fp32", "log_sums": "*fp32", "slopes": "*fp32"}
     names = kernel.arg_names
     source = ASTSource(
@@ -104,7 +106,7 @@ print(attention_backend_of(regions, queries), "triton" in sys.modules)
 
 
 def constant(name, value, is_preferred=True, reason=""):
-    def serve(regions, weights):
+    def serve(regions, weights, padding):
         return torch.full((len(regions), len(weights) // 2), value)
 
     return Backend(name, serve, lambda *_: reason, lambda *_: is_preferred)
@@ -237,6 +239,10 @@ def test_preferred_for_half_precision_on_cuda(hopper):
     assert not _fused.is_preferred(OnCuda(50, 15, 768), weights)  # most of a tile would be padding
     assert len(hopper) == 2
     assert _fused.refuses(OnCuda(50, 15, 768, dtype=torch.float32), weights) == ""  # if asked
+    assert len(hopper) == 3
+    for _ in range(2):  # kernels that leave out padding are others, tried by themselves
+        assert _fused.is_preferred(regions, weights, OnCuda(50, 196, dtype=torch.bool))
+    assert hopper[3:] == [(device, torch.bfloat16, 196, 768, 312)]
 
 
 def test_older_device(hopper, monkeypatch):

@@ -6,7 +6,8 @@ import pickle
 import pytest
 import torch
 
-from zslearn.nn import CVsCNetwork
+from zslearn.nn import CVsCNetwork, DAZLENetwork
+from zslearn.nn.functional import find_padding
 
 D, K, C = 32, 13, 11
 
@@ -14,6 +15,17 @@ D, K, C = 32, 13, 11
 def make():
     table = torch.rand(C, K, generator=torch.Generator().manual_seed(0))
     return CVsCNetwork(table, D, attribute_dim=8, scale=1.7)
+
+
+def make_cvsc():
+    table = torch.rand(C, K, generator=torch.Generator().manual_seed(0))
+    return CVsCNetwork(table, D, counterfactual="permute")
+
+
+def make_dazle():
+    network = DAZLENetwork(K, D, attribute_dim=8)
+    torch.nn.init.normal_(network.query_weight, generator=torch.Generator().manual_seed(3))
+    return network
 
 
 def unit(table):
@@ -57,3 +69,21 @@ def test_unit_attributes_of_copies(make_copy):
     torch.testing.assert_close(other.unit_attributes(), unit(other.class_attributes))
     torch.testing.assert_close(network.unit_attributes(), unit(network.class_attributes))
     assert not torch.allclose(network.unit_attributes(), other.unit_attributes())
+
+
+@pytest.mark.parametrize("make", [make_cvsc, make_dazle])
+def test_padding_takes_no_part(make):
+    network = make().double().train()
+    regions = torch.randn(4, 5, D, generator=torch.Generator().manual_seed(1)).double()
+    wide = torch.cat([regions, torch.zeros(4, 3, D).double()], dim=1)
+    results = []
+    for given, padding in ((regions, None), (wide, find_padding(wide))):
+        options = {"generator": torch.Generator().manual_seed(2)} if make is make_cvsc else {}
+        output = network(given, padding, **options)
+        loss = sum((x**2).sum() for x in output) if make is make_cvsc else (output**2).sum()
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        maps = network.attention_maps(given, torch.tensor([3, 1]), padding)[..., :5]
+        results.append([loss, maps, *gradients])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    assert not network.attention_maps(wide, padding=find_padding(wide))[..., 5:].any()

@@ -154,3 +154,63 @@ def test_projections_keep_no_graph_alive():
     node = weakref.ref(result.grad_fn)
     del result, _
     assert node() is None
+
+
+def padded(regions):
+    """Regions of zeros between those there are and after them, of as many as each image likes."""
+    b, r, d = regions.shape
+    place = torch.tensor([[0, 2, 3, 6, 7], [1, 2, 3, 4, 5], [0, 1, 4, 5, 8]])[:b, :r]
+    wide = torch.zeros(b, 9, d, dtype=regions.dtype).scatter(
+        1, place.unsqueeze(-1).expand(b, r, d), regions
+    )
+    padding = torch.ones(b, 9, dtype=torch.bool).scatter(1, place, False)
+    return wide, padding, place
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 3])
+@pytest.mark.parametrize("numbers", [2**19, 1])
+def test_padding_changes_nothing(monkeypatch, n_values, numbers):
+    monkeypatch.setattr(sa, "_CACHED_NUMBERS", numbers)
+    regions, weights = banks(n_values)
+    expected = attend(regions, weights, n_values)
+    slopes = torch.randn(expected.shape, dtype=torch.float64)
+    theirs = torch.autograd.grad(expected, (regions, weights), slopes)
+    wide, padding, place = padded(regions.detach())
+    wide.requires_grad_()
+    found = attend(wide, weights, n_values, padding)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+    for _ in range(2):  # the second pass computes the attention anew
+        ours = torch.autograd.grad(found, (wide, weights), slopes, retain_graph=True)
+        assert not ours[0][padding].any()
+        kept = ours[0].gather(1, place.unsqueeze(-1).expand_as(regions))
+        torch.testing.assert_close(kept, theirs[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(ours[1], theirs[1], rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        torch.testing.assert_close(attend(wide, weights, n_values, padding), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_padding_in_half_precision(dtype):
+    regions, weights = banks(1, dtype)
+    wide, padding, _ = padded(regions.detach())
+    expected = torch.autograd.grad(attend(regions, weights).sum(), weights)[0]
+    found = torch.autograd.grad(attend(wide, weights, 1, padding).sum(), weights)[0]
+    assert (found.double() - expected.double()).norm() <= 3 * torch.finfo(dtype).eps * (
+        expected.double().norm()
+    )
+
+
+@pytest.mark.parametrize("n_values", [1, 2])
+def test_gradient_where_there_is_padding(n_values):
+    regions, weights = banks(n_values, b=2, r=4, d=2, k=2)
+    wide = regions.detach().clone()
+    padding = torch.tensor([[False, True, False, True], [True, True, True, False]])
+    wide[padding] = 0
+    wide.requires_grad_()
+    torch.autograd.gradcheck(lambda f, w: attend(f, w, n_values, padding), (wide, weights))
+
+
+def test_a_mark_of_nothing_is_none_to_the_bit():
+    regions, weights = banks(1, torch.float32)
+    nothing = torch.zeros(regions.shape[:2], dtype=torch.bool)
+    assert torch.equal(attend(regions, weights, 1, nothing), attend(regions, weights))

@@ -35,24 +35,27 @@ def draw(b, r, d, k, dtype, seed=0, sharpness=4.0):
     return regions.to(DEVICE, dtype), weights.to(DEVICE, dtype), slopes.to(DEVICE)
 
 
-def literal(regions, weights):
+def literal(regions, weights, padding=None):
     """Eqs. 1-3 as printed, with F_A built."""
     queries, embeddings = weights.chunk(2)
-    maps = torch.softmax(torch.einsum("kd,brd->bkr", queries, regions), dim=2)
+    logits = torch.einsum("kd,brd->bkr", queries, regions)
+    if padding is not None:
+        logits = logits.masked_fill(padding.unsqueeze(1), -torch.inf)
+    maps = torch.softmax(logits, dim=2)
     features = torch.einsum("bkr,brd->bkd", maps, regions)
     return torch.einsum("bkd,kd->bk", features, embeddings)
 
 
-def run(function, regions, weights, slopes):
+def run(function, regions, weights, slopes, padding=None):
     arguments = [x.detach().requires_grad_() for x in (regions, weights)]
-    result = function(*arguments)
+    result = function(*arguments, padding)
     gradients = torch.autograd.grad(result, arguments, slopes.to(result.dtype))
     return [result.detach(), *gradients]
 
 
-def assert_equals_the_equations(regions, weights, slopes):
-    found = run(kernels.attend, regions, weights, slopes)
-    expected = run(literal, regions.double(), weights.double(), slopes)
+def assert_equals_the_equations(regions, weights, slopes, padding=None):
+    found = run(kernels.attend, regions, weights, slopes, padding)
+    expected = run(literal, regions.double(), weights.double(), slopes, padding)
     unit = torch.finfo(regions.dtype).eps
     # The forward pass rounds nothing to low precision; tensor cores sum less finely than float32.
     forward = 3e-6 if INTERPRETED else max(3e-6, unit)
@@ -97,7 +100,7 @@ def test_space_is_used_again(monkeypatch):
     monkeypatch.setattr(kernels, "WORKSPACE_BYTES", 2 * 9 * 24 * 2)
     regions, weights, slopes = draw(5, 9, 20, 11, torch.float16)
     log_sums = torch.full_like(slopes, 100.0)
-    portions = list(kernels._portions(regions, weights, slopes, log_sums, slopes))
+    portions = list(kernels._portions(regions, weights, None, slopes, log_sums, slopes))
     assert [images for images, _ in portions] == [slice(0, 2), slice(2, 4), slice(4, 5)]
     assert len({part.data_ptr() for _, part in portions}) == 1
     assert [part.shape for _, part in portions] == [(18, 22), (18, 22), (9, 22)]
@@ -127,6 +130,51 @@ def test_regions_of_zeros(dtype):
     regions[1, 3:] = 0
     assert not kernels.attend(regions, weights)[0].any()
     assert_equals_the_equations(regions, weights, slopes)
+
+
+@pytest.mark.parametrize("dtype", [*HALF, torch.float32])
+@pytest.mark.parametrize("n_regions", [2, 20, 300])
+def test_padding(n_regions, dtype):
+    """Single regions, and whole tiles at the beginning, in the middle and at the end."""
+    regions, weights, slopes = draw(4, n_regions, 24, 5, dtype)
+    padding = torch.zeros(4, n_regions, dtype=torch.bool, device=DEVICE)
+    padding[0, 1::2] = padding[1, :-1] = padding[2, 1:] = True
+    regions[padding] = 0
+    assert_equals_the_equations(regions, weights, slopes, padding)
+    by_regions = run(kernels.attend, regions, weights, slopes, padding)[1]
+    assert not by_regions[padding].any()
+    assert torch.equal(
+        kernels.attend(regions[3:], weights, padding[3:]), kernels.attend(regions[3:], weights)
+    )
+
+
+def test_padding_of_portions(monkeypatch):
+    monkeypatch.setattr(kernels, "WORKSPACE_BYTES", 4000)
+    regions, weights, slopes = draw(5, 9, 20, 11, torch.float32)
+    padding = torch.rand(5, 9, generator=torch.Generator().manual_seed(0)).to(DEVICE) < 0.6
+    assert not padding.all(1).any()
+    assert_equals_the_equations(regions, weights, slopes, padding)
+
+
+def test_kernels_that_attend_to_padding_are_noticed():
+    def deaf(regions, weights, padding):
+        return kernels.attend(regions, weights)
+
+    assert verify(deaf, DEVICE, torch.float32, (20, 24, 5)) == ""
+    assert "result is off" in verify(deaf, DEVICE, torch.float32, (20, 24, 5), is_padded=True)
+    for n_regions in (1, 2, 300):
+        assert verify(kernels.attend, DEVICE, torch.float32, (n_regions, 24, 5), True) == ""
+
+
+def test_padding_asked_for_by_name():
+    regions, weights, _ = draw(2, 21, 24, 5, torch.float32)
+    padding = torch.zeros(2, 21, dtype=torch.bool, device=DEVICE)
+    padding[:, 4:] = True
+    with zf.attention_backend("triton"):
+        found = zf.semantic_attention(regions, *weights.chunk(2), padding)
+    expected = zf.semantic_attention(regions[:, :4], *weights.chunk(2))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert (regions.device, torch.float32, True, 21, 24, 5) in _fused._verified
 
 
 def test_what_is_not_finite_stays_so():
@@ -192,7 +240,7 @@ def test_asked_for_by_name(dtype):
             other = zf.semantic_attention(regions[:, :19], *weights.chunk(2))
     assert torch.equal(found, kernels.attend(regions, weights))
     assert other.shape == (2, 5)
-    assert (regions.device, dtype, 19, 24, 5) in _fused._verified
+    assert (regions.device, dtype, False, 19, 24, 5) in _fused._verified
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -201,7 +249,7 @@ def test_a_wrong_kernel_is_noticed(part):
 
     class Wrong(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, regions, weights):
+        def forward(ctx, regions, weights, padding):
             ctx.save_for_backward(regions, weights)
             return kernels.attend(regions, weights) * (1.01 if part == 0 else 1.0)
 
@@ -210,7 +258,7 @@ def test_a_wrong_kernel_is_noticed(part):
             with torch.enable_grad():
                 _, by_regions, by_weights = run(kernels.attend, *ctx.saved_tensors, slopes)
             factors = [1.01 if part == i else 1.0 for i in (1, 2)]
-            return by_regions * factors[0], by_weights * factors[1]
+            return by_regions * factors[0], by_weights * factors[1], None
 
     names = ("result", "gradient by regions", "gradient by weights")
     found = verify(Wrong.apply, DEVICE, torch.float32, (20, 24, 5))

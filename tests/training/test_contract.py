@@ -157,6 +157,23 @@ class Linear(Learner):
         return {"loss": cross_entropy(self.class_scores(batch.X, self.class_attributes), batch.y)}
 
 
+class Standardised(Linear):
+    """With running statistics, which the trial before the first epoch must not have moved."""
+
+    def __init__(self, n_features, table):
+        super().__init__(n_features, table)
+        self.norm = nn.BatchNorm1d(n_features)
+
+    def class_scores(self, X, table):
+        return super().class_scores(self.norm(X.mean(1).float())[:, None], table)
+
+
+def test_running_statistics_are_those_of_training(data):
+    X, y, table = data
+    clf = make(Standardised, max_epochs=2).fit(X, y, class_attributes=table)
+    assert clf.net_.module_.norm.num_batches_tracked.item() == 2 * 108 / 12
+
+
 class NoLoss(Linear):
     def training_step(self, batch):
         return {"ce": super().training_step(batch)["loss"]}

@@ -11,11 +11,13 @@ import pytest
 import torch
 from skorch.callbacks import Callback, LRScheduler
 
-from zslearn import ClassAttributes, CVsCClassifier
+from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
 from zslearn._data._rows import RegionRows, TrainingBatches
 from zslearn._training import _graphs as cs
+from zslearn._training import _net
 from zslearn.attention import CVsCObjective
 from zslearn.exceptions import NonFiniteLossError
+from zslearn.nn.functional import find_padding
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +41,17 @@ def resident(monkeypatch):
     return steps
 
 
-def fit(data, **params):
+def fit(data, method=CVsCClassifier, **params):
     X, y, table = data
     options = {"max_epochs": 3, "batch_size": 16, "random_state": 0}
     options |= {"learning_rate": 1e-2, "device": "cpu"}
-    return CVsCClassifier(**options | params).fit(X, y, class_attributes=table)
+    return method(**options | params).fit(X, y, class_attributes=table)
 
 
-def fit_here(monkeypatch, data, **params):
+def fit_here(monkeypatch, data, *method, **params):
     with monkeypatch.context() as patch:
         patch.setattr(cs, "_DEVICES", {"cpu"})
-        return fit(data, **params)
+        return fit(data, *method, **params)
 
 
 def assert_equal_to_the_bit(a, b):
@@ -101,6 +103,21 @@ def test_equal_to_ordinary_training(monkeypatch, resident, data, params):
     assert resident == []
     assert_equal_to_the_bit(fit_here(monkeypatch, data, **params), ordinary)
     assert len(resident) >= 3
+
+
+@pytest.mark.parametrize("method", [CVsCClassifier, DAZLEClassifier])
+def test_padding_is_read_beside_the_regions(monkeypatch, resident, data, method):
+    X = data[0].copy()
+    X[::2, 2] = 0
+    padded, looked = (X, *data[1:]), []
+    monkeypatch.setattr(_net, "find_padding", lambda X: looked.append(1) or find_padding(X))
+    ordinary = fit(padded, method, optimizer="adam")
+    assert len(looked) == 3 * 4 + 1
+    assert_equal_to_the_bit(fit_here(monkeypatch, padded, method, optimizer="adam"), ordinary)
+    assert len(looked) == 3 * 4 + 2  # before the first epoch
+    assert len(resident) == 3 * 4
+    fit(data, method)
+    assert len(looked) == 3 * 4 + 2  # where it is known that there is none, nobody looks
 
 
 def test_steps_and_sizes(monkeypatch, resident, data):

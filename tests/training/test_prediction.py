@@ -12,7 +12,7 @@ TABLE = ClassAttributes([[0, 3, 4], [5, 0, 0], [2, 2, 1]], labels=["c", "a", "b"
 
 def fit(**params):
     X = np.random.default_rng(0).normal(size=(12, 3, 6))
-    clf = CVsCClassifier(max_epochs=1, random_state=0, **params)
+    clf = CVsCClassifier(max_epochs=1, head="own", random_state=0, **params)
     return clf.fit(X, np.tile(["a", "b"], 6), class_attributes=TABLE), X
 
 
@@ -29,12 +29,12 @@ def test_embeddings_are_scaled_rows_of_unit_length():
 def test_scores_are_products_with_embeddings():
     clf, X = fit(objective=CVsCObjective(scale=0.3))
     expected = clf.predict_attributes(X) @ clf.class_embeddings().T
-    np.testing.assert_allclose(clf.decision_function(X), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(clf.uncalibrated_scores(X), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_embeddings_need_a_fit_and_the_same_attributes():
     with pytest.raises(NotFittedError):
-        CVsCClassifier().class_embeddings()
+        CVsCClassifier(head="own").class_embeddings()
     clf, _ = fit()
     with pytest.raises(ValueError, match="has 2 attributes, at fit it had 3"):
         clf.class_embeddings(ClassAttributes([[1, 2], [2, 1]]))

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._data._rows import RegionRows
@@ -429,3 +429,13 @@ def test_every_weight_zero_is_refused(data):
     names = ["lambda_cal", "lambda_cc", "lambda_sci", "lambda_tci"]
     with pytest.raises(ValueError, match="no loss term is left"):
         fit(data, objective=CVsCObjective(lambda_ce=0), **dict.fromkeys(names, 0))
+
+
+def test_callbacks_come_with_and_without_names(data):
+    timer = EpochTimer()
+    clf = fit(data, callbacks=[("clock", timer), EpochTimer()], max_epochs=1)
+    assert "clock" in dict(clf.net_.callbacks_)
+    assert "dur" in clf.net_.history[0]
+    for entry in ("clock", ("clock", "timer"), ("clock", timer, 1), (timer,)):
+        with pytest.raises(TypeError, match=r"callbacks must be a list of skorch callbacks, or pa"):
+            fit(data, callbacks=[entry])

@@ -96,6 +96,22 @@ def test_scores_that_are_declared_to_depend_on_other_classes():
 
 
 @pytest.mark.usefixtures("own_registry")
+def test_descriptions_in_the_space_of_samples_where_a_method_needs_them():
+    class InOneSpace(Sound):
+        def _check_fit(self, X, y, class_attributes):
+            X, y, classes = super()._check_fit(X, y, class_attributes)
+            if class_attributes is not None and classes.table.n_attributes != X.shape[-1]:
+                raise ValueError("class_attributes is of another space")
+            return X, y, classes
+
+    assert statuses(InOneSpace())["check_scores"] == "failed"
+    register(InOneSpace, shared_space=True)
+    found = statuses(InOneSpace())
+    # A class of a function cannot be pickled.
+    assert {name for name, status in found.items() if status == "failed"} == {"check_pickle"}
+
+
+@pytest.mark.usefixtures("own_registry")
 def test_vectors_where_a_method_learns_from_them():
     class OnVectors(Sound):
         def _check_X(self, X, *, reset):

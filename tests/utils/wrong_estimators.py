@@ -53,7 +53,10 @@ class Sound(ZeroShotClassifierMixin, BaseEstimator):
         rows = np.asarray(X[:], dtype=np.float64)
         if not np.isfinite(rows).all():
             raise ValueError("X holds NaN or infinite values")
-        return rows.mean(axis=1) if rows.ndim == 3 else rows
+        return self._pool(rows) if rows.ndim == 3 else rows
+
+    def _pool(self, rows):
+        return rows.sum(axis=1) / np.maximum(rows.any(axis=2).sum(axis=1, keepdims=True), 1)
 
     def _class_scores(self, X, table):
         X = self._check_X(X, reset=False)
@@ -77,8 +80,9 @@ class Telling(Sound):
         names = self.class_attributes_.attribute_names
         if attributes is not None and not set(attributes) <= set(names):
             raise ValueError("attributes holds unknown names")
-        n_regions = X.shape[1] if X.ndim == 3 else 1
-        return np.full((len(X), len(attributes or names), n_regions), 1 / n_regions)
+        present = X.any(axis=2) if X.ndim == 3 else np.ones((len(X), 1))
+        maps = present / present.sum(axis=1, keepdims=True)
+        return np.repeat(maps[:, None], len(attributes or names), axis=1)
 
 
 # -- tables and candidates -------------------------------------------------------------------------
@@ -288,7 +292,7 @@ class ChangesFeatures(Sound):
 class RemembersFormerFits(Sound):
     def _fit(self, X, y, class_attributes):
         super()._fit(X, y, class_attributes)
-        if X.shape[-1] == 6:
+        if self.n_features_in_ == 6:
             self.weights_ = self.weights_ + getattr(self, "_fits", 0)
         self._fits = 1
 
@@ -347,6 +351,27 @@ class WrongInLowPrecision(Sound):
         return scores.astype("float16") * 1.1 if self.precision == "bfloat16" else scores
 
 
+@caught_by("check_padding")
+class TakesPaddingForRegions(Sound):
+    def _pool(self, rows):
+        return rows.mean(axis=1)
+
+
+@caught_by("check_padding")
+class AttendsToPadding(Telling):
+    def attention_maps(self, X, attributes=None):
+        maps = super().attention_maps(X, attributes)
+        return np.full_like(maps, 1 / maps.shape[2])
+
+
+@caught_by("check_ragged_list")
+class KnowsNoLists(Sound):
+    def _fit(self, X, y, class_attributes):
+        if isinstance(X, list):
+            raise ValueError("X must be an array")
+        super()._fit(X, y, class_attributes)
+
+
 # -- data and models -------------------------------------------------------------------------------
 
 
@@ -362,7 +387,7 @@ class ComputesInDtypeOfX(Sound):
     def _vectors(self, X):
         rows = np.asarray(X[:])
         super()._vectors(rows)
-        return rows.mean(axis=1) if rows.ndim == 3 else rows
+        return self._pool(rows).astype(rows.dtype) if rows.ndim == 3 else rows
 
 
 @caught_by("check_single_region")

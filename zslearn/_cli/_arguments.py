@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "add_data_arguments",
     "as_json",
     "as_parameters",
     "check_there",
@@ -97,8 +98,8 @@ def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 # Of all commands; what is no path, such as "random", begins with no "~".
 _PATHS = (
-    *("attributes", "checkpoint", "features", "folder", "image_index", "json", "labels", "output"),
-    *("path", "root", "save", "split", "word_vectors", "work"),
+    *("attributes", "checkpoint", "features", "figure", "folder", "image_index", "json", "labels"),
+    *("out", "output", "path", "root", "save", "settings", "split", "word_vectors", "work"),
 )
 
 
@@ -143,3 +144,37 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that `read_inputs` reads, but for FEATURES."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--attributes", metavar="CSV", help="a row a class, a column an attribute")
+    data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
+    data.add_argument(
+        "--missing-values", type=number, metavar="X", help="of the CSV file: -1, or nan for gaps"
+    )
+    data.add_argument(
+        "--labels",
+        metavar="FILE",
+        help=".npy or text file with a label a row; of a store also .csv of names and labels",
+    )
+    data.add_argument(
+        "--word-vectors",
+        metavar="FILE",
+        help="GloVe or word2vec file for the names of attributes, or a .npy file (K, V)",
+    )
+    data.add_argument("--split", metavar="FILE|random", help=".json, .npz, or 'random'")
+    data.add_argument(
+        "--unseen", type=fraction, default=0.2, help="random split: share of unseen classes"
+    )
+    data.add_argument(
+        "--test-size", type=fraction, default=0.2, help="random split: share of seen test rows"
+    )
+    data.add_argument("--split-seed", type=int, default=0, help="random split: its seed")
+    data.add_argument(
+        "--benchmark",
+        choices=["cub", "sun", "awa2", "flo"],
+        help="labels, attributes and Proposed Split of a published benchmark",
+    )
+    data.add_argument("--root", metavar="DIR", help="the benchmark's official archive, unpacked")

@@ -1,27 +1,33 @@
-"""The classifier of the command line, and its training."""
+"""The classifier of the command line."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from zslearn.exceptions import TrainingInterruptedWarning
-
-__all__ = ["make_classifier", "uninterrupted"]
+__all__ = ["make_classifier"]
 
 
-def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any:
-    """CVsC with some parameters; a wrong one is named with the option it came from.
+def make_classifier(
+    parameters: Mapping[str, Any], option: str = "--set", method: str = "cvsc"
+) -> Any:
+    """Estimator of a registered method with some parameters, for features.
 
-    Those of the objective begin with ``objective__``, as in searches.
+    A wrong parameter is named with the option it came from. Those of CVsC's objective begin with
+    ``objective__``, as in searches.
     """
-    from zslearn.attention import CVsCClassifier, CVsCObjective
+    from zslearn.registry import method_info
 
-    estimator = CVsCClassifier()
-    parameters = dict(parameters)
-    if any(name.startswith("objective__") for name in parameters):
+    try:
+        info = method_info(method)
+    except ValueError as error:
+        raise ValueError(f"--method: {error}") from None
+    if info.input == "pictures":
+        raise ValueError(f"--method: {method} learns from pictures, not from features.")
+    estimator, parameters = info.estimator(), dict(parameters)
+    if method == "cvsc" and any(name.startswith("objective__") for name in parameters):
+        from zslearn.attention import CVsCObjective
+
         name = parameters.pop("objective", "default")
         try:
             estimator.objective = CVsCObjective.named(name)
@@ -30,26 +36,13 @@ def make_classifier(parameters: Mapping[str, Any], option: str = "--set") -> Any
     unknown = sorted(set(parameters) - set(estimator.get_params()))
     if unknown:
         raise ValueError(
-            f"{option}: CVsCClassifier has no parameter {unknown[0]!r}; it has "
+            f"{option}: {type(estimator).__name__} has no parameter {unknown[0]!r}; it has "
             f"{', '.join(sorted(estimator.get_params()))}."
         )
     estimator.set_params(**parameters)
-    try:
-        estimator._validate_params()
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    return estimator
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Make an interrupt of a training end the command.
-
-    Half-trained weights are of use in Python; their scores would be taken for the model's.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", TrainingInterruptedWarning)
+    if hasattr(estimator, "_parameter_constraints"):
         try:
-            yield
-        except TrainingInterruptedWarning:
-            raise KeyboardInterrupt from None
+            estimator._validate_params()
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+    return estimator

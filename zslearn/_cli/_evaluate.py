@@ -5,31 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zslearn._cli._arguments import (
+    add_data_arguments,
     as_json,
     as_parameters,
     check_writable,
     delta,
-    fraction,
     key_value,
     natural,
-    number,
 )
-from zslearn._cli._classifier import make_classifier, uninterrupted
+from zslearn._cli._classifier import make_classifier
 
-SUMMARY = "T1, U, S, H and AUSUC of CVsC on features, attributes and a split"
+SUMMARY = "T1, U, S, H and AUSUC of a method on features, attributes and a split"
 DESCRIPTION = """\
-Fit CVsC to the trainval rows of a split and judge it on the test rows: mean per-class accuracies
-over unseen candidates only (T1), on unseen (U) and seen classes (S) over all candidates, their
-harmonic mean (H), and the area under the seen-unseen curve (AUSUC).
+Fit CVsC, or another method, to the trainval rows of a split and judge it on the test rows: mean
+per-class accuracies over unseen candidates only (T1), on unseen (U) and seen classes (S) over all
+candidates, their harmonic mean (H), and the area under the seen-unseen curve (AUSUC).
 
     zslearn evaluate features/ --attributes classes.csv --split random
     zslearn evaluate features/ --attributes classes.csv --split split.json --seeds 3
+    zslearn evaluate features/ --attributes classes.csv --split random --method eszsl --set gamma=10
     zslearn evaluate features/ --benchmark cub --root /data/CUB_200_2011
     zslearn evaluate /data/xlsa17/data/CUB --json cub.json
 
@@ -50,38 +51,15 @@ _METRICS = ("T1", "U", "S", "H", "AUSUC")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("features", metavar="FEATURES")
-    data = parser.add_argument_group("data")
-    data.add_argument("--attributes", metavar="CSV", help="a row a class, a column an attribute")
-    data.add_argument("--delimiter", default=",", help="of the CSV file (default: a comma)")
-    data.add_argument(
-        "--missing-values", type=number, metavar="X", help="of the CSV file: -1, or nan for gaps"
-    )
-    data.add_argument(
-        "--labels",
-        metavar="FILE",
-        help=".npy or text file with a label a row; of a store also .csv of names and labels",
-    )
-    data.add_argument(
-        "--word-vectors",
-        metavar="FILE",
-        help="GloVe or word2vec file for the names of attributes, or a .npy file (K, V)",
-    )
-    data.add_argument("--split", metavar="FILE|random", help=".json, .npz, or 'random'")
-    data.add_argument(
-        "--unseen", type=fraction, default=0.2, help="random split: share of unseen classes"
-    )
-    data.add_argument(
-        "--test-size", type=fraction, default=0.2, help="random split: share of seen test rows"
-    )
-    data.add_argument("--split-seed", type=int, default=0, help="random split: its seed")
-    data.add_argument(
-        "--benchmark",
-        choices=["cub", "sun", "awa2", "flo"],
-        help="labels, attributes and Proposed Split of a published benchmark",
-    )
-    data.add_argument("--root", metavar="DIR", help="the benchmark's official archive, unpacked")
+    add_data_arguments(parser)
     model = parser.add_argument_group("model")
-    model.add_argument("--epochs", type=natural, help="default: that of CVsCClassifier")
+    model.add_argument(
+        "--method",
+        default="cvsc",
+        metavar="NAME",
+        help="any of zslearn.registry.list_methods(), such as eszsl or prototypes (default: cvsc)",
+    )
+    model.add_argument("--epochs", type=natural, help="default: those of the method")
     model.add_argument(
         "--delta",
         type=delta,
@@ -94,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=key_value,
         action="append",
         default=[],
-        help="parameter of CVsCClassifier, such as lambda_cc=0.5; may be repeated",
+        help="parameter of the method, such as lambda_cc=0.5 of cvsc; may be repeated",
     )
     model.add_argument("--seeds", type=natural, default=1, help="number of fits (default: 1)")
     model.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
@@ -116,14 +94,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Fit, evaluate, report."""
     check_writable(arguments, "json", "save")
     _check_parameters(arguments)
+    classifier = _make_classifier(arguments)
     from zslearn._cli._inputs import check_parts, read_inputs
 
     inputs = read_inputs(arguments)
     check_parts(inputs)
+    from sklearn.base import clone
+
     results = _describe(inputs, arguments)
     results["runs"] = []
     for seed in range(arguments.seeds):
-        model, scores = _fit_and_score(inputs, arguments, seed)
+        model, scores = _fit_and_score(clone(classifier), inputs, arguments, seed)
         results["runs"].append({"seed": seed, **scores})
         if arguments.save and seed == 0:
             _save(model, arguments.save)
@@ -155,36 +136,59 @@ def _check_parameters(arguments: argparse.Namespace) -> None:
             raise ValueError(f"--set {name}=...: use --{options[name]} for it.")
 
 
+def _make_classifier(arguments: argparse.Namespace) -> Any:
+    """Make the estimator of the method, and refuse options that it has no use for."""
+    estimator = make_classifier(as_parameters(arguments.set), method=arguments.method)
+    given = {
+        "epochs": ("max_epochs", arguments.epochs),
+        "device": ("device", None if arguments.device == "auto" else arguments.device),
+        "delta": ("delta", None if arguments.delta == "tuned" else arguments.delta),
+    }
+    for option, (name, value) in given.items():
+        if value is None:
+            continue
+        if name not in estimator.get_params():
+            raise ValueError(
+                f"--{option}: {type(estimator).__name__} has no parameter {name!r}. Leave "
+                f"--{option} out."
+            )
+        estimator.set_params(**{name: value})
+    return estimator
+
+
 def _fit_and_score(
-    inputs: Any, arguments: argparse.Namespace, seed: int
+    estimator: Any, inputs: Any, arguments: argparse.Namespace, seed: int
 ) -> tuple[Any, dict[str, Any]]:
     from zslearn.calibration import TunedCalibrationClassifierCV
     from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
     from zslearn.model_selection import RowView
+    from zslearn.model_selection._trained_to import uninterrupted
 
-    parameters = as_parameters(arguments.set)
-    if arguments.epochs:
-        parameters["max_epochs"] = arguments.epochs
-    estimator = make_classifier(parameters)
-    estimator.set_params(device=arguments.device, random_state=seed)
-    shown = estimator.verbose
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=seed)
+    shown = estimator.get_params().get("verbose")
     if not arguments.quiet and not shown:
         _tell(arguments, estimator, seed, len(inputs.trainval))
+    bars = shown == 0 and not arguments.quiet
+    if bars:
         estimator.set_params(verbose=2)  # a bar for each fit
     model: Any = estimator
     if arguments.delta == "tuned":
-        model = TunedCalibrationClassifierCV(estimator, random_state=seed)
-    else:
-        estimator.set_params(delta=arguments.delta)
+        told = 0 if arguments.quiet else 1
+        model = TunedCalibrationClassifierCV(estimator, random_state=seed, verbose=told)
     y = inputs.y
     start = time.perf_counter()
-    with uninterrupted():
+    with uninterrupted(), redirect_stdout(sys.stderr):  # results alone are printed
         model.fit(
             RowView(inputs.X, inputs.trainval), y[inputs.trainval], class_attributes=inputs.table
         )
     seconds = time.perf_counter() - start
-    for fit in (estimator, getattr(model, "estimator_", estimator)):
-        fit.set_params(verbose=shown)  # in a saved model there is nobody to watch
+    if bars:  # in a saved model there is nobody to watch
+        for fit in (estimator, getattr(model, "estimator_", estimator)):
+            fit.set_params(verbose=shown)
+
+    if arguments.delta == "tuned":
+        model.set_params(verbose=0)
 
     rows = np.concatenate([inputs.test_seen, inputs.test_unseen])
     X, truth = RowView(inputs.X, rows), y[rows]
@@ -210,10 +214,11 @@ def _fit_and_score(
 
 def _tell(arguments: argparse.Namespace, estimator: Any, seed: int, n_rows: int) -> None:
     """Say on standard error what begins, which may take long."""
+    epochs = getattr(estimator, "max_epochs", None)
+    what = f"{n_rows} rows" if epochs is None else f"{epochs} epochs of {n_rows} rows"
     how = "; delta is found on held-out seen classes first" if arguments.delta == "tuned" else ""
     print(
-        f"zslearn evaluate: fit {seed + 1} of {arguments.seeds}: {estimator.max_epochs} epochs of "
-        f"{n_rows} rows{how}",
+        f"zslearn evaluate: fit {seed + 1} of {arguments.seeds}: {what}{how}",
         file=sys.stderr,
         flush=True,
     )
@@ -226,6 +231,7 @@ def _describe(inputs: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     candidates = inputs.table.labels if inputs.candidates is None else inputs.candidates
     return {
         "zslearn": __version__,
+        "method": arguments.method,
         "features": str(arguments.features),
         "shape": [int(side) for side in inputs.X.shape],
         "attributes": inputs.table.n_attributes,

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from zslearn._cli import _evaluate, _extract, _info, _reproduce
+from zslearn._cli import _benchmark, _evaluate, _extract, _info, _reproduce
 from zslearn._cli._arguments import expand_paths
 from zslearn._version import __version__
 from zslearn.exceptions import NonFiniteLossError
@@ -20,6 +20,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "extract": _extract,
     "evaluate": _evaluate,
+    "benchmark": _benchmark,
     "reproduce": _reproduce,
     "info": _info,
 }
@@ -65,9 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _COMMANDS[command].run(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        hint = (
-            " Run the same command again to go on." if command in ("extract", "reproduce") else ""
-        )
+        goes_on = command in ("extract", "reproduce") or getattr(arguments, "out", None)
+        hint = " Run the same command again to go on." if goes_on else ""
         _say(f"zslearn {command}: interrupted.{hint}")
         return 130
     except BrokenPipeError:

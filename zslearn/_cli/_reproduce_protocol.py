@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from zslearn._cli._classifier import make_classifier, uninterrupted
+from zslearn._cli._classifier import make_classifier
 from zslearn._cli._inputs import EvaluationInputs
 from zslearn._cli._published import HONEST, PAPER, PAPER_DELTA, ROWS
 from zslearn._cli._reproduce_cache import ResultCache
 from zslearn._cli._reproduce_scores import judge
 from zslearn.calibration._folds import measure, measure_unit
 from zslearn.calibration._response import CalibrationRule, class_scores
-from zslearn.calibration._sweep import FoldCurve, sweep
-from zslearn.calibration._units import UNITS
 from zslearn.metrics import ausuc_score
 from zslearn.metrics._gzsl import harmonic_mean
+from zslearn.metrics._sweep import FoldCurve, sweep
+from zslearn.metrics._units import UNITS
 from zslearn.model_selection import RowView, SeenUnseenKFold
+from zslearn.model_selection._trained_to import trained_to, uninterrupted
 
 __all__ = ["Choice", "HonestProtocol", "PaperProtocol", "Settings"]
 
@@ -57,7 +57,9 @@ class Settings:
     def classifier(self, row: str, **more: Any) -> Any:
         """Make the classifier of a row."""
         parameters = self.parameters | more | ROWS[row].parameters
-        return make_classifier(parameters).set_params(device=self.device)
+        return make_classifier(
+            {"head": "own", "learning_rate_schedule": "constant", **parameters}
+        ).set_params(device=self.device)
 
     def candidates(self, row: str) -> list[dict[str, Any]]:
         """List what a row's setting is chosen from; without the weights of terms that it lacks."""
@@ -251,25 +253,6 @@ class PaperProtocol:
             "epochs_t1": by_t1["epochs"],
             "fit_seconds": time.perf_counter() - start,  # with the looks at the test pictures
         }
-
-
-def trained_to(
-    estimator: Any, epochs: Sequence[int], X: Any, y: NDArray[Any], table: Any
-) -> Iterator[tuple[int, Any]]:
-    """Train, and yield the estimator after each of some ascending numbers of epochs.
-
-    With a constant learning rate one training is the beginning of a longer one; with a schedule
-    each is a training of its own.
-    """
-    goes_on = estimator.learning_rate_schedule == "constant"
-    estimator = clone(estimator).set_params(warm_start=goes_on)
-    reached = 0
-    for n in epochs:
-        estimator.set_params(max_epochs=n - reached)
-        with uninterrupted():
-            estimator.fit(X, y, class_attributes=table)
-        yield n, estimator
-        reached = n if goes_on else 0
 
 
 def _dump_curve(curve: FoldCurve, epochs: int) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zslearn._data._memory import free_memory
 from zslearn.nn._workspace import scratch
-from zslearn.nn.functional import normalize_rows
+from zslearn.nn.functional import find_padding, normalize_rows
 
 __all__ = ["RegionRows", "SharedRows", "TrainingBatches", "in_memory"]
 
@@ -36,7 +36,7 @@ class SharedRows:
     def __init__(self, X: Any) -> None:
         self.X, self.shape, self.dtype = X, tuple(X.shape), X.dtype
         self.ndim = len(self.shape)
-        self.kept: dict[Any, Tensor] = {}
+        self.kept: dict[Any, tuple[Tensor, Tensor | None]] = {}
         self.lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -63,6 +63,13 @@ class RegionRows:
         on a CPU, X is in memory: what is on disk may be there because it is large.
     unit_length : bool, default=True
         Whether each region is scaled to unit length.
+
+    Attributes
+    ----------
+    padding : Tensor of shape (n, R), bool, or None
+        Marks regions of zeros among rows that are kept, if there are some.
+    may_be_padded : bool
+        Whether that is not known, or there are some.
     """
 
     def __init__(
@@ -84,22 +91,28 @@ class RegionRows:
         shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
+        self.padding: Tensor | None = None
         if keep and self._should_keep():
-            self._resident = self._shared_copy() if isinstance(X, SharedRows) else self._copy()
+            copy = self._shared_copy() if isinstance(X, SharedRows) else self._copy()
+            self._resident, self.padding = copy
+        self.may_be_padded = self.padding is not None or (self._resident is None and shape[1] > 1)
 
-    def _shared_copy(self) -> Tensor:
+    def _shared_copy(self) -> tuple[Tensor, Tensor | None]:
         key = self.device, self.dtype, self.unit_length, self.rows is None or self.rows.tobytes()
         with self.X.lock:
             if key not in self.X.kept:
                 self.X.kept[key] = self._copy()
-            kept: Tensor = self.X.kept[key]
+            kept: tuple[Tensor, Tensor | None] = self.X.kept[key]
         return kept
 
-    def _copy(self) -> Tensor:
+    def _copy(self) -> tuple[Tensor, Tensor | None]:
+        """Return all rows, prepared, and the mark of the regions of zeros among them."""
         resident = torch.empty(self.shape, dtype=self.dtype, device=self.device)
+        padding = torch.zeros(self.shape[:2], dtype=torch.bool, device=self.device)
         for chunk in self.chunks():
-            self.prepare(self.read(chunk), chunk, out=resident[chunk])
-        return resident
+            found = find_padding(self.prepare(self.read(chunk), chunk, out=resident[chunk]))
+            padding[chunk] = False if found is None else found
+        return resident, padding if bool(padding.any()) else None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -122,6 +135,15 @@ class RegionRows:
                 shape = (n, *self.shape[1:])
                 space = torch.empty(shape, dtype=self.dtype, device=self.device)
             yield chunk, self.take(chunk, out=space[:n])
+
+    def read_chunks(self, bytes_per_row: int = 0) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Slices of rows, these as X has them, and their regions, overwritten by the next."""
+        space = None
+        for chunk in self.chunks(bytes_per_row):
+            raw = self.read(chunk)
+            if space is None:
+                space = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
+            yield chunk, raw, self.prepare(raw, chunk, out=space[: len(raw)])
 
     @property
     def resident(self) -> Tensor | None:
@@ -162,29 +184,32 @@ class RegionRows:
         if out is None:
             out = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
         if not self.unit_length:
-            self._check_finite(raw, rows if self.rows is None else self.rows[rows])
+            self._check_values(raw, rows if self.rows is None else self.rows[rows])
             return out.copy_(raw)
         for part, odd in _normalize(raw, out):
             if bool(odd.any()):
-                self._check_finite(raw, rows if self.rows is None else self.rows[rows])
+                self._check_values(raw, rows if self.rows is None else self.rows[rows])
                 # A sample must not depend on those it comes with: only odd ones take this way.
                 out[part][odd] = normalize_rows(_as_float(raw[part][odd])).to(self.dtype)
         return out
 
     @staticmethod
-    def _check_finite(regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
+    def _check_values(regions: Tensor, rows: slice | NDArray[np.intp]) -> None:
+        """Raise if samples are not finite, or several regions of theirs are all zero."""
         bad = ~torch.isfinite(regions).flatten(1).all(dim=1)
-        if not bool(bad.any()):
-            return
-        start = rows.start or 0 if isinstance(rows, slice) else 0
-        found = torch.nonzero(bad).flatten().cpu().numpy()
-        numbers = found + start if isinstance(rows, slice) else rows[found]
-        kind = "NaN" if bool(torch.isnan(regions).any()) else "infinity"
-        raise ValueError(
-            f"Input X contains {kind}: {len(numbers)} of the {len(bad)} samples read in this "
-            f"batch have NaN or infinite features, rows {numbers[:10].tolist()} of X. Correct or "
-            "remove them."
-        )
+        if bool(bad.any()):
+            kind = "NaN" if bool(torch.isnan(regions).any()) else "infinity"
+            raise ValueError(
+                f"Input X contains {kind}: {int(bad.sum())} of the {len(bad)} samples read in this "
+                f"batch have NaN or infinite features, rows {_name_rows(bad, rows)} of X. Correct "
+                "or remove them."
+            )
+        empty = regions.flatten(1).any(dim=1).logical_not()
+        if regions.shape[1] > 1 and bool(empty.any()):
+            raise ValueError(
+                f"X has samples whose regions are all zero, rows {_name_rows(empty, rows)} of X: "
+                "regions of zeros are padding, so nothing of them is left. Remove them."
+            )
 
     def _should_keep(self) -> bool:
         size = int(np.prod(self.shape)) * torch.empty(0, dtype=self.dtype).element_size()
@@ -304,8 +329,14 @@ class TrainingBatches:
                 yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
 
 
+def _name_rows(marked: Tensor, rows: slice | NDArray[np.intp]) -> str:
+    """Numbers of the first rows that are marked among those read."""
+    found = torch.nonzero(marked).flatten().cpu().numpy()[:10]
+    return str((found + (rows.start or 0) if isinstance(rows, slice) else rows[found]).tolist())
+
+
 def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Write regions of unit length into out; tell the images with tiny, huge, not finite ones."""
+    """Write regions of unit length into out; tell the images that need a second look."""
     step = max(1, len(raw))
     if raw.device.type == "cpu":  # in portions that its cache holds
         step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
@@ -317,7 +348,7 @@ def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
-    """Write regions of unit length into out; the images with tiny, huge or not finite ones."""
+    """Write regions of unit length into out; mark images of odd lengths, or of zeros alone."""
     regions = raw
     if raw.dtype not in _WIDE:
         regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw)
@@ -330,11 +361,10 @@ def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
         odd = ~((lengths > 1e-12) & (lengths < 1e12)).flatten(1).all(1)
     if some_zero:
         # Regions of zeros, or ones too small to be squared.
-        small = (regions[zero.squeeze(-1)] != 0).any(-1)
-        if bool(small.any()):
-            images = zero.squeeze(-1).nonzero()[small, 0]
-            odd = torch.zeros(len(raw), dtype=torch.bool, device=raw.device) if odd is None else odd
-            odd[images] = True
+        zero = zero.squeeze(-1)
+        small = (regions[zero] != 0).any(-1)
+        odd = zero.all(-1) if odd is None else odd | zero.all(-1)
+        odd[zero.nonzero()[small, 0]] = True
     if regions is raw and out.dtype == raw.dtype:
         torch.div(raw, lengths, out=out)
     else:

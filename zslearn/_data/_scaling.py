@@ -54,6 +54,11 @@ class Scaling:
             return cls(kind, np.asarray(least), _without_zeros(np.asarray(most - least)))
         return cls(kind)
 
+    @property
+    def is_learnt(self) -> bool:
+        """Whether it depends on the samples it was fitted to."""
+        return self.offset is not None
+
     def __call__(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the vectors, scaled."""
         if self.kind == "unit_length":
@@ -65,9 +70,16 @@ class Scaling:
 
 def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale rows to unit length, whatever their size; a row of zeros stays."""
-    peaks = _without_zeros(np.abs(vectors).max(axis=1, keepdims=True))
-    vectors = vectors / peaks
-    return vectors / _without_zeros(np.linalg.norm(vectors, axis=1, keepdims=True))
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    odd = ~((lengths > 1e-140) & (lengths < 1e140))[:, 0]
+    if not odd.any():
+        return vectors / lengths
+    # What is too small or too large to be squared, and zeros: only these rows take this way.
+    scaled = vectors / np.where(odd[:, None], 1.0, lengths)
+    peaks = _without_zeros(np.abs(vectors[odd]).max(axis=1, keepdims=True))
+    rows = vectors[odd] / peaks
+    scaled[odd] = rows / _without_zeros(np.linalg.norm(rows, axis=1, keepdims=True))
+    return scaled
 
 
 def _without_zeros(divisor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ def check_learner(
         try:
             for phase in net.phases_:
                 learner.train()
-                terms = net.compute_terms(X, y, phase, weights)
+                terms = net.compute_terms(X, y, phase, weights, padding=net.find_padding(X))
                 _check_terms(terms, f"{name}.training_step", phase)
                 # Taken, for a graph that is kept would tie gradients to the stream it was made on.
                 terms.pop("loss").backward()

@@ -21,7 +21,7 @@ from zslearn._training._callbacks import check_callbacks
 from zslearn._training._continuing import MadeWith, go_on, unchanged_if_refused
 from zslearn._training._contract import check_on_few
 from zslearn._training._device import WORTH_THREADS, outside_autocast, resolve_device
-from zslearn._training._early_stopping import HeldOutMonitor, hold_out_classes
+from zslearn._training._held_out import HeldOutTraining
 from zslearn._training._net import LearnerNet, attached
 from zslearn._training._optimizers import LearningRate, optimizer_options
 from zslearn._training._parameters import TrainingParameters
@@ -29,14 +29,16 @@ from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._saved_state import SavedStateMixin
 from zslearn._training._sharing import ThreadShare, take_turn
-from zslearn._training._stopping import HeldOutStopping, stopping_of
+from zslearn._training._stopping import stopping_of
 from zslearn.base import check_class_attributes
 from zslearn.exceptions import TrainingInterruptedWarning
 
 __all__ = ["DeepZeroShotClassifier"]
 
 
-class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingParameters):
+class DeepZeroShotClassifier(
+    HeldOutTraining, SavedStateMixin, CallbackSupportMixin, TrainingParameters
+):
     """Base of estimators that train a learner on features by batches.
 
     A subclass names its own parameters in ``__init__``, its `Learner` in ``_learner_type``, and
@@ -52,9 +54,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
     _optimizer_options: ClassVar[dict[str, Any]] = {}
 
     net_: LearnerNet
-    validation_scores_: list[float]
-    validation_history_: Any
-    best_epoch_: int
 
     @abstractmethod
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
@@ -73,7 +72,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
             Region features of any real dtype; a vector an image is taken as one region. An
             ``np.memmap`` or lazy store is read a batch at a time. Each region is scaled to unit
-            length.
+            length; regions of zeros are padding and get no attention. Samples with different
+            numbers of regions come as a list of arrays of shape (n_regions, n_features).
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (C, K), default=None
@@ -93,8 +93,8 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         Raises
         ------
         ValueError
-            If labels are not described, features are NaN or infinite, shapes disagree, or weights
-            are negative, not finite, or all 0 in a class.
+            If labels are not described, features are NaN or infinite, all regions of a sample are
+            zero, shapes disagree, or weights are negative, not finite, or all 0 in a class.
         NonFiniteLossError
             If the loss becomes NaN or infinite. The estimator is then not fitted; with
             `warm_start`, it is as it was before.
@@ -122,9 +122,13 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 "to those of the last fit. Set warm_start=False to start anew."
             )
         samples = self._weigh(X, y, sample_weight, classes)
-        task = FitTask(self, self.max_epochs, X, y)
-        before = self.class_count_
-        self._continue(samples, classes, self.max_epochs, task, self.learning_rate_schedule)
+        epochs, schedule, before = (
+            self._epochs(samples),
+            self.learning_rate_schedule,
+            self.class_count_,
+        )
+        task = FitTask(self, epochs, X, y)
+        self._continue(samples, classes, epochs, task, schedule, more=False)
         self.class_count_ = np.maximum(before, self.class_count_)  # they may be the same samples
         task.end()
 
@@ -134,13 +138,19 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         stopping = stopping_of(self.early_stopping)
         refits = stopping is not None and stopping.refit
         check_callbacks(self.callbacks, watched=stopping is not None and not refits)
-        task = FitTask(self, self.max_epochs * (1 + refits), X, y)
+        rehearses = stopping is None and self._rehearses(samples)
+        epochs = self._epochs(samples)
+        task = FitTask(self, epochs * (1 + refits + rehearses), X, y)
         if stopping is None:
-            self._train(self._new_net(classes), samples, classes, self.max_epochs, task)
+            if rehearses:
+                self._rehearse(samples, classes, task)
+            self._train(self._new_net(classes), samples, classes, epochs, task)
+            self._after_training(samples)
         else:
             stopped = self._train_held_out(samples, classes, task, stopping)
             if refits and not stopped.interrupted_:
                 self._train(self._new_net(classes), samples, classes, self.best_epoch_, task)
+                self._after_training(samples)
         task.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -223,9 +233,10 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             check_callbacks(self.callbacks)
             net = self._new_net(described)
             self._train(net, samples, described, 1, task, schedule="constant")
+            self._after_training(samples)
         else:
             before = self.class_count_
-            self._continue(samples, described, 1, task, "constant")
+            self._continue(samples, described, 1, task, "constant", more=True)
             self.class_count_ += before
         task.end()
 
@@ -245,12 +256,15 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
         epochs: int,
         task: FitTask,
         schedule: str,
+        *,
+        more: bool,
     ) -> None:
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
         with unchanged_if_refused(self):
             net = go_on(self, self._learner_params(DescribedClasses(classes.table, seen)))
             self._train(net, samples, classes, epochs, task, schedule=schedule, seen=seen)
+            self._after_training(samples, more=more)
 
     def _train(
         self,
@@ -278,7 +292,7 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
                 weights=samples.weights,
                 draw=not net.module_.weighs_samples,
             )
-            net.precision = regions.dtype
+            net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
             if net.module_.autocast and regions.dtype == torch.float16:
                 raise ValueError(
                     f"precision='float16' needs gradients to be scaled, which "
@@ -324,46 +338,6 @@ class DeepZeroShotClassifier(SavedStateMixin, CallbackSupportMixin, TrainingPara
             for name, callback in callbacks.items():
                 stack.enter_context(attached(net, name, callback))
             net.partial_fit(batches)
-
-    def _train_held_out(
-        self,
-        samples: Samples,
-        classes: DescribedClasses,
-        task: FitTask,
-        stopping: HeldOutStopping,
-    ) -> LearnerNet:
-        """Train without some seen classes and samples, for as long as these gain from it."""
-        y, seed = samples.y, self._draw_seed()
-        train, held_out = hold_out_classes(y, stopping.validation_fraction, seed)
-        # The classes without samples have no part in choosing the epochs.
-        described = DescribedClasses.of(classes.table.subset(np.unique(y)), y[train])
-        net = self._new_net(described)
-        device = device_of(net)
-        with take_turn(device):
-            monitor = HeldOutMonitor(
-                self._rows(
-                    samples.X, described.table, device, rows=samples.part(held_out).rows, keep=True
-                ),
-                y[held_out],
-                classes=described,
-                table=self._table_values(described.table, device),
-                patience=stopping.n_iter_no_change,
-                keep_weights=not stopping.refit,
-            )
-            with attached(net, "held_out", monitor):
-                self._train(net, samples.part(train), described, self.max_epochs, task)
-        self.validation_scores_ = monitor.scores
-        self.validation_history_ = net.history
-        self.best_epoch_ = max(1, monitor.best_epoch)
-        if stopping.refit and not net.interrupted_:
-            del self.net_
-            return net
-        if monitor.best_weights is not None:
-            net.module_.load_state_dict(monitor.best_weights)
-        # The whole table takes the place of the one the epochs were chosen with.
-        whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
-        self._describe_anew(whole)
-        return net
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

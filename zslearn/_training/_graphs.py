@@ -76,7 +76,7 @@ class GraphEngine(Engine):
         self._groups = [g for one in net.optimizers_.values() for g in one.param_groups]
         self._noise = torch.Generator(device)
         assert regions.resident is not None
-        self._regions = regions.resident
+        self._regions, self._padding = regions.resident, regions.padding
         self._targets = torch.from_numpy(np.array(batches.targets)).to(device)
         self._weights: list[Tensor] = []
         if batches.weights is not None:
@@ -164,10 +164,11 @@ class GraphEngine(Engine):
         self._rate.copy_(self._rates.index_select(0, self._position)[0])
         X = torch.index_select(self._regions, 0, rows, out=self._space[:size])
         y = self._targets.index_select(0, rows)
+        padding = None if self._padding is None else self._padding.index_select(0, rows)
         weights = [one.index_select(0, rows) for one in self._weights]
         written: dict[str, Tensor] = {}
         for phase in phases:
-            terms = net.compute_terms(X, y, phase, *weights)
+            terms = net.compute_terms(X, y, phase, *weights, padding=padding)
             net.move(phase, terms["loss"], None)
             found = {name: term.detach() for name, term in terms.items()}
             written |= net.named_terms(phase, found)

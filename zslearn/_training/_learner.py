@@ -29,6 +29,8 @@ class Batch(NamedTuple):
         Batches since training began.
     phase : str
         Which optimiser is about to move, of those that `configure_optimizers` named.
+    padding : Tensor of shape (B, R), bool, or None
+        Marks regions of zeros, which have no part in what is learned; None where there is none.
     weights : Tensor of shape (B,), float32, or None
         How much each sample counts, above 0: for learners with ``weighs_samples``.
     """
@@ -38,6 +40,7 @@ class Batch(NamedTuple):
     generator: torch.Generator
     step: int = 0
     phase: str = "main"
+    padding: Tensor | None = None
     weights: Tensor | None = None
 
 
@@ -53,7 +56,8 @@ class Learner(nn.Module, ABC):
     ``attribute_scorer(dtype)`` where many batches can be scored at less cost; with it
     ``class_embeddings(table)`` of shape (C, K), if class scores are
     ``attribute_scores(X) @ class_embeddings(table).T``; ``attention_maps(X, attributes)`` of shape
-    (B, k, R). All are called in evaluation mode, without gradients.
+    (B, k, R). All are called in evaluation mode, without gradients. What attends to regions leaves
+    out those of zeros, which ``zslearn.nn.functional.find_padding(X)`` marks.
     """
 
     # Whether X is multiplied under autocast; False for networks that heed the dtype of X.

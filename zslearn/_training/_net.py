@@ -19,6 +19,7 @@ from zslearn._training._learner import Batch, Learner, parameters_of
 from zslearn._training._optimizers import optimizer_factory
 from zslearn._training._randomness import seeded
 from zslearn.exceptions import NonFiniteLossError
+from zslearn.nn.functional import find_padding
 
 Term = TypeVar("Term", float, Tensor)
 
@@ -61,6 +62,8 @@ class LearnerNet(NeuralNet):
         A subclass of `Learner`.
     optimizer_params : mapping, default=None
         Options of the optimizer besides its rate.
+    may_be_padded : bool, default=True
+        Whether some regions may be zero, so that batches are looked through.
     seed : int, default=0
         Of the initial weights; with the number of an epoch in the history, it determines that
         epoch's batches and noise, so a continued training sees the same as an uninterrupted one.
@@ -100,6 +103,7 @@ class LearnerNet(NeuralNet):
         precision: torch.dtype = torch.float32,
         gradient_clip: float | None = None,
         accumulate: int = 1,
+        may_be_padded: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
@@ -108,6 +112,7 @@ class LearnerNet(NeuralNet):
         self.precision = precision
         self.gradient_clip = gradient_clip
         self.accumulate = accumulate
+        self.may_be_padded = may_be_padded
         self.interrupted_ = self.stop_requested_ = False
         self.term_names_: list[str] = []
         self.phases_: list[str] = []
@@ -244,9 +249,10 @@ class LearnerNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimisers whose turn it is, and check and record the terms."""
         X, y, *weights = batch
+        padding = self.find_padding(X)
         values: dict[str, float] = {}
         for phase in self.module_.phases(self.steps_):
-            terms = self.compute_terms(X, y, phase, *weights)
+            terms = self.compute_terms(X, y, phase, *weights, padding=padding)
             numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
             values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
             self.check_terms(values)
@@ -255,13 +261,23 @@ class LearnerNet(NeuralNet):
         self.steps_ += 1
         return {"loss": terms["loss"].detach(), "y_pred": None}
 
+    def find_padding(self, X: Tensor) -> Tensor | None:
+        """Mark the regions of zeros of a batch, which are looked for where there may be some."""
+        return find_padding(X) if self.may_be_padded else None
+
     def compute_terms(
-        self, X: Tensor, y: Tensor, phase: str, weights: Tensor | None = None
+        self,
+        X: Tensor,
+        y: Tensor,
+        phase: str,
+        weights: Tensor | None = None,
+        *,
+        padding: Tensor | None,
     ) -> dict[str, Tensor]:
         """Compute the terms of the loss of a phase on a batch."""
         assert self._noise is not None
+        batch = Batch(X, y, self._noise, self.steps_, phase, padding, weights)
         with self.autocast():
-            batch = Batch(X, y, self._noise, self.steps_, phase, weights)
             return self.module_.training_step(batch)
 
     def move(self, phase: str, loss: Tensor, batch: Any) -> None:

@@ -22,7 +22,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 class TrainingOptions(TypedDict, total=False):
     """Names and types of the shared parameters, for the constructors of subclasses."""
 
-    max_epochs: int
+    max_epochs: int | Literal["auto"]
     batch_size: int
     optimizer: Any
     optimizer_params: dict[str, Any] | None
@@ -60,8 +60,9 @@ _DEFAULTS: TrainingOptions = {
 }
 
 _DOC = """
-max_epochs : int, default={max_epochs!r}
-    Passes over the training samples. With few samples, try more.
+max_epochs : int or "auto", default={max_epochs!r}
+    Passes over the training samples. "auto" takes as many as make 500 steps, between 12 and 40: few
+    samples need more passes than many.
 batch_size : int, default={batch_size!r}
     The most samples in a batch; batches are of equal size up to one.
 optimizer : str or callable, default={optimizer!r}
@@ -142,7 +143,7 @@ class TrainingParameters(BaseEstimator):
 
     _training_defaults: ClassVar[TrainingOptions] = {}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str, callable],
         "optimizer_params": [dict, None],
@@ -161,7 +162,7 @@ class TrainingParameters(BaseEstimator):
         "delta": [Interval(Real, None, None, closed="neither")],
     }
 
-    max_epochs: int
+    max_epochs: int | Literal["auto"]
     batch_size: int
     optimizer: Any
     optimizer_params: dict[str, Any] | None
@@ -235,3 +236,11 @@ def _document(doc: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
         else:
             lines += [(indent + text) if text else "" for text in part.splitlines()]
     return "\n".join(lines)
+
+
+def epochs_for(max_epochs: int | Literal["auto"], n_samples: int, batch_size: int) -> int:
+    """Return the number of epochs that a value of the parameter ``max_epochs`` stands for."""
+    if not isinstance(max_epochs, str):
+        return int(max_epochs)
+    steps = -(-n_samples // batch_size)
+    return int(min(40, max(12, -(-500 // steps))))

@@ -21,7 +21,7 @@ from zslearn._training._net import LearnerNet
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 
-__all__ = ["BatchedPrediction", "device_of"]
+__all__ = ["BatchedPrediction", "attribute_scorer", "device_of"]
 
 
 def _learner_has(method: str) -> Callable[[Any], bool]:
@@ -83,12 +83,23 @@ class BatchedPrediction(ZeroShotClassifierMixin):
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[np.float32]:
         X = self._check_X(X, reset=False)
-        values = self._table_values(table, device_of(self.net_))
         result = np.empty((X.shape[0], table.n_classes), dtype=np.float32)
-        n_values = max(table.n_attributes, table.n_classes)
-        for rows, scores in self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype)):
+        for rows, scores in self._score_chunks(X, table):
             _write(result[rows], scores)
         return result
+
+    def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.float32]]:
+        if type(self)._class_scores is not BatchedPrediction._class_scores:
+            yield self._class_scores(X, table)  # a subclass has scores of its own
+            return
+        X = self._check_X(X, reset=False)
+        for _, scores in self._score_chunks(X, table):
+            yield scores.float().cpu().numpy()
+
+    def _score_chunks(self, X: Any, table: ClassAttributes) -> Iterator[tuple[slice, Tensor]]:
+        values = self._table_values(table, device_of(self.net_))
+        n_values = max(table.n_attributes, table.n_classes)
+        return self._infer(X, n_values, lambda one, dtype: one.scorer(values, dtype))
 
     @available_if(_learner_has("attribute_scores"))
     def predict_attributes(self, X: Any) -> NDArray[np.float32]:
@@ -109,7 +120,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         X = self._check_X(X, reset=False)
         n_attributes = self.class_attributes_.n_attributes
         result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
-        for rows, part in self._infer(X, n_attributes, _attribute_scorer):
+        for rows, part in self._infer(X, n_attributes, attribute_scorer):
             _write(result[rows], part)
         return result
 
@@ -152,7 +163,8 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         Returns
         -------
         maps : ndarray of shape (n_samples, n_attributes, n_regions), float32
-            Non-negative, each map summing to one over the regions.
+            Non-negative, each map summing to one over the regions; exactly 0 on regions of zeros,
+            with which a list of samples is filled up to the longest.
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
@@ -174,7 +186,8 @@ def _write(place: NDArray[np.float32], part: Tensor) -> None:
     torch.from_numpy(place).copy_(part)
 
 
-def _attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
+def attribute_scorer(learner: Any, dtype: torch.dtype) -> Any:
+    """Return the function that gives a learner's attribute scores of regions of some dtype."""
     make = getattr(learner, "attribute_scorer", None)
     return learner.attribute_scores if make is None else make(dtype)
 

@@ -3,5 +3,6 @@
 from zslearn.attention._cvsc import CVsCClassifier
 from zslearn.attention._cvsc_objective import CVsCObjective
 from zslearn.attention._dazle import DAZLEClassifier
+from zslearn.attention._prototype_head import PrototypeHead
 
-__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier"]
+__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier", "PrototypeHead"]

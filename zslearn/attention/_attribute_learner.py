@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Learner
-from zslearn.nn.functional import normalize_rows
+from zslearn.nn.functional import find_padding, normalize_rows
 
 __all__ = ["AttributeLearner", "tensors_of"]
 
@@ -18,8 +18,9 @@ __all__ = ["AttributeLearner", "tensors_of"]
 class AttributeLearner(Learner):
     """A network that turns regions into attribute scores s; class scores are products s T^T.
 
-    The rows of T have unit length, times `scale`. The network heeds the dtype of the regions,
-    draws from the batch's generator if at all, and has ``attention_maps(regions, attributes)``.
+    The rows of T have unit length, times `scale`. The network heeds the dtype of the regions and
+    the mark of padding it is called with, draws from the batch's generator if at all, and has
+    ``attention_maps(regions, attributes, padding)``.
     """
 
     autocast = False
@@ -37,7 +38,7 @@ class AttributeLearner(Learner):
 
     def attribute_scores(self, X: Tensor) -> Tensor:
         """Scores (B, K) of the attributes."""
-        scores: Tensor = self.network(X)
+        scores: Tensor = self.network(X, find_padding(X))
         return scores
 
     def class_embeddings(self, table: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ class AttributeLearner(Learner):
 
     def attention_maps(self, X: Tensor, attributes: Tensor) -> Tensor:
         """Attention maps (B, k, R) of some attributes."""
-        maps: Tensor = self.network.attention_maps(X, attributes)
+        maps: Tensor = self.network.attention_maps(X, attributes, find_padding(X))
         return maps
 
 

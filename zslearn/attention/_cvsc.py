@@ -12,13 +12,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._cvsc_objective import OBJECTIVES, CVsCObjective
+from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.nn import CVsCLoss, CVsCNetwork
-from zslearn.nn.functional import normalize_rows
+from zslearn.nn.functional import find_padding, normalize_rows
 from zslearn.registry import register_method
 
 __all__ = ["CVsCClassifier"]
@@ -42,7 +43,7 @@ class CVsCLearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of Eq. 12."""
-        output = self.network(batch.X, generator=batch.generator)
+        output = self.network(batch.X, batch.padding, generator=batch.generator)
         terms: dict[str, Tensor] = self.criterion(output, batch.y, batch.weights)
         return terms
 
@@ -53,11 +54,11 @@ class CVsCLearner(AttributeLearner):
     def attribute_scorer(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
         """Semantic vectors of many batches: queries and embeddings are computed once."""
         weights = self.network.attribute_weights(dtype)
-        return lambda X: self.network.semantics(X, weights)
+        return lambda X: self.network.semantics(X, weights, find_padding(X))
 
 
 @register_method("cvsc", family="attention", input="regions", paper="ACM MM 2024")
-class CVsCClassifier(DeepZeroShotClassifier):
+class CVsCClassifier(AttributeClassifier):
     r"""Causal Visual-semantic Correlation classifier.
 
     Recognises classes without a picture of them, from a table that describes seen and unseen
@@ -89,7 +90,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         Weight of the semantic causal intervention (Eqs. 8-9). The paper's value.
     lambda_tci : float, default=2.0
         Weight of the target causal intervention (Eqs. 10-11). The paper's value.
-    delta : float, default=2.0
+    delta : float, default=2.5
         Added to the logits of unseen classes where they compete with seen ones in `predict`
         (Eq. 13, on logits). :class:`~zslearn.calibration.FixedCalibrationClassifier` adds it to
         probabilities, :class:`~zslearn.calibration.TunedCalibrationClassifierCV` finds the best.
@@ -97,6 +98,15 @@ class CVsCClassifier(DeepZeroShotClassifier):
         How the terms are read where the paper leaves it open, and the weight of the cross entropy.
         "printed" is the paper to the letter, "released" the authors' code;
         :class:`~zslearn.attention.CVsCObjective` has every choice.
+    head : {"auto", "prototypes", "own"} or PrototypeHead, default="auto"
+        How classes are scored once the network is trained. "own" are the paper's products of
+        predicted and described attributes (Eq. 4); "prototypes" are those of what the network
+        predicts and of pooled features, with the settings of
+        :class:`~zslearn.attention.PrototypeHead`. "auto" trains once more before, without a fifth
+        of the seen classes, and takes what tells these best: prototypes, unless those of
+        attributes alone, of features alone or the network's own products are better by .02 in the
+        area under the seen-unseen curve. With fewer than eight seen classes, or with a class of
+        one sample, these are "prototypes".
     {training}
 
     Attributes
@@ -154,7 +164,11 @@ class CVsCClassifier(DeepZeroShotClassifier):
     """
 
     _learner_type = CVsCLearner
-    _training_defaults: ClassVar[TrainingOptions] = {"learning_rate": 3e-3}
+    _training_defaults: ClassVar[TrainingOptions] = {
+        "max_epochs": "auto",
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+    }
     _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
@@ -171,8 +185,9 @@ class CVsCClassifier(DeepZeroShotClassifier):
         lambda_cc: float = 0.5,
         lambda_sci: float = 2.0,
         lambda_tci: float = 2.0,
-        delta: float = 2.0,
+        delta: float = 2.5,
         objective: Literal["default", "printed", "released"] | CVsCObjective = "default",
+        head: Literal["auto", "prototypes", "own"] | PrototypeHead = "auto",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
@@ -181,6 +196,7 @@ class CVsCClassifier(DeepZeroShotClassifier):
         self.lambda_sci = lambda_sci
         self.lambda_tci = lambda_tci
         self.delta = delta
+        self.head = head
         self.objective = objective
 
     def set_params(self, **params: Any) -> Self:

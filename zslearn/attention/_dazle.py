@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
+from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.nn import CalibrationLoss, DAZLENetwork
 from zslearn.nn.losses._means import mean_cross_entropy
 from zslearn.registry import register_method
@@ -43,7 +44,9 @@ class DAZLELearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy and calibration."""
-        z = self.class_scores(batch.X, self.class_attributes)
+        by_class = self.class_embeddings(self.class_attributes)
+        u = self.network(batch.X, batch.padding)
+        z = u @ by_class.to(u.dtype).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
         ce = mean_cross_entropy(rivals, batch.y, batch.weights)
         if not self.lambda_cal:
@@ -53,7 +56,7 @@ class DAZLELearner(AttributeLearner):
 
 
 @register_method("dazle", family="attention", input="regions", paper="CVPR 2020")
-class DAZLEClassifier(DeepZeroShotClassifier):
+class DAZLEClassifier(AttributeClassifier):
     """Dense attribute-based attention with gates [1]_.
 
     Each attribute attends to the regions of a picture; what it finds is scored and gated, and a
@@ -71,6 +74,10 @@ class DAZLEClassifier(DeepZeroShotClassifier):
         Whether attribute vectors have unit length at every use, as on AWA2, or only at the start.
     delta : float, default=2.0
         Added to the scores of unseen classes where they compete with seen ones, as the authors do.
+    head : {"auto", "prototypes", "own"} or PrototypeHead, default="own"
+        How classes are scored once the network is trained: by prototypes of what it predicts and
+        of pooled features, or by its own products of predicted and described attributes.
+        :class:`~zslearn.attention.PrototypeHead` has the settings.
     {training}
 
     Attributes
@@ -122,6 +129,7 @@ class DAZLEClassifier(DeepZeroShotClassifier):
         gate: bool = True,
         normalize_vectors: bool = False,
         delta: float = 2.0,
+        head: Literal["auto", "prototypes", "own"] | PrototypeHead = "own",
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
@@ -130,6 +138,7 @@ class DAZLEClassifier(DeepZeroShotClassifier):
         self.gate = gate
         self.normalize_vectors = normalize_vectors
         self.delta = delta
+        self.head = head
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         return {

@@ -1,6 +1,11 @@
-"""Meta-estimators that calibrate generalised zero-shot prediction: delta given, or tuned."""
+"""Meta-estimators around any zero-shot classifier: delta given, or tuned; answers withheld."""
 
 from zslearn.calibration._fixed import FixedCalibrationClassifier
+from zslearn.calibration._rejection import RejectionClassifierCV
 from zslearn.calibration._tuned import TunedCalibrationClassifierCV
 
-__all__ = ["FixedCalibrationClassifier", "TunedCalibrationClassifierCV"]
+__all__ = [
+    "FixedCalibrationClassifier",
+    "RejectionClassifierCV",
+    "TunedCalibrationClassifierCV",
+]

@@ -20,11 +20,15 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._scored_prediction import ScoredPrediction
 from zslearn._wrapped import final_estimator, replace_final, through_steps
 from zslearn.attributes import ClassAttributes
+from zslearn.base import check_class_attributes
+from zslearn.calibration._folds import with_whole_tables
 from zslearn.calibration._response import (
     CalibrationRule,
     class_attributes_key,
     class_scores,
+    is_class_attributes_key,
     routing_enabled,
+    takes_class_attributes,
 )
 
 __all__ = ["BaseCalibrationClassifier", "inner_estimator"]
@@ -136,6 +140,18 @@ class BaseCalibrationClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstima
             fit_params[key] = class_attributes
         return fit_params
 
+    def _tables_checked(self, fit_params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:
+        """Check the tables whole; without one, describe each class by an attribute of its own.
+
+        So that a fold's model is told of its held-out classes.
+        """
+        fit_params = with_whole_tables(fit_params, y)
+        if any(map(is_class_attributes_key, fit_params)) or not takes_class_attributes(
+            self.estimator
+        ):
+            return fit_params
+        return fit_params | {class_attributes_key(self.estimator): check_class_attributes(None, y)}
+
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the routing of metadata to this estimator and to the one inside.
 
@@ -214,6 +230,12 @@ class BaseCalibrationClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstima
             ``uncalibrated_scores(X)`` is ``predict_attributes(X) @ class_embeddings().T``.
         """
         return np.asarray(final_estimator(self._fitted()).class_embeddings(class_attributes))
+
+    @available_if(_inside_has("score_terms"))
+    def score_terms(self, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
+        """Terms of the class scores, uncalibrated, as the estimator inside gives them."""
+        final, X = through_steps(self._fitted(), X)
+        return np.asarray(final.score_terms(X, class_attributes))
 
     @available_if(_inside_has("attention_maps"))
     def attention_maps(self, X: Any, attributes: Any = None) -> NDArray[np.floating]:

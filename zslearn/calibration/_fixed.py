@@ -71,8 +71,8 @@ class FixedCalibrationClassifier(BaseCalibrationClassifier):
     Notes
     -----
     ``predict``, ``decision_function`` and ``predict_proba`` are calibrated and agree;
-    ``uncalibrated_scores`` are the estimator's own. If `estimator` comes fitted, prediction needs no ``fit``; in a ``FrozenEstimator`` it is also
-    safe from being refitted by ``fit``.
+    ``uncalibrated_scores`` are the estimator's own. If `estimator` comes fitted, prediction needs
+    no ``fit``; in a ``FrozenEstimator`` it is also safe from being refitted by ``fit``.
 
     References
     ----------

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from zslearn._table_checks import quote_some
 from zslearn.base import check_class_attributes
 from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
-from zslearn.calibration._sweep import CommonCalibration, FoldCurve, Scoring, score_pieces
-from zslearn.calibration._units import Unit
+from zslearn.metrics._sweep import CommonCalibration, FoldCurve, Scoring, score_pieces, sweep
 from zslearn.metrics._switches import Switches, find_switches
+from zslearn.metrics._units import Unit
 from zslearn.model_selection import RowView
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -33,6 +37,7 @@ class Fold:
     unit: Unit
     held_out: NDArray[Any]  # labels of the classes that played the unseen
     estimator: Any = None  # the fitted model, if it is wanted
+    seconds: float = 0.0  # that its fit and scores took
 
 
 def check_splits(splits: Iterable[Any], y: NDArray[Any]) -> list[Split]:
@@ -88,6 +93,37 @@ def with_tables_of(params: dict[str, Any], classes: NDArray[Any]) -> dict[str, A
     }
 
 
+def fit_folds(
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    splits: Sequence[Split],
+    fit_params: dict[str, Any],
+    unit: type[Unit],
+    keep: bool,
+    n_jobs: int | None,
+    scoring: Scoring | None = None,
+) -> list[Fold]:
+    """Fit clones of an estimator on all folds; with a scoring, print each fold as it is done."""
+    at_once = scoring is None or not get_active_backend()[0].supports_return_generator
+    parallel = Parallel(n_jobs=n_jobs, return_as="list" if at_once else "generator")
+    folds: list[Fold] = []
+    for fold in parallel(
+        delayed(fit_fold)(clone(estimator), X, y, split, fit_params, unit, keep) for split in splits
+    ):
+        folds.append(fold)
+        if scoring is not None:
+            curves = [FoldCurve.from_switches(one.switches, one.unit) for one in folds]
+            best = sweep(curves, scoring)
+            print(
+                f"[calibration fold {len(folds)}/{len(splits)}] {len(fold.held_out)} classes held "
+                f"out, {fold.seconds:.1f}s; so far delta_in_units_={best.delta:.4g}, "
+                f"best_score_={best.score:.4f}",
+                flush=True,
+            )
+    return folds
+
+
 def fit_fold(
     estimator: Any,
     X: Any,
@@ -98,12 +134,14 @@ def fit_fold(
     keep: bool,
 ) -> Fold:
     """Fit on the training part and find the switching points of the test part."""
+    start = perf_counter()
     train, test = split
     # A memory map is viewed, not copied: it may be larger than memory.
     rows_of = RowView(X) if isinstance(X, np.memmap) else X
     X_train = _safe_indexing(rows_of, train)
     fitted = estimator.fit(X_train, y[train], **_check_method_params(X, fit_params, train))
-    return measure(fitted, _safe_indexing(rows_of, test), y[test], X_train, unit, keep)
+    fold = measure(fitted, _safe_indexing(rows_of, test), y[test], X_train, unit, keep)
+    return replace(fold, seconds=perf_counter() - start)
 
 
 def measure(

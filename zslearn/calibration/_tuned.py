@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -14,32 +13,27 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, indexable
 
+from zslearn._containers import refuse_orderless
 from zslearn._input_checks import check_labels_of
-from zslearn.base import check_class_attributes
 from zslearn.calibration._base import BaseCalibrationClassifier
 from zslearn.calibration._folds import (
     Fold,
     check_splits,
     describe_sweep,
-    fit_fold,
+    fit_folds,
     measure,
     measure_unit,
     with_tables_of,
-    with_whole_tables,
 )
 from zslearn.calibration._response import (
     CalibrationRule,
-    class_attributes_key,
-    is_class_attributes_key,
     routing_enabled,
-    takes_class_attributes,
 )
-from zslearn.calibration._sweep import FoldCurve, Scoring, sweep
-from zslearn.calibration._units import UNITS
 from zslearn.metrics._gzsl import harmonic_mean
+from zslearn.metrics._sweep import FoldCurve, Scoring, sweep
+from zslearn.metrics._units import UNITS
 from zslearn.model_selection import SeenUnseenKFold
 
 __all__ = ["TunedCalibrationClassifierCV"]
@@ -107,6 +101,9 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
     random_state : int, RandomState instance or None, default=None
         Determines the classes and samples held out if `cv` is ``None`` or an int. The estimator
         has a random state of its own.
+
+    verbose : int, default=0
+        Whether to print a line when a fold is done, with its seconds and the best delta so far.
 
     Attributes
     ----------
@@ -222,6 +219,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         "store_cv_results": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -235,6 +233,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         store_cv_results: bool = False,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ) -> None:
         self.estimator = estimator
         self.scoring = scoring
@@ -244,6 +243,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
         self.store_cv_results = store_cv_results
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     def _delta_and_scale(self) -> tuple[float, str]:
         return self.best_delta_, UNITS[self.units].delta_scale
@@ -292,17 +292,27 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
             delattr(self, name)  # should this fit fail, none before it stands in
         y = self._check_y(X, y)
         (X,) = indexable(X)
+        scoring = harmonic_mean if isinstance(self.scoring, str) else self.scoring
         if self._is_prefit:
             folds, fitted = [self._measure_prefit(X, y)], self.estimator
         else:
             splits = self._make_splits(X, y, params)
             fit_params = self._tables_checked(self._fit_params(class_attributes, params), y)
-            folds = self._fit_folds(X, y, splits, fit_params)
+            folds = fit_folds(
+                self.estimator,
+                X,
+                y,
+                splits,
+                with_tables_of(fit_params, np.unique(y)),
+                UNITS[self.units],
+                keep=not self.refit,
+                n_jobs=self.n_jobs,
+                scoring=scoring if self.verbose else None,
+            )
             if self.refit:
                 fitted = clone(self.estimator).fit(X, y, **fit_params)
             else:
                 fitted = folds[0].estimator
-        scoring = harmonic_mean if isinstance(self.scoring, str) else self.scoring
         curves = [FoldCurve.from_switches(fold.switches, fold.unit) for fold in folds]
         best = sweep(curves, scoring)
         unit = folds[0].unit
@@ -346,6 +356,7 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
             cv = SeenUnseenKFold(int(self.cv), random_state=self.random_state)
         else:
             cv = check_cv(self.cv)
+            refuse_orderless(self.cv, "cv")
         split_params = {}
         if routing_enabled():
             split_params = process_routing(self, "fit", **params).splitter.split
@@ -356,36 +367,6 @@ class TunedCalibrationClassifierCV(BaseCalibrationClassifier):
                 "refit=True, or give a cv with one fold, such as SeenUnseenKFold(1, n_unseen=0.2)."
             )
         return splits
-
-    def _tables_checked(self, fit_params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:
-        """Check the tables whole; without one, describe each class by an attribute of its own.
-
-        So that a fold's model is told of its held-out classes.
-        """
-        fit_params = with_whole_tables(fit_params, y)
-        if any(map(is_class_attributes_key, fit_params)) or not takes_class_attributes(
-            self.estimator
-        ):
-            return fit_params
-        return fit_params | {class_attributes_key(self.estimator): check_class_attributes(None, y)}
-
-    def _fit_folds(
-        self, X: Any, y: NDArray[Any], splits: Sequence[Any], fit_params: dict[str, Any]
-    ) -> list[Fold]:
-        restricted = with_tables_of(fit_params, np.unique(y))
-        folds: list[Fold] = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_fold)(
-                clone(self.estimator),
-                X,
-                y,
-                split,
-                restricted,
-                UNITS[self.units],
-                keep=not self.refit,
-            )
-            for split in splits
-        )
-        return folds
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the routing of metadata to this estimator, the one inside and the splitter.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from zslearn._containers import as_path
 from zslearn.datasets._benchmark import (
     WordVectorSource,
     assemble_pictures,
@@ -20,7 +21,7 @@ from zslearn.datasets._benchmark import (
     require_class_names,
 )
 from zslearn.datasets._image_index import Pictures
-from zslearn.datasets._proposed_split import as_path, find_splits, read_splits
+from zslearn.datasets._proposed_split import find_splits, read_splits
 from zslearn.datasets._text_files import read_lines
 from zslearn.feature_extraction._picture_folders import list_pictures
 
@@ -166,7 +167,7 @@ def load_apy(
     names = read_lines(folder / "attribute_names.txt")
     table = make_class_table(split, class_names, names, attributes, word_vectors=word_vectors)
     files, classes, numbers, first_yahoo = _read_objects(folder, len(names))
-    base = as_path(root).absolute()
+    base = as_path(root, "root").absolute()
     bases = [base, folder, folder.parent, base.parent]
     pascal = first_existing(
         [place / name for place in bases for name in _PASCAL], "folder of PASCAL VOC 2008 pictures"

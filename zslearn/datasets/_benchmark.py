@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
+from zslearn._containers import as_path
 from zslearn._table_checks import quote_some
 from zslearn.attributes import ClassAttributes
 from zslearn.datasets._image_index import (
@@ -23,7 +24,6 @@ from zslearn.datasets._image_index import (
 )
 from zslearn.datasets._proposed_split import (
     ProposedSplit,
-    as_path,
     check_split_classes,
     map_str,
 )
@@ -36,7 +36,7 @@ WordVectorSource = (
 
 def find_folder(root: str | os.PathLike[str], inner: Sequence[str], marker: str) -> Path:
     """Folder that holds `marker`: root, or an inner folder of it."""
-    base = as_path(root).absolute()
+    base = as_path(root, "root").absolute()
     if not base.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is no folder")
     for folder in [base, *(base / name for name in inner)]:
@@ -84,7 +84,7 @@ def as_name_list(
     if names is None:
         return None
     if isinstance(names, str | os.PathLike):
-        path = as_path(names)
+        path = as_path(names, argument)
         if not path.is_file():
             raise FileNotFoundError(f"{argument}={str(names)!r} does not exist")
         try:
@@ -106,7 +106,7 @@ def find_word_vectors(source: WordVectorSource, names: Sequence[str]) -> Any:
         return source(list(names))
     if not isinstance(source, str | os.PathLike):
         return source
-    path = as_path(source)
+    path = as_path(source, "word_vectors")
     if not path.is_file():
         raise FileNotFoundError(f"word_vectors={str(source)!r} does not exist")
     if path.suffix not in (".npy", ".npz"):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from zslearn._containers import as_path
 from zslearn._table_checks import quote_some
 from zslearn.attributes import ClassAttributes
 from zslearn.datasets._class_folders import (
@@ -143,9 +144,7 @@ def load_image_folder(
     """
     if on_undescribed not in ("raise", "skip"):
         raise ValueError(f"on_undescribed must be 'raise' or 'skip', found {on_undescribed!r}.")
-    if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder must be the path of a folder, found {type(folder).__name__}.")
-    root = Path(folder).expanduser().absolute()
+    root = as_path(folder, "folder").absolute()
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(f"folder={str(folder)!r} {what}.")

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zslearn._containers import as_path
 from zslearn._table_checks import quote_some
 from zslearn.datasets._matlab import as_index, read_matlab
-from zslearn.datasets._proposed_split import as_path
 from zslearn.datasets._text_files import read_lines
 
 # Beside the splits, in the order of preference.
@@ -55,7 +55,7 @@ def find_image_index(given: str | os.PathLike[str] | None, splits: Path) -> Path
     if given is None:
         beside = [splits.parent / name for name in _INDEX_FILES]
         return next((path for path in beside if path.is_file()), None)
-    path = as_path(given)
+    path = as_path(given, "image_index", "a file or a folder")
     if path.is_dir():
         inside = [path / name for name in _INDEX_FILES if (path / name).is_file()]
         if not inside:

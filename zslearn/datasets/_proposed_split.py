@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zslearn._containers import as_path
 from zslearn._table_checks import quote_some
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.model_selection import PredefinedSeenUnseenSplit
@@ -53,11 +54,6 @@ class ProposedSplit:
         return parts
 
 
-def as_path(given: str | os.PathLike[str]) -> Path:
-    """Path that a user names; ``~`` is the home folder."""
-    return Path(os.path.expanduser(given))
-
-
 def find_splits(
     name: str,
     splits: str | os.PathLike[str] | None,
@@ -67,12 +63,12 @@ def find_splits(
     argument: str = "splits",
 ) -> Path:
     """Path of att_splits.mat: as told, or in the usual places in and beside the data set."""
-    base = as_path(root)
+    base = as_path(root, "root")
     near = [base, inner or base, base.absolute().parent, (inner or base).absolute().parent]
     archive = "cvpr18xian" if name == "FLO" else "xlsa17"  # xlsa17.zip holds the other five
     inside = [f"{archive}/data/{name}", f"data/{name}", f"{archive}/{name}", name]
     if splits is not None:
-        given = as_path(splits)
+        given = as_path(splits, "splits", "a file or a folder")
         if given.is_file():
             return given
         if not given.exists():

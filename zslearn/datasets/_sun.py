@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from zslearn._containers import as_path
 from zslearn.datasets._benchmark import (
     WordVectorSource,
     assemble_pictures,
@@ -20,7 +21,7 @@ from zslearn.datasets._benchmark import (
 )
 from zslearn.datasets._image_index import Pictures, clean_name
 from zslearn.datasets._matlab import read_matlab
-from zslearn.datasets._proposed_split import as_path, find_splits, read_splits
+from zslearn.datasets._proposed_split import find_splits, read_splits
 from zslearn.feature_extraction._picture_folders import list_pictures
 
 __all__ = ["load_sun"]
@@ -154,7 +155,7 @@ def load_sun(
         attributes,
         word_vectors=word_vectors,
     )
-    pictures = _read_pictures(as_path(root).absolute(), folder)
+    pictures = _read_pictures(as_path(root, "root").absolute(), folder)
     order = sorted(range(len(pictures.names)), key=pictures.names.__getitem__)
     return assemble_pictures(
         "SUN",

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from zslearn._containers import as_path
 from zslearn._table_checks import quote_some
 from zslearn.datasets._benchmark import (
     WordVectorSource,
@@ -23,7 +24,6 @@ from zslearn.datasets._image_index import clean_name
 from zslearn.datasets._matlab import as_index, read_matlab
 from zslearn.datasets._proposed_split import (
     BENCHMARKS,
-    as_path,
     check_split_classes,
     find_splits,
     read_splits,
@@ -162,7 +162,7 @@ default=None
     check_choice("attributes", attributes, ("original", "l2"))
     name = str(name).upper()
     check_choice("name", name, BENCHMARKS)
-    if not as_path(root).is_dir():
+    if not as_path(root, "root").is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is no folder")
     split = read_splits(find_splits(name, root, root, argument="root"))
     labels_of = as_name_list(class_names, "class_names", split.n_classes)

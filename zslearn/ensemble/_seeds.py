@@ -228,6 +228,30 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.estimators_[0].class_embeddings(class_attributes))
 
+    @available_if(lambda self: self.average == "score" and _members_have("score_terms")(self))
+    def score_terms(self, X: Any, class_attributes: Any = None) -> NDArray[np.float64]:
+        """Give what each attribute adds to each class score, the mean of the members'.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to score instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        terms : ndarray of shape (n_samples, n_classes, n_attributes + 1)
+            Their sum over the last axis is the uncalibrated class score; the last is what pooled
+            features add.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        total: NDArray[np.float64] | float = 0.0
+        for member in self.estimators_:
+            total = total + np.asarray(member.score_terms(X, class_attributes))
+        return np.asarray(total) / len(self.estimators_)
+
     @available_if(_members_have("attention_maps"))
     def attention_maps(self, X: Any, attributes: Any = None) -> NDArray[np.floating]:
         """Where each attribute looks, the mean of the members' maps.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from zslearn._containers import as_path
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._store_labels import match_labels
 from zslearn.model_selection import RowView
@@ -158,7 +159,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, allow_unfinished: bool = False) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = as_path(folder, "folder").absolute()
         manifest = store_format.read_manifest(self.folder)
         n_total = manifest["n_total"]
         progress = store_format.read_progress(self.folder, manifest["id"], n_total)
@@ -166,6 +167,19 @@ class FeatureStore:
         if n_finished < n_total and not allow_unfinished:
             raise ValueError(store_format.describe_unfinished(self.folder, progress, n_total))
         self._load(manifest, n_finished, [] if progress is None else progress.skipped)
+
+    def verify(self) -> None:
+        """Read all rows and compare them with the checksums that were kept as they were written.
+
+        Opening a store looks at its size only: a disk or a copy may have changed what is inside.
+
+        Raises
+        ------
+        ValueError
+            If rows are not as they were written, which are named by blocks of some 64 MiB; or if
+            an earlier version wrote the store, without checksums.
+        """
+        store_format.verify_features(self.folder, self._manifest["id"])
 
     def _load(
         self, manifest: dict[str, Any], n_finished: int, skipped: list[tuple[int, str]]

@@ -6,17 +6,18 @@ import operator
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from zslearn._containers import as_path
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._feature_store import FeatureStore
 from zslearn.feature_extraction._store_manifest import describe_differences, make_manifest
 from zslearn.feature_extraction._store_rows import check_space, lay_out_rows
+from zslearn.feature_extraction._store_sums import RowSums
 
 __all__ = ["FeatureStoreWriter"]
 
@@ -158,7 +159,7 @@ class FeatureStoreWriter:
         fingerprints: Sequence[str | int] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = as_path(folder, "folder").absolute()
         self._manifest = make_manifest(
             n_total, n_regions, n_features, grid_shape, metadata, images, image_root, fingerprints
         )
@@ -166,7 +167,7 @@ class FeatureStoreWriter:
         self._row_bytes = int(np.prod(self._shape[1:])) * store_format.DTYPE.itemsize
         self._file: BinaryIO | None = None
         self._lock: store_format.Lock | None = None
-        self._progress = store_format.Progress(0, [])
+        self._progress = store_format.Progress(0, [], RowSums.begin(self._row_bytes))
         self._owner = os.getpid()
         store_format.refuse_foreign(self.folder)
         if not overwrite and self._is_finished_already():
@@ -232,10 +233,12 @@ class FeatureStoreWriter:
             self._release()
             raise
         reasons = [(self.n_finished + k, reason) for k, reason in sorted(skipped.items())]
+        sums = self._progress.sums
         # In one assignment: an interrupt comes before or after it.
         self._progress = store_format.Progress(
             self.n_finished + len(rows),
             self._progress.skipped + reasons if reasons else self._progress.skipped,
+            None if sums is None else sums.extended(rows, self.n_finished),
         )
         if self.finished or time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
             self.flush()

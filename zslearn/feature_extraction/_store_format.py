@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zslearn._table_checks import quote_some
 from zslearn.feature_extraction._manifest_checks import find_problems, is_count
 from zslearn.feature_extraction._regular_files import create_regular, open_regular
+from zslearn.feature_extraction._store_sums import RowSums
 
 try:
     import fcntl
@@ -39,7 +40,7 @@ BEFORE_MANIFEST = {LOCK, MANIFEST + _PARTIAL}
 _KNOWN = {
     *("created", "dtype", "fingerprints", "format", "grid_shape", "id", "image_root", "images"),
     *("metadata", "n_features", "n_finished", "n_regions", "n_total", "skipped", "version"),
-    "zslearn",
+    *("sums", "zslearn"),
 }
 
 _GO_ON = "extract into this folder again with the same settings, which goes on where it stopped"
@@ -50,6 +51,7 @@ class Progress(NamedTuple):
 
     n_finished: int
     skipped: list[tuple[int, str]]
+    sums: RowSums | None = None  # stores of earlier versions have none
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -99,6 +101,8 @@ def write_progress(folder: Path, store_id: str, progress: Progress) -> None:
     """Replace ``progress.json``; the rows' bytes must have been synced before."""
     skipped = [list(row) for row in progress.skipped]
     content = {"id": store_id, "n_finished": progress.n_finished, "skipped": skipped}
+    if progress.sums is not None:
+        content["sums"] = progress.sums.as_json(progress.n_finished)
     write_json(folder, PROGRESS, content)
 
 
@@ -298,7 +302,8 @@ def read_progress(folder: Path, store_id: str, n_total: int) -> Progress | None:
             f"{path} is damaged: 'skipped' is not a list of ascending rows below {n_finished} with "
             "reasons. Remove it and extract again into this folder, which begins at row 0."
         )
-    return Progress(n_finished, [(row, reason) for row, reason in skipped])
+    sums = RowSums.read(content.get("sums"), n_finished)
+    return Progress(n_finished, [(row, reason) for row, reason in skipped], sums)
 
 
 def check_features(folder: Path, shape: tuple[int, int, int]) -> int:
@@ -352,6 +357,21 @@ def map_features(
         if now is None or now.n_finished < n_finished:
             raise ValueError(f"{folder} was overwritten while it was opened; open it anew.")
     return np.asarray(mapped)[:n_finished]
+
+
+def verify_features(folder: Path, store_id: str) -> None:
+    """Compare the finished rows with their checksums."""
+    shape = shape_of(read_manifest(folder))
+    progress = read_progress(folder, store_id, shape[0])
+    if progress is None or progress.sums is None:
+        raise ValueError(f"{folder} has no checksums of its rows; extract again for them.")
+    rows = map_features(folder, store_id, shape, progress.n_finished)
+    if changed := [f"{first} to {last}" for first, last in progress.sums.find_changed(rows)]:
+        raise ValueError(
+            f"{folder / FEATURES} is damaged: {len(changed)} block(s) of rows are not as they were "
+            f"written, rows {quote_some(changed)}. Restore it from a copy, or extract again with "
+            "overwrite=True."
+        )
 
 
 def describe_unfinished(folder: Path, progress: Progress | None, n_total: int) -> str:

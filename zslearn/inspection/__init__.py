@@ -2,6 +2,7 @@
 
 from zslearn.inspection._attribute_attention import AttributeAttentionDisplay
 from zslearn.inspection._confusion import UnseenConfusionDisplay
+from zslearn.inspection._critical_difference import CriticalDifferenceDisplay
 from zslearn.inspection._lambda_sweep import LambdaSweepDisplay
 from zslearn.inspection._parameter_sweep import ParameterSweep
 from zslearn.inspection._part_regions import (
@@ -15,6 +16,7 @@ from zslearn.inspection._semantic_explanation import SemanticExplanationDisplay
 
 __all__ = [
     "AttributeAttentionDisplay",
+    "CriticalDifferenceDisplay",
     "LambdaSweepDisplay",
     "ParameterSweep",
     "SeenUnseenCurveDisplay",

@@ -222,7 +222,7 @@ def _gaps(at: NDArray[np.float64], n_cells: int, reach: NDArray[np.float64]) -> 
     wide = np.broadcast_to(reach[..., np.newaxis], gap.shape)
     with np.errstate(over="ignore"):
         ratio = np.divide(gap, wide, out=beyond, where=wide > 0)
-    return np.where(cells == own, 0.0, ratio)
+    return np.where(cells == own, 0.0, np.minimum(ratio, 2.0))  # far is far: no square overflows
 
 
 def _check_grid(grid_shape: Any) -> tuple[int, int]:

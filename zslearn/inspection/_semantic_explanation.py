@@ -57,6 +57,8 @@ class SemanticExplanationDisplay:
     calibration : float, default=0.0
         What the calibration of the classifier adds to the difference: its ``delta`` if only the
         first class is unseen, ``-delta`` if only the other is. It has a bar of its own.
+    pooled : float, default=0.0
+        What pooled features add, where class scores look at them too. It has a bar of its own.
     predicted_values : array-like of shape (n_attributes,), default=None
         Predicted attributes, written beside the bars.
     class_values : array-like of shape (2, n_attributes), default=None
@@ -75,8 +77,8 @@ class SemanticExplanationDisplay:
     image_ax_ : matplotlib Axes or None
         Those of the picture, if there is one.
     bars_ : matplotlib BarContainer
-        The bars, from the top: attributes, the strongest first; the sum of the other attributes;
-        the calibration.
+        The bars, from the top: attributes, the strongest first; the sum of the others; the
+        pooled features; the calibration.
     value_texts_ : list of list of matplotlib Annotation
         For each attribute with a bar, its values as written: predicted, first class, other class.
 
@@ -126,6 +128,7 @@ class SemanticExplanationDisplay:
         other_name: Any,
         predicted_name: Any = None,
         calibration: float = 0.0,
+        pooled: float = 0.0,
         predicted_values: ArrayLike | None = None,
         class_values: ArrayLike | None = None,
         note: str | None = None,
@@ -137,6 +140,7 @@ class SemanticExplanationDisplay:
         self.other_name = other_name
         self.predicted_name = class_name if predicted_name is None else predicted_name
         self.calibration = calibration
+        self.pooled = pooled
         self.predicted_values = _floats(predicted_values)
         self.class_values = _floats(class_values)
         self.note = note
@@ -156,7 +160,7 @@ class SemanticExplanationDisplay:
     @property
     def score_difference(self) -> float:
         """Score of the class minus that of the other, calibrated: the sum of all bars."""
-        return math.fsum([*self.contributions, self.calibration])
+        return math.fsum([*self.contributions, self.pooled, self.calibration])
 
     @classmethod
     def from_estimator(
@@ -297,6 +301,9 @@ class SemanticExplanationDisplay:
         if len(rest):
             lengths.append(math.fsum(self.contributions[rest]))
             names.append(f"{len(rest)} other attribute{'s' if len(rest) > 1 else ''}")
+        if self.pooled:
+            lengths.append(self.pooled)
+            names.append("pooled features")
         if self.calibration:
             lengths.append(self.calibration)
             names.append("calibration (unseen class)")

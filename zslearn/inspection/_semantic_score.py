@@ -22,6 +22,7 @@ class ScoreDifference(NamedTuple):
     other_name: Any
     predicted_name: Any
     calibration: float
+    pooled: float
     predicted_values: NDArray[np.float64]
     class_values: NDArray[np.float64]
     note: str | None
@@ -54,11 +55,11 @@ def explain_score(
         )
     options = {} if class_attributes is None else {"class_attributes": class_attributes}
     semantics = np.asarray(final.predict_attributes(X), dtype=np.float64)[0]
-    embeddings = np.asarray(final.class_embeddings(**options), dtype=np.float64)
+    by_class, rests = _terms(final, X, semantics, options)
     scores = np.asarray(final.uncalibrated_scores(X, **options), dtype=np.float64)[0]
     labels = final.classes_ if class_attributes is None else table.labels
     order = np.argsort(labels)
-    embeddings, scores = embeddings[order], scores[order]
+    by_class, rests, scores = by_class[order], rests[order], scores[order]
 
     unseen = ~np.isin(table.labels, rule.seen_classes_)
     predicted = int(table.index_of(rule.predict_from_uncalibrated(scores[np.newaxis]))[0])
@@ -71,9 +72,9 @@ def explain_score(
             f"target and other are the same class, {table.labels.tolist()[c]!r}: give another, or "
             "leave other out for the best of the rest."
         )
-    contributions = semantics * (embeddings[c] - embeddings[o])
-    size = np.abs(semantics) @ (np.abs(embeddings[c]) + np.abs(embeddings[o]))
-    _require_sum(final, contributions, scores[c] - scores[o], size, caller)
+    contributions, pooled = by_class[c] - by_class[o], float(rests[c] - rests[o])
+    size = float(np.abs(by_class[[c, o]]).sum() + np.abs(rests[[c, o]]).sum())
+    _require_sum(final, contributions.sum() + pooled, scores[c] - scores[o], size, caller)
     side = int(unseen[c]) - int(unseen[o])
     calibration, note = 0.0, None
     if side and rule.delta:
@@ -89,10 +90,22 @@ def explain_score(
         other_name=other_name,
         predicted_name=predicted_name,
         calibration=calibration,
+        pooled=pooled,
         predicted_values=semantics,
         class_values=table.values[[c, o]],
         note=note,
     )
+
+
+def _terms(
+    final: Any, X: Any, semantics: NDArray[np.float64], options: dict[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what each attribute adds to the scores of the classes (C, K), and the rest (C,)."""
+    if hasattr(final, "class_embeddings"):
+        embeddings = np.asarray(final.class_embeddings(**options), dtype=np.float64)
+        return semantics * embeddings, np.zeros(len(embeddings))
+    terms = np.asarray(final.score_terms(X, **options), dtype=np.float64)[0]
+    return terms[:, :-1], terms[:, -1]
 
 
 def _calibrated(
@@ -141,6 +154,8 @@ def _require_one(X: Any) -> None:
 def _require_linear(estimator: Any, caller: str) -> None:
     needed = ("predict_attributes", "class_embeddings", "uncalibrated_scores", "class_attributes_")
     absent = [method for method in needed if not hasattr(estimator, method)]
+    if hasattr(estimator, "score_terms"):
+        absent = [method for method in absent if method != "class_embeddings"]
     if absent:
         raise TypeError(
             f"{caller} explains class scores that are sums over attributes, "
@@ -152,13 +167,12 @@ def _require_linear(estimator: Any, caller: str) -> None:
 
 def _require_sum(
     estimator: Any,
-    contributions: NDArray[np.float64],
+    total: float,
     difference: float,
     size: float,
     caller: str,
 ) -> None:
     """Refuse an estimator whose scores are something else than what is drawn."""
-    total = float(contributions.sum())
     if not np.isfinite([difference, total]).all():
         raise ValueError("The class scores of X are NaN or infinite: there is nothing to explain.")
     # Scores are sums in float32; what they are the sums of tells how far they are rounded.

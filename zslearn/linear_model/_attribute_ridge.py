@@ -10,6 +10,7 @@ from scipy.linalg import solve
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
 from zslearn.registry import register_method
 
@@ -17,7 +18,7 @@ __all__ = ["AttributeRidgeClassifier"]
 
 
 @register_method("attribute_ridge", family="linear", input="vectors", paper="ECML 2015")
-class AttributeRidgeClassifier(ClosedFormClassifier):
+class AttributeRidgeClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Nearest class after a ridge regression of attributes on features, or the other way.
 
     Parameters
@@ -106,6 +107,10 @@ class AttributeRidgeClassifier(ClosedFormClassifier):
     @property
     def _similarity(self) -> str:
         return self.similarity or ("dot" if self._to_semantic else "euclidean")
+
+    @property
+    def _sums_over_attributes(self) -> bool:  # type: ignore[override]
+        return self._to_semantic and self._similarity != "euclidean"
 
     def _check_parameters(self) -> None:
         check_above_zero(self, "alpha")

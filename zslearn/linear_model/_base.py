@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from zslearn._data._scaling import Scaling
+from zslearn._data._score_scale import fit_score_scale, held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
 
 __all__ = ["ClosedFormClassifier", "check_above_zero", "check_choice"]
 
@@ -49,14 +49,19 @@ class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
         """Return what weights are multiplied with: scaled vectors, or functions of them."""
         return vectors
 
+    def _mapped(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn rows times the basis of a setting into what its weights are for, in a search."""
+        return rows
+
     def fit(self, X: Any, y: Any, class_attributes: Any = None, sample_weight: Any = None) -> Self:
         """Fit from samples of the seen classes, in one pass unless their scaling is learnt.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
-            Vectors, or regions, of which the mean is taken. Of any real dtype; memory maps, torch
-            tensors and lazy stores are read a chunk of rows at a time.
+            Vectors, or regions, of which the mean is taken, without regions of zeros. Of any real
+            dtype; memory maps, torch tensors and lazy stores are read a chunk of rows at a time.
+            Samples with different numbers of regions come as a list.
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \

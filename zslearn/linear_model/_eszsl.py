@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
 from zslearn.registry import register_method
 
@@ -17,7 +18,7 @@ __all__ = ["ESZSLClassifier"]
 
 
 @register_method("eszsl", family="linear", input="vectors", paper="ICML 2015")
-class ESZSLClassifier(ClosedFormClassifier):
+class ESZSLClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """A bilinear model of features and attributes in closed form.
 
     The scores are ``(x - mean) @ coef_ @ t`` for a sample x and a class described by t, and
@@ -106,7 +107,7 @@ class ESZSLClassifier(ClosedFormClassifier):
         self, sums: ClassSums, described: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Set the mean; return X'X, and two factors of X'Y T, of shapes (D, S) and (S, K)."""
-        self.mean_ = sums.mean if self.center else np.zeros(len(sums.gram))
+        self.mean_ = sums.mean if self.center else np.zeros(sums.sums.shape[1])
         sums = sums.centred() if self.center else sums
         if self.targets == "signed":
             described = 2 * described - described.sum(axis=0)
@@ -125,6 +126,12 @@ class ESZSLClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, -weights @ self.mean_
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (vectors - self.mean_) @ self.coef_
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return described
 
     def _weights_of_each(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._eszsl import ESZSLClassifier
 from zslearn.linear_model._grid_search import GridClassifier
 from zslearn.registry import register_method
@@ -12,7 +13,7 @@ __all__ = ["ESZSLClassifierCV"]
 
 
 @register_method("eszsl_cv", family="linear", input="vectors", paper="ICML 2015")
-class ESZSLClassifierCV(GridClassifier):
+class ESZSLClassifierCV(AttributeScoresMixin, GridClassifier):
     """ESZSL with both regularisers chosen on held-out classes, from one eigenbasis a fold.
 
     The same choice as a ``GridSearchCV`` over an `ESZSLClassifier` by the area under the

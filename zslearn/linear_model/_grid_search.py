@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from itertools import islice
 from numbers import Integral
 from typing import Any, Self
 
@@ -12,18 +13,23 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import ParameterGrid
 
+from zslearn._data._scaling import Scaling
+from zslearn._data._score_scale import held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
-from zslearn.linear_model._score_scale import held_out_rows
-from zslearn.metrics import ausuc_score
+from zslearn.metrics._switches import StackedTops
 
 __all__ = ["GridClassifier"]
 
-# Of the scores of a fold's samples held at once, for as many settings as fit in.
-_SCORE_BYTES = 2**28
+# Of the sums of folds held at once, and of the best scores of a fold's samples.
+_SUM_BYTES = _TOP_BYTES = 2**28
+_FOLDS = 50
+# Samples whose scores by one setting stay in the cache.
+_TILE = 2048
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+Model = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 class GridClassifier(ZeroShotClassifierMixin, BaseEstimator):
@@ -73,7 +79,7 @@ default=None
             targets = classes.seen_targets(y)
             values = classes.values[classes.seen]
             folds = self._folds(X, y, targets)
-            scores = np.array([self._score(X, targets, values, fold, settings) for fold in folds])
+            scores = np.array(list(self._scores(X, targets, values, folds, settings)))
             mean = scores.mean(axis=0)
             best = int(mean.argmax())
             self.cv_results_ = {
@@ -135,43 +141,113 @@ default=None
                 )
         return folds
 
-    def _score(
+    def _scores(
         self,
         X: Any,
         targets: NDArray[np.int64],
         values: NDArray[np.float64],
-        fold: Fold,
+        folds: list[Fold],
         settings: list[dict[str, float]],
-    ) -> NDArray[np.float64]:
-        """Return the area under the seen-unseen curve of a fold, for each setting."""
-        train, test = (np.sort(rows) for rows in fold)
-        seen, position = np.unique(targets[train], return_inverse=True)
-        candidates = np.union1d(seen, targets[test])
-        estimator = self._unfitted()
-        described = estimator._prepare(X, values[seen], train)
-        sums = ClassSums.zeros(len(seen), X.shape[-1])
-        for place, vectors in mean_vectors(X, train):
-            sums.add(estimator.scaling_(vectors), position[place])
-        each = estimator._weights_of_each(
-            sums, described, estimator._describe(values[candidates]), settings
+    ) -> Iterator[list[float]]:
+        """Yield the areas under the seen-unseen curve of each fold, one for each setting."""
+        at_once = min(_FOLDS, max(1, _SUM_BYTES // (8 * X.shape[-1] ** 2)))
+        for start in range(0, len(folds), at_once):
+            part = folds[start : start + at_once]
+            prepared = []
+            for train, _ in part:
+                estimator, seen = self._unfitted(), np.unique(targets[train])
+                described = estimator._prepare(X, values[seen], np.sort(train))
+                prepared.append((estimator, seen, described))
+            trains = [train for train, _ in part]
+            scalings = [estimator.scaling_ for estimator, _, _ in prepared]
+            each = _sums_of_each(X, targets, trains, scalings)
+            for (_, test), sums, (estimator, seen, described) in zip(
+                part, each, prepared, strict=True
+            ):
+                test = np.sort(test)
+                columns = np.r_[seen, np.setdiff1d(targets[test], seen)]
+                models = estimator._weights_of_each(
+                    sums.of_classes(seen),
+                    described,
+                    estimator._describe(values[columns]),
+                    settings,
+                )
+                number = np.empty(len(values), dtype=np.intp)
+                number[columns] = np.arange(len(columns))
+                right = number[targets[test]]
+                yield _areas(X, test, estimator, models, right, len(seen))
+
+
+def _sums_of_each(
+    X: Any,
+    targets: NDArray[np.int64],
+    trains: list[NDArray[np.intp]],
+    scalings: list[Scaling],
+) -> list[ClassSums]:
+    """Return the sums of each fold's training samples; all in one pass if scaled alike.
+
+    Samples that the same folds train on are added up together, once.
+    """
+    times = np.stack([np.bincount(train, minlength=len(targets)) for train in trains])
+    base = times.max() + 1.0
+    _, first, kind = np.unique(
+        base ** np.arange(len(trains)) @ times, return_index=True, return_inverse=True
+    )
+    width, n_seen = X.shape[-1], int(targets.max()) + 1
+    too_many = base ** len(trains) > 2**53 or 8 * len(first) * width**2 > _SUM_BYTES
+    if len(trains) > 1 and (scalings[0].is_learnt or too_many):
+        half = len(trains) // 2
+        parts_of_both = (
+            (trains[part], scalings[part]) for part in (slice(half), slice(half, None))
         )
-        step = max(1, _SCORE_BYTES // (8 * len(test) * len(candidates)))
-        areas = []
-        for start in range(0, len(settings), step):
-            models = [next(each) for _ in settings[start : start + step]]
-            scores = np.empty((len(models), len(test), len(candidates)))
-            for place, vectors in mean_vectors(X, test):
-                rows = estimator._rows(estimator.scaling_(vectors))
-                shared = {id(basis): basis for basis, _, _ in models}
-                mapped = {key: rows @ basis for key, basis in shared.items()}
-                for own, (basis, weights, offsets) in zip(scores, models, strict=True):
-                    np.matmul(mapped[id(basis)], weights.T, out=own[place])
-                    own[place] += offsets
-            areas += [
-                ausuc_score(targets[test], own, classes=candidates, seen_classes=seen)
-                for own in scores
-            ]
-        return np.array(areas)
+        return [sums for both in parts_of_both for sums in _sums_of_each(X, targets, *both)]
+    parts = [ClassSums.zeros(n_seen, width) for _ in first]
+    rows = np.flatnonzero(times.any(axis=0))
+    for place, vectors in mean_vectors(X, rows):
+        scaled, y, own = scalings[0](vectors), targets[rows[place]], kind[rows[place]]
+        for number in np.unique(own):
+            parts[number].add(scaled[own == number], y[own == number])
+    sums = [ClassSums.zeros(n_seen, width) for _ in trains]
+    for part, shares in zip(parts, times[:, first].T, strict=True):
+        for total, share in zip(sums, shares, strict=True):
+            if share:
+                total.include(part, share)
+    return sums
+
+
+def _areas(
+    X: Any,
+    test: NDArray[np.intp],
+    estimator: Any,
+    models: Iterator[Model],
+    right: NDArray[np.intp],
+    n_seen: int,
+) -> list[float]:
+    """Areas under the seen-unseen curve of a fold's test samples, one for each model."""
+    areas: list[float] = []
+    step = max(1, _TOP_BYTES // (17 * len(test)))
+    while several := list(islice(models, step)):
+        tops = StackedTops(right, n_seen, len(several))
+        bases = {id(basis): basis for basis, _, _ in several}
+        number = {key: place for place, key in enumerate(bases)}
+        # One more dimension, which is 1 and which the offsets are multiplied with.
+        basis = np.stack([np.pad(basis, ((0, 0), (0, 1))) for basis in bases.values()]).swapaxes(
+            1, 2
+        )
+        weights = [(number[id(basis)], np.column_stack(parts)) for basis, *parts in several]
+        for place, vectors in mean_vectors(X, test):
+            rows = estimator._rows(estimator.scaling_(vectors))
+            for begin in range(0, len(rows), _TILE):
+                tile = rows[begin : begin + _TILE]
+                here = slice(place.start + begin, place.start + begin + len(tile))
+                mapped = (basis.reshape(-1, rows.shape[1]) @ tile.T).reshape(*basis.shape[:2], -1)
+                for own in mapped:
+                    own[:-1] = estimator._mapped(own[:-1].T).T
+                mapped[:, -1] = 1
+                for model, (place_of_basis, own) in enumerate(weights):
+                    tops.add(model, here, own @ mapped[place_of_basis])
+        areas += tops.areas()
+    return areas
 
 
 def _class_folds(targets: NDArray[np.int64], n_folds: int) -> Iterator[Fold]:

@@ -15,15 +15,18 @@ from sklearn.utils.validation import has_fit_parameter
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._logistic import fit_logistic
 from zslearn.registry import register_method
 
 __all__ = ["ConSEClassifier", "DAPClassifier"]
 
 _CLIP = 1e-6
+_C = 10.0
 
 
-class _ProbabilityClassifier(ClosedFormClassifier):
+class _ProbabilityClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Scores from probabilities that fitted classifiers give; their samples are held in memory."""
 
     estimator: Any
@@ -57,7 +60,9 @@ class _ProbabilityClassifier(ClosedFormClassifier):
     ) -> Any:
         estimator = self.estimator
         if estimator is None:
-            estimator = LogisticRegression(C=10.0, max_iter=1000)
+            estimator = LogisticRegression(C=_C, max_iter=1000)
+        if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+            raise TypeError(f"estimator must be a classifier or None, found {estimator!r:.60}")
         if weights is None:
             return clone(estimator).fit(vectors, targets)
         if not has_fit_parameter(estimator, "sample_weight"):
@@ -183,7 +188,8 @@ class DAPClassifier(_ProbabilityClassifier):
     ----------
     estimator : classifier with ``predict_proba``, default=None
         Cloned for each attribute, or for the classes if `indirect`. ``None`` is logistic
-        regression with ``C=10``.
+        regression with ``C=10``; those of all attributes are fitted together, to a smaller gradient
+        than scikit-learn's default asks for.
     threshold : float or "mean", default="mean"
         Above which a class has an attribute: a number, or each attribute's mean over seen classes.
     indirect : bool, default=False
@@ -267,10 +273,32 @@ class DAPClassifier(_ProbabilityClassifier):
             several = len(self.described_) > 1
             self.estimators_ = [self._fit_one(vectors, targets, weights)] if several else []
             return
-        binary = self._binary(self.described_)
-        self.estimators_ = [
-            self._fit_one(vectors, binary[targets, k], weights) for k in self._learnt
-        ]
+        binary = self._binary(self.described_)[:, self._learnt]
+        if self.estimator is None and len(self._learnt):
+            answers = binary[targets].astype(np.float64)
+            self.estimators_ = self._fit_together(vectors, answers, weights)
+        else:
+            self.estimators_ = [
+                self._fit_one(vectors, column[targets], weights) for column in binary.T
+            ]
+
+    def _fit_together(
+        self,
+        vectors: NDArray[np.float64],
+        answers: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+    ) -> list[LogisticRegression]:
+        """Fit the logistic regressions of all attributes, from those of fewer samples if any."""
+        before = getattr(self, "estimators_", None)
+        start = _coefficients(before) if before else None
+        coefs, intercepts = fit_logistic(vectors, answers, _C, start, weights)
+        estimators = []
+        for coef, intercept in zip(coefs.T, intercepts, strict=True):
+            estimator: Any = LogisticRegression(C=_C)
+            estimator.classes_, estimator.n_features_in_ = np.array([0, 1]), len(coef)
+            estimator.coef_, estimator.intercept_ = coef[None].copy(), np.array([intercept])
+            estimators.append(estimator)
+        return estimators
 
     def _set_attributes(self) -> None:
         """Set the thresholds and priors that follow from the seen classes' descriptions."""
@@ -284,12 +312,24 @@ class DAPClassifier(_ProbabilityClassifier):
     def _learnt(self) -> NDArray[np.intp]:
         return np.flatnonzero((self.attribute_prior_ > 0) & (self.attribute_prior_ < 1))
 
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = np.zeros((len(vectors), len(self.attribute_prior_)))
+        scores[:, self._learnt] = self._rows(vectors)
+        return scores
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._binary(described).astype(np.float64)
+
     def _binary(self, described: NDArray[np.float64]) -> NDArray[np.int64]:
         return (described > self.threshold_).astype(np.int64)
 
     def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.estimators_:
             return np.zeros((len(vectors), len(self._learnt)))
+        together = self.estimator is None and not self.indirect
+        if together and all(isinstance(one, LogisticRegression) for one in self.estimators_):
+            weights, intercepts = _coefficients(self.estimators_)
+            return vectors @ weights + intercepts - logit(self.attribute_prior_[self._learnt])
         shares = [estimator.predict_proba(vectors) for estimator in self.estimators_]
         if self.indirect:
             return self._log_odds(self._of_classes(shares[0]))
@@ -311,3 +351,11 @@ class DAPClassifier(_ProbabilityClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = self._binary(described)[:, self._learnt].astype(np.float64)
         return weights, np.zeros(len(weights))
+
+
+def _coefficients(
+    estimators: list[LogisticRegression],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (D, K) and intercepts (K,) of some logistic regressions."""
+    weights = np.concatenate([estimator.coef_ for estimator in estimators]).T
+    return weights, np.concatenate([estimator.intercept_ for estimator in estimators])

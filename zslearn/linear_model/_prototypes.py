@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
-from scipy.spatial.distance import cdist
 
+from zslearn._data._prototypes import DescriptionKernel, PrototypeRule
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import ClassSums
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
@@ -110,7 +110,7 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
     @property
     def prototypes_(self) -> NDArray[np.float64]:
         """Prototypes of the classes described at fit, of shape (n_classes, n_features)."""
-        return self._prototypes(self._describe(self.class_attributes_.values))
+        return self.rule_.prototypes(self._describe(self.class_attributes_.values))
 
     def _check_parameters(self) -> None:
         check_above_zero(self, "alpha", "gamma", "shrinkage")
@@ -120,56 +120,20 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
             raise ValueError(f"shrinkage must be at most 1, found {self.shrinkage!r}")
 
     def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
-        self._set_descriptions(described)
-        means = sums.class_means
-        self.mean_ = means.mean(axis=0)
-        self.dual_coef_ = solve(self._regularised(described), means - self.mean_, assume_a="pos")
-        weighted = np.vstack([self.dual_coef_, self.mean_])
-        if self.metric == "lda":
-            weighted = solve(self._covariance(sums), weighted.T, assume_a="pos").T
-        self.weighted_coef_, self.weighted_mean_ = weighted[:-1].copy(), weighted[-1].copy()
+        shrinkage = self.shrinkage if self.metric == "lda" else None
+        self.rule_ = PrototypeRule.fit(sums, self._kernel_of(described), self.alpha, shrinkage)
+        self.dual_coef_, self.mean_ = self.rule_.dual_coef, self.rule_.mean
 
-    def _set_descriptions(self, described: NDArray[np.float64]) -> None:
-        self.described_ = described
-        distances = cdist(described, described, "sqeuclidean")
-        apart = distances[distances > 1e-12 * distances.max(initial=0)]
-        self.median_distance_ = float(np.median(apart)) if len(apart) else 1.0
-
-    def _regularised(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Kernel (S, S) of the seen classes, with the regulariser on its diagonal."""
-        kernel = self._kernel(described)
-        ridge = self.alpha * (np.trace(kernel) / len(kernel) or 1.0)
-        regularised: NDArray[np.float64] = kernel + ridge * np.eye(len(kernel))
-        return regularised
-
-    def _covariance(self, sums: ClassSums) -> NDArray[np.float64]:
-        """Shrunken covariance within classes; the identity where there is none."""
-        within = sums.within_covariance()
-        variance = np.trace(within) / len(within)
-        if variance <= 0:
-            return np.eye(len(within))
-        shrunken: NDArray[np.float64] = (1 - self.shrinkage) * within
-        shrunken[np.diag_indices_from(shrunken)] += self.shrinkage * variance
-        return shrunken
-
-    def _kernel(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Kernel (C, S) of some descriptions with those of the seen classes."""
-        if self.kernel == "rbf":
-            distances = cdist(described, self.described_, "sqeuclidean")
-            return np.exp(-self.gamma / self.median_distance_ * distances)
-        products = described @ self.described_.T
-        return products if self.kernel == "linear" else (1 + products) ** 2
-
-    def _prototypes(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.mean_ + self._kernel(described) @ self.dual_coef_
+    def _kernel_of(self, described: NDArray[np.float64]) -> DescriptionKernel:
+        return DescriptionKernel.of(described, self.kernel, self.gamma)
 
     def _class_weights(
         self, described: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        prototypes = self._prototypes(described)
+        prototypes = self.rule_.prototypes(described)
         if self.metric == "cosine":
             return unit_rows(prototypes), np.zeros(len(prototypes))
-        weights = self.weighted_mean_ + self._kernel(described) @ self.weighted_coef_
+        weights = self.rule_.weighted(described)
         if self.metric == "euclidean":
             return 2 * weights, -(prototypes**2).sum(axis=1)
         return weights, -0.5 * (prototypes * weights).sum(axis=1)
@@ -185,14 +149,14 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
 
         Settings of one shrinkage share the basis; all come from one eigendecomposition.
         """
-        self._set_descriptions(described)
         means = sums.class_means
         mean = means.mean(axis=0)
         parts = np.vstack([means - mean, mean])
         bases = self._bases(sums, parts, settings)
         for setting in settings:
             self.set_params(**setting)
-            shares = solve(self._regularised(described), self._kernel(candidates).T, assume_a="pos")
+            kernel = self._kernel_of(described)
+            shares = solve(kernel.regularised(self.alpha), kernel(candidates).T, assume_a="pos")
             weights = np.column_stack([shares.T, np.ones(len(candidates))])
             basis = bases[self.shrinkage if self.metric == "lda" else 0.0]
             squares = ((weights @ (parts @ basis)) * weights).sum(axis=1)

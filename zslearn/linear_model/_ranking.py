@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,18 @@ from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
 from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
 
+# Scaled samples that are kept, and those read or gathered at once for the batches to come.
+_HELD_BYTES = 2**28
+_READ_NUMBERS, _CACHED_NUMBERS = 2**22, 2**17
 
-class _RankingClassifier(ClosedFormClassifier):
+
+class _RankingClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """Stochastic gradient descent on a ranking loss, from zero."""
 
     def __init__(
@@ -70,28 +77,54 @@ class _RankingClassifier(ClosedFormClassifier):
     ) -> None:
         """Descend: every step adds outer products of samples and seen classes' descriptions."""
         rng = np.random.default_rng(seed)
-        similar = described @ described.T
+        similar = self.learning_rate * described @ described.T
         dual = np.zeros((len(described), samples.X.shape[-1]))
+        for scaled, chosen in self._batches(samples, index, rng):
+            parts = self._gradient(scaled @ dual.T @ similar, samples.y[chosen])
+            if samples.weights is not None:
+                parts *= samples.weights[chosen][:, None]
+            dual -= parts.T @ scaled
+        self.coef_ = self.learning_rate * dual.T @ described
+
+    def _batches(
+        self, samples: Samples, index: NDArray[np.intp], rng: np.random.Generator
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.intp]]]:
+        """Iterate over the batches of all epochs: scaled samples, and their numbers.
+
+        Samples are read once if what they take is bounded, else several batches of them at once.
+        """
+        width = samples.X.shape[-1]
+        held = self._read(samples, index) if 8 * len(index) * width <= _HELD_BYTES else None
+        n_batches = -(-len(index) // int(self.batch_size))
+        ends = np.cumsum([len(part) for part in np.array_split(index, n_batches)])
+        numbers = _READ_NUMBERS if held is None else _CACHED_NUMBERS
+        at_once = max(1, numbers // (int(self.batch_size) * width))
         for _ in range(int(self.max_epochs)):
-            order = rng.permutation(index)
-            for batch in np.array_split(order, -(-len(order) // int(self.batch_size))):
-                chosen = np.sort(batch)
-                gradient = np.zeros_like(dual)
-                for place, vectors in mean_vectors(samples.X, samples.rows_of(chosen)):
-                    scaled, own = self.scaling_(vectors), chosen[place]
-                    parts = self._gradient(scaled @ dual.T @ similar, samples.y[own])
-                    if samples.weights is not None:
-                        parts *= samples.weights[own][:, None]
-                    gradient += parts.T @ scaled
-                dual -= self.learning_rate * gradient
-        self.coef_ = dual.T @ described
+            order = rng.permutation(len(index))
+            begin = 0
+            for several in (ends[i : i + at_once] for i in range(0, n_batches, at_once)):
+                chosen = order[begin : several[-1]]
+                part = self._read(samples, index[chosen]) if held is None else held[chosen]
+                numbers_of, first = index[chosen], begin
+                for end in several:
+                    place = slice(begin - first, end - first)
+                    yield part[place], numbers_of[place]
+                    begin = end
+
+    def _read(self, samples: Samples, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Scaled samples of some numbers, read in ascending order."""
+        order = np.argsort(index)
+        vectors = np.empty((len(index), samples.X.shape[-1]))
+        for place, part in mean_vectors(samples.X, samples.rows_of(index[order])):
+            vectors[order[place]] = self.scaling_(part)
+        return vectors
 
     def _gradient(
         self, scores: NDArray[np.float64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Gradient of the summed loss with respect to the scores (n, S) of seen classes."""
         place = np.arange(len(scores)), targets
-        excess = self.margin + scores - scores[place][:, None]
+        excess = scores + (self.margin - scores[place])[:, None]
         excess[place] = -np.inf
         weights = self._weights(excess)
         weights[place] = -weights.sum(axis=1)
@@ -102,6 +135,12 @@ class _RankingClassifier(ClosedFormClassifier):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weights = described @ self.coef_.T
         return weights, np.zeros(len(weights))
+
+    def _attribute_rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return vectors @ self.coef_
+
+    def _embeddings(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        return described
 
 
 @register_method("ale", family="linear", input="vectors", paper="TPAMI 2016")
@@ -167,10 +206,14 @@ class ALEClassifier(_RankingClassifier):
     @staticmethod
     def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
         violated = excess > 0
-        n = violated.sum(axis=1)
-        ranks = np.cumsum(1 / np.arange(1, excess.shape[1] + 1))
-        mean = np.where(n > 0, ranks[n - 1] / np.maximum(n, 1), 0.0)
-        return np.where(violated, mean[:, None], 0.0)
+        return violated * _mean_ranks(excess.shape[1])[violated.sum(axis=1)][:, None]
+
+
+@lru_cache
+def _mean_ranks(n_classes: int) -> NDArray[np.float64]:
+    """``l_n / n`` for up to so many positive excesses; 0 for none."""
+    numbers = np.arange(1, n_classes + 1)
+    return np.append(0.0, np.cumsum(1 / numbers) / numbers)
 
 
 @register_method("devise", family="linear", input="vectors", paper="NIPS 2013")
@@ -300,6 +343,6 @@ class SJEClassifier(_RankingClassifier):
     @staticmethod
     def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
         weights = np.zeros_like(excess)
-        rows, worst = np.arange(len(excess)), excess.argmax(axis=1)
-        weights[rows, worst] = np.where(excess[rows, worst] > 0, 1.0, 0.0)
+        worst = np.arange(len(excess)), excess.argmax(axis=1)
+        weights[worst] = excess[worst] > 0
         return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import ClassSums
+from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_choice
 from zslearn.registry import register_method
 
@@ -16,7 +18,7 @@ __all__ = ["SAEClassifier"]
 
 
 @register_method("sae", family="linear", input="vectors", paper="CVPR 2017")
-class SAEClassifier(ClosedFormClassifier):
+class SAEClassifier(AttributeScoresMixin, ClosedFormClassifier):
     """A linear map from features to attributes whose transpose maps them back, in closed form.
 
     ``coef_`` minimises ``|X - S W|**2 + lam * |X W' - S|**2``, S the description of each sample's
@@ -90,25 +92,76 @@ class SAEClassifier(ClosedFormClassifier):
         check_above_zero(self, "lam")
         check_choice(self, "direction", ("semantic_to_visual", "visual_to_semantic"))
 
-    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
-        a, Q = np.linalg.eigh(described.T @ (sums.counts[:, None] * described))
-        b, P = np.linalg.eigh(sums.gram)
-        weights = np.maximum(a, 0)[:, None] + self.lam * np.maximum(b, 0)
-        right = (1 + self.lam) * (Q.T @ (described.T @ sums.sums) @ P)
-        regular = weights > 1e-10 * weights.max(initial=0)
-        self.coef_ = Q @ np.divide(right, weights, out=np.zeros_like(right), where=regular) @ P.T
+    @property
+    def _to_semantic(self) -> bool:
+        return self.direction == "visual_to_semantic"
 
-    def _projection(self) -> NDArray[np.float64]:
-        return unit_rows(self.coef_) if self.normalize_projection else self.coef_
+    @property
+    def _sums_over_attributes(self) -> bool:  # type: ignore[override]
+        return self._to_semantic
+
+    def _solve(self, sums: ClassSums, described: NDArray[np.float64]) -> None:
+        a, Q, b, P, answers = _sides(sums, described)
+        self.coef_ = _solution(self.lam, a, Q, b, answers) @ P.T
+
+    def _projection(self, coef: NDArray[np.float64]) -> NDArray[np.float64]:
+        return unit_rows(coef) if self.normalize_projection else coef
 
     def _rows(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.direction == "visual_to_semantic":
-            vectors = vectors @ self._projection().T
+        if self._to_semantic:
+            vectors = vectors @ self._projection(self.coef_).T
         return unit_rows(vectors)
+
+    def _mapped(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return unit_rows(rows) if self._to_semantic else rows
 
     def _class_weights(
         self, described: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if self.direction == "semantic_to_visual":
-            described = described @ self._projection()
+        if not self._to_semantic:
+            described = described @ self._projection(self.coef_)
         return unit_rows(described), np.zeros(len(described))
+
+    def _weights_of_each(
+        self,
+        sums: ClassSums,
+        described: NDArray[np.float64],
+        candidates: NDArray[np.float64],
+        settings: list[dict[str, float]],
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield a basis, weights of the candidates in it and offsets (C,) for each setting.
+
+        The basis is that of all features (D, D), or each setting's own map (D, K) to attributes.
+        """
+        a, Q, b, P, answers = _sides(sums, described)
+        offsets = np.zeros(len(candidates))
+        if self._to_semantic:
+            self.coef_ = np.eye(len(P))  # the rows that bases are multiplied with stay samples
+        for setting in settings:
+            turned = self._projection(_solution(setting["lam"], a, Q, b, answers))
+            if self._to_semantic:
+                yield P @ turned.T, unit_rows(candidates), offsets
+            else:
+                yield P, unit_rows(candidates @ turned), offsets
+
+
+def _sides(sums: ClassSums, described: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Eigenvalues and vectors of descriptions and of features, and the right side in these."""
+    a, Q = np.linalg.eigh(described.T @ (sums.counts[:, None] * described))
+    b, P = np.linalg.eigh(sums.gram)
+    return np.maximum(a, 0), Q, np.maximum(b, 0), P, Q.T @ (described.T @ sums.sums) @ P
+
+
+def _solution(
+    lam: float,
+    a: NDArray[np.float64],
+    Q: NDArray[np.float64],
+    b: NDArray[np.float64],
+    answers: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the map (K, D) from attributes to the eigenvectors of features."""
+    weights = a[:, None] + lam * b
+    regular = weights > 1e-10 * weights.max(initial=0)
+    quotient = np.divide((1 + lam) * answers, weights, out=np.zeros_like(weights), where=regular)
+    solution: NDArray[np.float64] = Q @ quotient
+    return solution

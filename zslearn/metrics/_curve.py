@@ -197,8 +197,7 @@ def ausuc_score(
     >>> ausuc_score([0, 0, 1, 1], y_score, classes=[0, 1], seen_classes=[0])
     0.25
     """
-    unseen, seen = find_switches(y_true, y_score, classes, seen_classes).accuracies()
-    return float(np.sum(np.diff(unseen) * (seen[1:] + seen[:-1])) / 2)
+    return find_switches(y_true, y_score, classes, seen_classes).area()
 
 
 def decompose_ausuc(

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from zslearn.metrics._validation import check_scored_classes
 
+_GRID = 2**52
+_LIMITS = np.finfo(np.float64)
+
 
 @dataclass(frozen=True)
 class Switches:
@@ -66,14 +69,23 @@ class Switches:
             gain = weights / (weights[members].sum() * self.counts)
             steps = np.bincount(point, weights=gain[y], minlength=self.n_pieces - 1)
             return np.concatenate([[0.0], np.cumsum(steps)])
-        # Whole numbers are added as such, for all classes of one size together: the rounding
-        # then does not grow with the number of samples.
+        # In units of 2**-52 sums of whole parts are exact, and what is left of each gain is tiny:
+        # the rounding does not grow with the number of samples.
+        shares = self.counts * np.count_nonzero(members)
+        whole = _GRID // shares
+        rest = (_GRID - whole * shares) / shares
+        steps, remainder = (
+            np.bincount(point, weights=part[y], minlength=self.n_pieces - 1)
+            for part in (whole.astype(np.float64), rest)
+        )
         total = np.zeros(self.n_pieces)
-        sizes, n_classes = self.counts[y], np.count_nonzero(members)
-        for size in np.unique(sizes):
-            steps = np.bincount(point[sizes == size], minlength=self.n_pieces - 1)
-            total[1:] += np.cumsum(steps) / (size * n_classes)
+        total[1:] = (np.cumsum(steps) + np.cumsum(remainder)) / _GRID
         return total
+
+    def area(self) -> float:
+        """Return the area under the seen-unseen curve."""
+        unseen, seen = self.accuracies()
+        return float(np.sum(np.diff(unseen) * (seen[1:] + seen[:-1])) / 2)
 
     def accuracies(
         self, weights: NDArray[Any] | None = None
@@ -101,20 +113,31 @@ def find_switches(
     best = [side[scored.scores[:, side].argmax(axis=1)] for side in columns]
     rows = np.arange(len(y))
     top_seen, top_unseen = (scored.scores[rows, column] for column in best)
-    limits = np.finfo(np.float64)
-    if max(np.abs(top_seen).max(), np.abs(top_unseen).max()) > limits.max / 8:
+    if max(np.abs(top_seen).max(), np.abs(top_unseen).max()) > _LIMITS.max / 8:
         raise ValueError(
             "y_score holds scores so large that their differences overflow; rescale them."
         )
     # Crossing the switching point changes an accuracy only if the right class is best on its side.
     matters = np.where(is_seen[y], best[0], best[1]) == scored.y
-    y, top_seen, top_unseen = y[matters], top_seen[matters], top_unseen[matters]
+    parts = (part[matters] for part in (y, top_seen, top_unseen))
+    return switches_between(scored.classes[present], is_seen, counts, *parts)
+
+
+def switches_between(
+    classes: NDArray[Any],
+    is_seen: NDArray[np.bool_],
+    counts: NDArray[np.intp],
+    y: NDArray[np.intp],
+    top_seen: NDArray[np.float64],
+    top_unseen: NDArray[np.float64],
+) -> Switches:
+    """Return the switches of samples right on their own side, from the best score on each."""
     switch = top_seen - top_unseen
     # Bounds on the rounding of `seen - unseen` and of `unseen + delta`. Points closer than that
     # cannot be told apart by any delta, and are one.
     largest = np.maximum(np.abs(top_seen), np.abs(top_unseen))
-    rounding = 4 * limits.eps * np.maximum(largest, limits.tiny)
-    order = np.argsort(switch - rounding, kind="stable")
+    rounding = 4 * _LIMITS.eps * np.maximum(largest, _LIMITS.tiny)
+    order = np.argsort(switch - rounding)
     lower = (switch - rounding)[order]
     upper = np.maximum.accumulate((switch + rounding)[order])
     is_start = np.ones(len(y), dtype=bool)
@@ -122,13 +145,63 @@ def find_switches(
     starts = np.flatnonzero(is_start)
     point = np.empty(len(y), dtype=np.intp)
     point[order] = np.cumsum(is_start) - 1
+    ordered = switch[order]
     return Switches(
-        classes=scored.classes[present],
+        classes=classes,
         is_seen=is_seen,
         counts=counts,
         y=y,
         point=point,
-        first=np.minimum.reduceat(switch[order], starts) if len(starts) else switch,
-        last=np.maximum.reduceat(switch[order], starts) if len(starts) else switch,
+        first=np.minimum.reduceat(ordered, starts) if len(starts) else switch,
+        last=np.maximum.reduceat(ordered, starts) if len(starts) else switch,
         rounding=float(rounding.max(initial=0.0)),
     )
+
+
+class StackedTops:
+    """The best scores on each side of the same samples by many models, and the areas they give.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,)
+        Columns of the right classes. Columns of seen classes come first, those of a side in the
+        order of their labels.
+    n_seen : int
+        Number of seen columns.
+    n_models : int
+    """
+
+    def __init__(self, targets: NDArray[np.intp], n_seen: int, n_models: int) -> None:
+        self.targets, self.n_seen = targets, n_seen
+        shape = n_models, len(targets)
+        self.tops = np.empty((2, *shape))
+        self.right = np.empty(shape, dtype=bool)
+
+    def add(self, model: int, place: slice, scores: NDArray[np.float64]) -> None:
+        """Take in a model's scores (C, n) of the samples at some place."""
+        y = self.targets[place]
+        sides = scores[: self.n_seen], scores[self.n_seen :]
+        seen, unseen = self.tops[:, model, place]
+        pairs = (sides[0], seen), (sides[1], unseen)
+        for side, top in pairs:
+            side.max(axis=0, out=top)
+        own = scores[y, np.arange(len(y))]
+        right = own == np.where(y < self.n_seen, seen, unseen)
+        if sum(np.count_nonzero(side == top) for side, top in pairs) > 2 * len(y):
+            best = sides[0].argmax(axis=0), self.n_seen + sides[1].argmax(axis=0)
+            right &= np.where(y < self.n_seen, *best) == y  # of equal scores the first counts
+        self.right[model, place] = right
+
+    def areas(self) -> list[float]:
+        """Return the area under each model's seen-unseen curve."""
+        if not (np.abs(self.tops) <= _LIMITS.max / 8).all():
+            raise ValueError(
+                "A setting gives scores that are NaN, infinite or so large that their differences "
+                "overflow; leave it out, or scale the features."
+            )
+        present, y, counts = np.unique(self.targets, return_inverse=True, return_counts=True)
+        areas = []
+        for right, seen, unseen in zip(self.right, *self.tops, strict=True):
+            parts = (part[right] for part in (y, seen, unseen))
+            areas.append(switches_between(present, present < self.n_seen, counts, *parts).area())
+        return areas

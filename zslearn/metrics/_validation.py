@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params as _validate_params
 
-from zslearn._containers import refuse_masked, refuse_orderless, unlike_numbers
+from zslearn._containers import refuse_masked, refuse_orderless, refuse_ragged, unlike_numbers
 from zslearn._label_checks import refuse_lookalikes, refuse_rounded_integers
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -57,10 +57,8 @@ def check_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
     if isinstance(labels, set | frozenset) and name in ("seen_classes", "unseen_classes"):
         labels = list(labels)
     refuse_orderless(labels, name)
-    try:
-        array = np.asarray(labels)
-    except ValueError as error:
-        raise ValueError(f"{name} must be one-dimensional: {error}") from None
+    refuse_ragged(labels, name)
+    array = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -126,12 +124,15 @@ def check_consistent(n_expected: int, n_found: int, name: str) -> None:
 def check_matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return a finite two-dimensional float64 array."""
     refuse_masked(values, name, "every value is needed")
-    try:
-        found = unlike_numbers(np.asarray(values))
-    except ValueError as error:
-        raise ValueError(f"{name} must be a table of numbers: {error}") from None
+    refuse_ragged(values, name, "a table of numbers")
+    found = unlike_numbers(np.asarray(values))
     if found is not None:
         raise ValueError(f"{name} must be a table of numbers, found {found}")
+    if np.ndim(values) != 2:
+        raise ValueError(
+            f"{name} must have a row for each sample and a column for each class; found shape "
+            f"{np.shape(values)}"
+        )
     matrix: NDArray[np.float64] = check_array(
         values, dtype=np.float64, ensure_all_finite=False, input_name=name
     )

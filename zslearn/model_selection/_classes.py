@@ -62,31 +62,35 @@ def count_unseen(n_unseen: float, n_classes: int) -> int:
 
 
 def count_held_out(
-    classes: SamplesByClass, test_size: float, stays: NDArray[np.bool_], remedy: str = ""
+    classes: SamplesByClass, test_size: float, stays: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Count the samples to hold out of each class that stays; 0 for the others.
 
-    `remedy` is what the caller offers, besides dropping it, for a class that cannot be divided.
+    A class of a single sample cannot be divided: it is there to train on.
     """
     sizes = np.array([len(rows) for rows in classes.rows], dtype=np.intp)
-    lonely = classes.labels[stays & (sizes < 2)]
-    if lonely.size:
-        raise ValueError(
-            f"y holds a single sample of {lonely.size} of its {len(sizes)} classes: "
-            f"{quote(lonely)}. A class that stays seen needs two, one to train on and one to test "
-            f"on; gather more samples of these classes, drop them{remedy}."
-        )
+    divided = stays & (sizes > 1)
     if isinstance(test_size, Integral):
-        short = classes.labels[stays & (sizes <= test_size)]
+        short = classes.labels[divided & (sizes <= test_size)]
         if short.size:
             raise ValueError(
                 f"test_size={test_size} samples of each class leave none to train on in "
                 f"{short.size} of the {len(sizes)} classes: {quote(short)}. Lower test_size, or "
                 "give a fraction."
             )
-        return np.where(stays, int(test_size), 0)
+        return np.where(divided, int(test_size), 0)
     held_out = np.rint(test_size * sizes).astype(np.intp)
-    return np.where(stays, np.clip(held_out, 1, sizes - 1), 0)
+    return np.where(divided, np.clip(held_out, 1, np.maximum(sizes - 1, 1)), 0)
+
+
+def check_seen_part(n_test: NDArray[np.intp], unseen: NDArray[np.bool_]) -> None:
+    """Refuse a split whose test part would have no sample of a class that stays."""
+    if not n_test[~unseen].any():
+        raise ValueError(
+            "y holds a single sample of each class that stays seen, "
+            f"{np.count_nonzero(~unseen)} in number, so there is none to test on; gather a second "
+            "sample of one of these classes, or hold out other classes."
+        )
 
 
 def warn_groups(groups: Any, splitter: object) -> None:

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from zslearn.metrics._validation import check_comparable, check_labels, quote, validate_params
 from zslearn.model_selection._classes import (
     COUNT_OR_FRACTION,
+    check_seen_part,
     count_held_out,
     count_unseen,
     samples_by_class,
@@ -73,7 +74,7 @@ def gzsl_train_test_split(
     test_size : int or float, default=0.2
         Samples of each seen class to hold out: an int is a count, a float between 0 and 1 a
         fraction of the class, rounded, of at least one and leaving at least one to train on. The
-        published splits [1]_ hold out a fifth.
+        published splits [1]_ hold out a fifth. Of a class with a single sample none is held out.
 
     random_state : int, RandomState instance or None, default=None
         Determines the classes and samples drawn. An int gives the same split at every call.
@@ -88,8 +89,8 @@ def gzsl_train_test_split(
     ------
     ValueError
         If both or neither of ``unseen_classes`` and ``n_unseen`` are given, if an unseen class
-        has no sample, if no class would stay, or if a class that stays has too few samples to be
-        divided.
+        has no sample, if no class would stay, if a count in ``test_size`` takes all samples of a
+        class of several, or if no class that stays has two samples.
 
     See Also
     --------
@@ -134,7 +135,8 @@ def gzsl_train_test_split(
         unseen[drawn[: count_unseen(n_unseen, len(classes.labels))]] = True
     else:
         unseen = _named(classes.labels, check_labels(unseen_classes, "unseen_classes"))
-    n_test = count_held_out(classes, test_size, ~unseen, " or make them unseen")
+    n_test = count_held_out(classes, test_size, ~unseen)
+    check_seen_part(n_test, unseen)
     part = np.zeros(classes.n_samples, dtype=np.int8)
     for rows, n, is_unseen in zip(classes.rows, n_test, unseen, strict=True):
         if is_unseen:

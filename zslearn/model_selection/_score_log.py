@@ -21,6 +21,7 @@ from sklearn.utils.validation import _num_samples
 
 from zslearn._wrapped import final_estimator
 from zslearn.metrics import get_gzsl_scorer, get_gzsl_scorer_names
+from zslearn.model_selection._json_lines import append_line, as_json, read_lines
 
 __all__ = ["ScoreLog"]
 
@@ -120,7 +121,7 @@ class ScoreLog:
                 f"path={str(path)!r}, but there is no folder {self.path.parent}; make it first."
             )
         # Before hours of training, not after: a path that cannot be written to fails here.
-        self._append(b"")
+        append_line(self.path, b"")
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
         """Score a fitted estimator and log the score.
@@ -154,7 +155,7 @@ class ScoreLog:
                 "scores": _as_finite(scores),
                 "part": _describe_part(estimator, X, y),
             }
-            self._append(json.dumps(record, allow_nan=False).encode() + b"\n")
+            append_line(self.path, json.dumps(record, allow_nan=False).encode() + b"\n")
         except Exception as error:
             # Raised, it would make a search drop the score.
             warnings.warn(
@@ -204,30 +205,10 @@ class ScoreLog:
         UserWarning
             If the writing of a line was cut off, as by a full disk. Such lines are left out.
         """
-        lines, torn = [], []
-        for number, text in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
-            if not text:
-                continue
-            try:
-                record = json.loads(text)
-            except (ValueError, RecursionError):
-                if not text.startswith(b"{"):
-                    raise ValueError(_foreign(path, number, text)) from None
-                torn.append(number)
-                continue
-            if not isinstance(record, dict) or "scores" not in record:
-                raise ValueError(_foreign(path, number, text))
+        lines = read_lines(path, "scores", "ScoreLog")
+        for record in lines:
             scores = record["scores"].items()
             record["scores"] = {name: math.nan if x is None else x for name, x in scores}
-            lines.append(record)
-        if torn:
-            warnings.warn(
-                f"The writing of {len(torn)} of the {len(torn) + len(lines)} lines of {path} was "
-                f"cut off (line {', '.join(map(str, torn[:5]))}{', ...' if torn[5:] else ''}); "
-                "they are left out.",
-                UserWarning,
-                stacklevel=2,
-            )
         return lines
 
     def _accept_sample_weight(self) -> bool:
@@ -235,21 +216,6 @@ class ScoreLog:
         if hasattr(self.scorer, "_accept_sample_weight"):
             return bool(self.scorer._accept_sample_weight())
         return "sample_weight" in inspect.signature(self.scorer).parameters
-
-    def _append(self, line: bytes) -> None:
-        # O_APPEND and a single write, past all buffers: lines of other processes stay whole.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        file = os.open(self.path, flags, 0o666)
-        try:
-            if line and os.lseek(file, 0, os.SEEK_END):
-                os.lseek(file, -1, os.SEEK_END)
-                if os.read(file, 1) != b"\n":
-                    line = b"\n" + line  # what was cut off before must not spoil this line too
-            written = os.write(file, line)
-        finally:
-            os.close(file)
-        if written < len(line):
-            raise OSError(f"only {written} of {len(line)} bytes could be written")
 
 
 def _check_scorer(scorer: str | Callable[..., Any]) -> Callable[..., Any]:
@@ -272,13 +238,6 @@ def _check_scorer(scorer: str | Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def _foreign(path: str | os.PathLike[str], number: int, text: bytes) -> str:
-    return (
-        f"Line {number} of {path} was not written by a ScoreLog: {text[:40]!r}. Give the path that "
-        "the ScoreLog was made with."
-    )
-
-
 def _changed_params(estimator: Any) -> dict[str, Any]:
     """Return the parameters that differ from their defaults, nested ones too."""
     if not hasattr(estimator, "get_params"):
@@ -288,28 +247,12 @@ def _changed_params(estimator: Any) -> dict[str, Any]:
     for name, value in estimator.get_params(deep=False).items():
         # By repr, as scikit-learn's own printing compares: == is an array for arrays.
         if name not in signature or repr(value) != repr(signature[name].default):
-            changed[name] = _as_json(value)
+            changed[name] = as_json(value)
     for name, value in estimator.get_params(deep=True).items():
         if "__" not in name and hasattr(value, "get_params") and not isinstance(value, type):
             nested = _changed_params(value).items()
             changed |= {f"{name}__{inner}": given for inner, given in nested}
     return changed
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return type(value).__name__
-    return repr(value)
 
 
 def _as_finite(scores: Any) -> dict[str, float | None]:
@@ -328,6 +271,6 @@ def _describe_part(estimator: Any, X: Any, y: Any) -> dict[str, Any]:
     classes = getattr(model, "seen_classes_", getattr(model, "classes_", None))
     if classes is not None and labels.ndim == 1:
         unseen = sorted(set(labels.tolist()) - set(np.asarray(classes).tolist()))
-        part["unseen_classes"] = _as_json(unseen)
+        part["unseen_classes"] = as_json(unseen)
     # Of the values, not of the bytes: strings in object arrays, and integers of any width.
     return part | {"checksum": f"{zlib.crc32(repr(labels.tolist()).encode()):08x}"}

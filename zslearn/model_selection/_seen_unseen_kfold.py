@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from zslearn.model_selection._classes import (
     COUNT_OR_FRACTION,
+    check_seen_part,
     count_held_out,
     count_unseen,
     samples_by_class,
@@ -61,7 +62,7 @@ class SeenUnseenKFold(BaseCrossValidator):
     test_size : int or float, default=0.2
         Samples of each class that stays to hold out: an int is a count, a float between 0 and 1 a
         fraction of the class, rounded, of at least one and leaving at least one to train on. The
-        published splits hold out a fifth.
+        published splits hold out a fifth. A class with a single sample is not divided.
 
     shuffle : bool, default=True
         Whether groups and held-out samples are drawn at random. If not, both are taken in order:
@@ -94,8 +95,9 @@ class SeenUnseenKFold(BaseCrossValidator):
     all of its class have been. With the default sizes a sample is held out about once while its
     class stays, and once with its class.
 
-    Every class in ``y`` must have two samples. Classes that are truly unseen have none in ``y``;
-    the scorers of :mod:`zslearn.metrics` keep them out of the way.
+    A class of a single sample takes its turn to be unseen like any other; while it stays, its
+    sample is trained on. Classes that are truly unseen have none in ``y``; the scorers of
+    :mod:`zslearn.metrics` keep them out of the way.
 
     ``KFold`` and ``StratifiedKFold`` hold out no classes: their folds say nothing about unseen
     ones.
@@ -195,8 +197,9 @@ class SeenUnseenKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If ``y`` is None, has fewer classes than there are groups, or holds a class with too
-            few samples to be divided.
+            If ``y`` is None, has fewer classes than there are groups, if a count in ``test_size``
+            takes all samples of a class of several, or if no class that stays in a fold has two
+            samples.
         """
         warn_groups(groups, self)
         if y is None:
@@ -204,13 +207,14 @@ class SeenUnseenKFold(BaseCrossValidator):
                 f"{type(self).__name__} holds out whole classes and needs their labels, but y is "
                 "None; call split(X, y)."
             )
+        classes = samples_by_class(y)
         if X is not None:
             check_consistent_length(X, y)
-        classes = samples_by_class(y)
         n_classes = len(classes.labels)
         n_test = count_held_out(classes, self.test_size, np.ones(n_classes, dtype=bool))
         rng = check_random_state(self.random_state) if self.shuffle else None
         for fold, unseen in enumerate(self._unseen_groups(n_classes, rng)):
+            check_seen_part(n_test, unseen)
             if fold % self.n_splits == 0:
                 queues = [_in_turn(rows, rng) for rows in classes.rows]
                 taken = np.zeros(n_classes, dtype=np.intp)

@@ -100,7 +100,9 @@ class DAZLENetwork(nn.Module):
         vectors = self.attribute_vectors
         return zf.normalize_rows(vectors) if self.normalize else vectors
 
-    def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
+    def attention_maps(
+        self, regions: Tensor, attributes: Tensor | None = None, padding: Tensor | None = None
+    ) -> Tensor:
         """Compute attention maps M.
 
         Parameters
@@ -109,23 +111,28 @@ class DAZLENetwork(nn.Module):
             Region features of unit length.
         attributes : Tensor of shape (k,), int64, default=None
             Index of the attributes to keep; ``None`` keeps all.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, as in :meth:`forward`.
 
         Returns
         -------
         Tensor of shape (B, k, R)
-            Non-negative, each map summing to one over the regions.
+            Non-negative, each map summing to one over the regions; exactly 0 on padding.
         """
         vectors = self.vectors()
         vectors = vectors if attributes is None else vectors[attributes]
-        return zf.attention_maps(regions, vectors @ self.query_weight)
+        return zf.attention_maps(regions, vectors @ self.query_weight, padding)
 
-    def forward(self, regions: Tensor) -> Tensor:
+    def forward(self, regions: Tensor, padding: Tensor | None = None) -> Tensor:
         """Compute gated attribute scores u.
 
         Parameters
         ----------
         regions : Tensor of shape (B, R, D)
             Region features of unit length; their dtype is the precision of the products.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, never all of an image; :func:`find_padding
+            <zslearn.nn.functional.find_padding>` marks those of zeros. ``None`` leaves none out.
 
         Returns
         -------
@@ -136,7 +143,8 @@ class DAZLENetwork(nn.Module):
         queries = (vectors @ self.query_weight).to(dtype)
         embeddings = (vectors @ self.embedding_weight).to(dtype)
         if self.gate_weight is None:
-            return attend(regions, torch.cat([queries, embeddings]))
+            return attend(regions, torch.cat([queries, embeddings]), padding=padding)
         gates = (vectors @ self.gate_weight).to(dtype)
-        both = attend(regions, torch.cat([queries, embeddings, gates]), n_values=2)
+        stacked = torch.cat([queries, embeddings, gates])
+        both = attend(regions, stacked, n_values=2, padding=padding)
         return both[:, 0] * torch.sigmoid(both[:, 1])

@@ -179,7 +179,9 @@ class CVsCNetwork(nn.Module):
         """
         return torch.cat(self.queries_and_embeddings()).to(dtype)
 
-    def semantics(self, regions: Tensor, weights: Tensor | None = None) -> Tensor:
+    def semantics(
+        self, regions: Tensor, weights: Tensor | None = None, padding: Tensor | None = None
+    ) -> Tensor:
         """Compute semantic vectors s, Eq. 3.
 
         Parameters
@@ -188,17 +190,20 @@ class CVsCNetwork(nn.Module):
             Region features of unit length.
         weights : Tensor of shape (2K, D), default=None
             The :meth:`attribute_weights`, where they are used more than once.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, as in :meth:`forward`.
 
         Returns
         -------
         Tensor of shape (B, K)
             Semantic vectors s.
         """
-        return attend(
-            regions, self.attribute_weights(regions.dtype) if weights is None else weights
-        )
+        weights = self.attribute_weights(regions.dtype) if weights is None else weights
+        return attend(regions, weights, padding=padding)
 
-    def attention_maps(self, regions: Tensor, attributes: Tensor | None = None) -> Tensor:
+    def attention_maps(
+        self, regions: Tensor, attributes: Tensor | None = None, padding: Tensor | None = None
+    ) -> Tensor:
         """Compute attention maps M, Eq. 2.
 
         Parameters
@@ -207,16 +212,19 @@ class CVsCNetwork(nn.Module):
             Region features of unit length.
         attributes : Tensor of shape (k,), int64, default=None
             Index of the attributes to keep; ``None`` keeps all.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, as in :meth:`forward`.
 
         Returns
         -------
         Tensor of shape (B, k, R)
-            Non-negative, each map summing to one over the regions.
+            Non-negative, each map summing to one over the regions; exactly 0 on padding.
         """
         vectors = (
             self.attribute_vectors if attributes is None else self.attribute_vectors[attributes]
         )
-        return zf.attention_maps(regions, zf.normalize_rows(vectors) @ self.query_weight)
+        queries = zf.normalize_rows(vectors) @ self.query_weight
+        return zf.attention_maps(regions, queries, padding)
 
     def class_scores(self, semantics: Tensor, class_attributes: Tensor | None = None) -> Tensor:
         """Compute class logits z, Eq. 4, for any table of classes.
@@ -253,13 +261,22 @@ class CVsCNetwork(nn.Module):
                 self._unit = table, table._version, zf.normalize_rows(table)
         return self._unit[2]
 
-    def forward(self, regions: Tensor, *, generator: torch.Generator | None = None) -> CVsCOutput:
+    def forward(
+        self,
+        regions: Tensor,
+        padding: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> CVsCOutput:
         """Semantic vectors and logits; in training mode, their counterfactuals too.
 
         Parameters
         ----------
         regions : Tensor of shape (B, R, D)
             Region features of unit length; their dtype is the precision of the products.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, never all of an image; :func:`find_padding
+            <zslearn.nn.functional.find_padding>` marks those of zeros. ``None`` leaves none out.
         generator : torch.Generator, default=None
             Source of randomness of the counterfactual, on the same device.
 
@@ -271,12 +288,14 @@ class CVsCNetwork(nn.Module):
         weights, lengths = project_attributes(
             self.attribute_vectors, self.query_weight, self.embedding_weight, regions.dtype
         )
-        semantics = attend(regions, weights)
+        semantics = attend(regions, weights, padding=padding)
         if not self.training or self.counterfactual is None:
             return CVsCOutput(semantics, self.class_scores(semantics))
         queries, embeddings = weights.chunk(2)
         if self.counterfactual == "permute":
-            other = permuted_counterfactual(regions, queries, embeddings, generator=generator)
+            other = permuted_counterfactual(
+                regions, queries, embeddings, padding, generator=generator
+            )
         elif self.counterfactual == "uniform":
             other = uniform_counterfactual(
                 embeddings.to(lengths.dtype),

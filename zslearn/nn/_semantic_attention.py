@@ -23,16 +23,18 @@ __all__ = ["attend", "project_attributes"]
 _CACHED_NUMBERS = 2**19
 
 
-def attend(regions: Tensor, weights: Tensor, n_values: int = 1) -> Tensor:
+def attend(
+    regions: Tensor, weights: Tensor, n_values: int = 1, padding: Tensor | None = None
+) -> Tensor:
     """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D).
 
     With several banks of embeddings, ``[Q; E_1; E_2; ...]``, one attention serves all of them, and
-    the result has shape (B, n_values, K).
+    the result has shape (B, n_values, K). Regions marked by `padding` (B, R) get no attention.
     """
     if n_values == 1:
-        return choose(regions, weights).attend(regions, weights)
+        return choose(regions, weights, padding).attend(regions, weights, padding)
     refuse_by_name("it has one bank of embeddings for each attention", but="torch")
-    semantics: Tensor = _SemanticAttention.apply(regions, weights, n_values)
+    semantics: Tensor = _SemanticAttention.apply(regions, weights, n_values, padding)
     return semantics
 
 
@@ -122,12 +124,18 @@ class _SemanticAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, regions: Tensor, weights: Tensor, n_values: int = 1) -> Tensor:
+    def forward(
+        ctx: Any,
+        regions: Tensor,
+        weights: Tensor,
+        n_values: int = 1,
+        padding: Tensor | None = None,
+    ) -> Tensor:
         is_trained = any(ctx.needs_input_grad)
         ctx.n_values = n_values
-        semantics, memory = _attend(regions, weights, n_values, keep_attention=is_trained)
+        semantics, memory = _attend(regions, weights, n_values, padding, keep_attention=is_trained)
         if is_trained:
-            ctx.save_for_backward(regions, weights, semantics)
+            ctx.save_for_backward(regions, weights, semantics, padding)
             ctx.memory = memory
         else:
             give_back(memory)
@@ -135,11 +143,11 @@ class _SemanticAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        regions, weights, semantics = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        regions, weights, semantics, padding = ctx.saved_tensors
         memory, ctx.memory = ctx.memory, None
         if memory is None:  # used up by an earlier backward pass
-            memory = _attend(regions, weights, ctx.n_values, keep_attention=True)[1]
+            memory = _attend(regions, weights, ctx.n_values, padding, keep_attention=True)[1]
         shape = (*regions.shape[:-1], len(weights))
         low = memory[: math.prod(shape)].view(shape)
         accumulate = semantics.dtype
@@ -174,11 +182,16 @@ class _SemanticAttention(torch.autograd.Function):
             if scale is not None:
                 grad_weights = grad_weights * scale
         give_back(memory)
-        return grad_regions, grad_weights, None
+        return grad_regions, grad_weights, None, None
 
 
 def _attend(
-    regions: Tensor, weights: Tensor, n_values: int, *, keep_attention: bool
+    regions: Tensor,
+    weights: Tensor,
+    n_values: int,
+    padding: Tensor | None,
+    *,
+    keep_attention: bool,
 ) -> tuple[Tensor, Tensor]:
     """Semantics, and the memory that holds attention and values, or values of no use."""
     shape = (*regions.shape[:-1], len(weights))
@@ -194,6 +207,8 @@ def _attend(
         part = product[images]
         wide = _widen(part, accumulate)
         logits, values = wide[..., :n_attributes], wide[..., n_attributes:]
+        if padding is not None:
+            logits.masked_fill_(padding[images].unsqueeze(-1), -torch.inf)
         # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
         attention = scratch("attention", logits.shape, accumulate, product.device)
         torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=attention).exp_()
@@ -246,4 +261,9 @@ def _portions(product: Tensor) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-register(Backend("torch", _SemanticAttention.apply, lambda *_: "", lambda *_: True))
+def _serve(regions: Tensor, weights: Tensor, padding: Tensor | None) -> Tensor:
+    semantics: Tensor = _SemanticAttention.apply(regions, weights, 1, padding)
+    return semantics
+
+
+register(Backend("torch", _serve, lambda *_: "", lambda *_: True))

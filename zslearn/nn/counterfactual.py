@@ -145,6 +145,7 @@ def permuted_counterfactual(
     regions: Tensor,
     queries: Tensor,
     embeddings: Tensor,
+    padding: Tensor | None = None,
     *,
     permutations: tuple[Tensor, Tensor, Tensor] | None = None,
     generator: torch.Generator | None = None,
@@ -161,6 +162,8 @@ def permuted_counterfactual(
         Region features F, each region of unit length.
     queries, embeddings : Tensor of shape (K, D)
         ``Q = A W_q`` and ``E = A W_sv``.
+    padding : Tensor of shape (B, R), bool, default=None
+        Marks regions that get no attention, never all of an image.
     permutations : tuple of three index Tensors of shapes (B,), (K,), (D,), default=None
         Given permutations; drawn from `generator` when ``None``.
     generator : torch.Generator, default=None
@@ -195,7 +198,7 @@ def permuted_counterfactual(
     images, attributes, features = permutations
     unshuffled = torch.empty_like(features)
     unshuffled[features] = torch.arange(len(features), device=features.device)
-    semantics = semantic_attention(regions, queries[attributes], embeddings[:, unshuffled])
+    semantics = semantic_attention(regions, queries[attributes], embeddings[:, unshuffled], padding)
     return semantics[images]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zslearn.nn._kernels import attention_backend, backend_of
 from zslearn.nn._normalize import ACCUMULATE, normalize_rows
+from zslearn.nn._padding import find_padding
 from zslearn.nn._semantic_attention import attend
 
 __all__ = [
@@ -20,13 +21,16 @@ __all__ = [
     "attention_maps",
     "attribute_features",
     "class_scores",
+    "find_padding",
     "normalize_rows",
     "semantic_attention",
     "semantic_embedding",
 ]
 
 
-def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> Tensor:
+def semantic_attention(
+    regions: Tensor, queries: Tensor, embeddings: Tensor, padding: Tensor | None = None
+) -> Tensor:
     r"""Semantic vectors of images, Eqs. 1-3 in one product with the regions.
 
     .. math:: s_k = \sum_r \operatorname{softmax}_r(F_r \cdot Q_k) \; (F_r \cdot E_k)
@@ -38,14 +42,18 @@ def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> 
         product; bfloat16 and float16 are accumulated and returned in float32.
     queries, embeddings : Tensor of shape (K, D)
         ``Q = A W_q`` and ``E = A W_sv``.
+    padding : Tensor of shape (B, R), bool, default=None
+        Marks regions that get no attention, never all of an image. ``None`` attends to all of
+        them, those of zeros too: whoever knows that there are none spends no time on looking.
 
     Returns
     -------
     Tensor of shape (B, K)
-        Differentiable once, with respect to all three arguments.
+        Differentiable once, with respect to regions, queries and embeddings.
 
     See Also
     --------
+    find_padding : Marks regions of zeros.
     attention_maps : The attention alone.
     attention_backend : Choose how it is computed.
 
@@ -58,7 +66,7 @@ def semantic_attention(regions: Tensor, queries: Tensor, embeddings: Tensor) -> 
     >>> semantic_attention(F, Q, E)  # all attention on the first region
     tensor([[2.]])
     """
-    return attend(regions, torch.cat([queries, embeddings]))
+    return attend(regions, torch.cat([queries, embeddings]), padding=padding)
 
 
 def attention_backend_of(regions: Tensor, queries: Tensor) -> str:
@@ -99,7 +107,7 @@ def attention_backend_of(regions: Tensor, queries: Tensor) -> str:
     return backend_of(regions, queries.expand(2, *queries.shape).flatten(0, 1))
 
 
-def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
+def attention_maps(regions: Tensor, queries: Tensor, padding: Tensor | None = None) -> Tensor:
     """Attribute attention maps M, Eq. 2.
 
     Parameters
@@ -108,11 +116,13 @@ def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
         Region features F, each region of unit length.
     queries : Tensor of shape (K, D)
         Attribute queries ``Q = A W_q``.
+    padding : Tensor of shape (B, R), bool, default=None
+        Marks regions that get no attention, never all of an image.
 
     Returns
     -------
     Tensor of shape (B, K, R)
-        Non-negative, each map summing to one over the regions.
+        Non-negative, each map summing to one over the regions; exactly 0 on padding.
 
     See Also
     --------
@@ -128,10 +138,12 @@ def attention_maps(regions: Tensor, queries: Tensor) -> Tensor:
     """
     logits = regions @ queries.to(regions.dtype).T
     logits = logits.to(ACCUMULATE.get(logits.dtype, logits.dtype))
+    if padding is not None:
+        logits = logits.masked_fill(padding.unsqueeze(-1), -torch.inf)
     return torch.softmax(logits.transpose(-1, -2), dim=-1)
 
 
-def attribute_features(regions: Tensor, queries: Tensor) -> Tensor:
+def attribute_features(regions: Tensor, queries: Tensor, padding: Tensor | None = None) -> Tensor:
     """Attribute-related visual features ``F_A = M F``, Eq. 2, materialised.
 
     Nothing in training or prediction needs them; they are K / R times as large as the regions.
@@ -142,6 +154,8 @@ def attribute_features(regions: Tensor, queries: Tensor) -> Tensor:
         Region features F, each region of unit length.
     queries : Tensor of shape (K, D)
         Attribute queries ``Q = A W_q``.
+    padding : Tensor of shape (B, R), bool, default=None
+        Marks regions that get no attention, never all of an image.
 
     Returns
     -------
@@ -160,7 +174,7 @@ def attribute_features(regions: Tensor, queries: Tensor) -> Tensor:
     >>> attribute_features(F, torch.zeros(1, 2))  # the mean of both regions
     tensor([[[0.5000, 0.5000]]])
     """
-    maps = attention_maps(regions, queries)
+    maps = attention_maps(regions, queries, padding)
     return maps @ regions.to(maps.dtype)
 
 

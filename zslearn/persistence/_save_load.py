@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zslearn._containers import as_path
 from zslearn._version import __version__
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._decoder import Decoder
@@ -83,7 +84,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
     versions = {library: version(library) for library in _LIBRARIES}
     document = {"zslearn": __version__, "libraries": versions, "estimator": node}
     body = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    write_model(Path(path), body, encoder.tensors, overwrite)
+    write_model(as_path(path, "path", "a file"), body, encoder.tensors, overwrite)
     for note in encoder.notes:
         warnings.warn(note, UserWarning, stacklevel=2)
 
@@ -141,7 +142,7 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
         from zslearn._training._device import resolve_device
 
         resolve_device(device)
-    path = Path(path)
+    path = as_path(path, "path", "a file")
     body, tensors = read_model(path)
     libraries, written_by, node = _parts_of(path, body)
     decoder = Decoder(path, tensors, f"zslearn {written_by}", device)

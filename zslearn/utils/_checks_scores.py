@@ -36,8 +36,9 @@ def check_scores(name: str, estimator_orig: Any) -> None:
     assert np.isfinite(scores).all(), f"{name}: scores are not finite"
     _check_agreement(name, estimator, X)
     delta = _delta_parameter(estimator_orig)
-    for value in () if delta is None else (-0.7, 0.7, np.inf):
-        _check_agreement(name, estimator.set_params(**{delta: value}), X)
+    if delta is not None:
+        for value in (-0.7, 0.7, np.inf):
+            _check_agreement(name, estimator.set_params(**{delta: value}), X)
 
 
 def _check_agreement(name: str, estimator: Any, X: Any) -> None:

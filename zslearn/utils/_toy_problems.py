@@ -49,12 +49,15 @@ class Problem:
     def of(cls, estimator: Any, seed: int = 0) -> Self:
         """Return a problem of the input that an estimator takes."""
         rng = np.random.default_rng(seed)
-        values = rng.uniform(0.2, 1.0, size=(len(_LABELS), 6))
+        info = info_of(estimator)
+        shared = info is not None and info.shared_space
+        values = rng.uniform(0.2, 1.0, size=(len(_LABELS), 8 if shared else 6))
         table = ClassAttributes(values, labels=_LABELS)
         y = np.repeat(np.setdiff1d(_LABELS, _UNSEEN), 9)
         y = rng.permutation(y)
         n_regions = 1 if input_of(estimator) == "vectors" else 3
-        shown = values[table.index_of(y)] @ rng.normal(size=(6, 8))
+        shown = values[table.index_of(y)]
+        shown = 4 * shown if shared else shown @ rng.normal(size=(6, 8))
         X = shown[:, None] + rng.normal(scale=0.5, size=(len(y), n_regions, 8))
         # Numbers that float16 holds, so that every dtype has the same ones.
         X = X.astype(np.float16).astype(np.float32)
@@ -69,6 +72,13 @@ class Problem:
     def unseen(self) -> NDArray[np.bool_]:
         """Marks the classes without samples, in sorted order."""
         return ~np.isin(self.labels, self.y)
+
+    def narrower(self, n: int) -> Problem:
+        """Return the problem without the last n features, or the attributes that are the same."""
+        table = self.table
+        if table.n_attributes == self.X.shape[-1]:
+            table = ClassAttributes(table.values[:, :-n], labels=table.labels)
+        return replace(self, X=self.X[..., :-n], table=table)
 
     def relabelled(self, names: dict[str, Any], dtype: Any) -> Problem:
         """Return the same problem with other names for its classes."""

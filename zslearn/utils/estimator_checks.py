@@ -15,7 +15,13 @@ from unittest import SkipTest
 
 from sklearn import config_context
 
-from zslearn.utils import _checks_data, _checks_fit, _checks_scores, _checks_tables
+from zslearn.utils import (
+    _checks_data,
+    _checks_fit,
+    _checks_regions,
+    _checks_scores,
+    _checks_tables,
+)
 from zslearn.utils._toy_problems import info_of
 
 __all__ = [
@@ -101,8 +107,8 @@ def check_zero_shot_estimator(
 
     Among these promises: tables and candidates at prediction, independence of the order and the
     company of samples and classes, labels and features of every type, equal results from memory,
-    disk and lazy rows, seeds, saved models, calibration, and that a fit that was refused or
-    interrupted leaves nothing behind. What scikit-learn's own
+    disk and lazy rows, regions of zeros that take no part, seeds, saved models, calibration, and
+    that a fit that was refused or interrupted leaves nothing behind. What scikit-learn's own
     :func:`~sklearn.utils.estimator_checks.check_estimator` checks is left to it.
 
     Parameters
@@ -212,7 +218,7 @@ def parametrize_with_zero_shot_checks(
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
     name: check
-    for module in (_checks_fit, _checks_tables, _checks_scores, _checks_data)
+    for module in (_checks_fit, _checks_tables, _checks_scores, _checks_data, _checks_regions)
     for name, check in vars(module).items()
     if name.startswith("check_") and check.__module__ == module.__name__
 }

@@ -26,25 +26,25 @@ _WORTH_REGIONS = 16
 _HALF = (torch.float16, torch.bfloat16)
 
 _lock = threading.Lock()
-_verified: set[tuple[torch.device, torch.dtype, int, int, int]] = set()
-_failed: dict[tuple[torch.device, torch.dtype], str] = {}
+_verified: set[tuple[torch.device, torch.dtype, bool, int, int, int]] = set()
+_failed: dict[tuple[torch.device, torch.dtype, bool], str] = {}
 
 
-def attend(regions: Tensor, weights: Tensor) -> Tensor:
+def attend(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> Tensor:
     """Semantic vectors (B, K) by the fused kernels."""
     from zslearn.nn._kernels import _triton
 
-    return _triton.attend(regions, weights)
+    return _triton.attend(regions, weights, padding)
 
 
-def is_preferred(regions: Tensor, weights: Tensor) -> bool:
+def is_preferred(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> bool:
     """Whether the kernels serve where nothing was asked for."""
     if regions.device.type != "cuda" or regions.dtype not in _HALF:
         return False
-    return regions.shape[1] >= _WORTH_REGIONS and not refuses(regions, weights)
+    return regions.shape[1] >= _WORTH_REGIONS and not refuses(regions, weights, padding)
 
 
-def refuses(regions: Tensor, weights: Tensor) -> str:
+def refuses(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> str:
     """Why the kernels cannot serve, an empty text if they can."""
     if regions.dtype not in (*_HALF, torch.float32):
         return f"it has no kernel for {regions.dtype}"
@@ -54,8 +54,8 @@ def refuses(regions: Tensor, weights: Tensor) -> str:
         return f"there is nothing to multiply in shapes {[*regions.shape]} and {[*weights.shape]}"
     if reason := _lacks(regions.device):
         return reason
-    _, n_regions, n_features = regions.shape
-    return _differs(regions.device, regions.dtype, n_regions, n_features, len(weights) // 2)
+    shape = *regions.shape[1:], len(weights) // 2
+    return _differs(regions.device, regions.dtype, padding is not None, shape)
 
 
 @cache
@@ -78,24 +78,24 @@ def _lacks(device: torch.device) -> str:
 
 
 def _differs(
-    device: torch.device, dtype: torch.dtype, n_regions: int, n_features: int, n_attributes: int
+    device: torch.device, dtype: torch.dtype, is_padded: bool, shape: tuple[int, int, int]
 ) -> str:
     """Compile for a shape and compare with the equations once; after a failure never again."""
-    kind, shape = (device, dtype), (device, dtype, n_regions, n_features, n_attributes)
-    if shape in _verified and kind not in _failed:
+    kind = device, dtype, is_padded
+    if (*kind, *shape) in _verified and kind not in _failed:
         return ""
     with _lock:
-        if kind not in _failed and shape not in _verified:
+        if kind not in _failed and (*kind, *shape) not in _verified:
             if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
                 return "its first call for a shape cannot be captured in a CUDA graph"
             try:
-                reason = verify(attend, device, dtype, shape[2:])
+                reason = verify(attend, device, dtype, shape, is_padded)
             except torch.cuda.OutOfMemoryError:
                 return "there is no memory to try it in"
             except Exception as error:  # whatever a compiler and a driver may raise
                 reason = f"it fails with {type(error).__name__}: {error}"
             if not reason:
-                _verified.add(shape)
+                _verified.add((*kind, *shape))
                 return ""
             _failed[kind] = reason
             warnings.warn(

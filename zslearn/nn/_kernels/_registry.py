@@ -26,13 +26,14 @@ _AUTO = "auto"
 
 
 class Backend(NamedTuple):
-    """One implementation of ``attend(regions, weights)``.
+    """One implementation of ``attend(regions, weights, padding)``.
 
     Attributes
     ----------
     name : str
     attend : callable
-        Takes regions (B, R, D) and stacked weights ``[Q; E]`` (2K, D), returns (B, K).
+        Takes regions (B, R, D), stacked weights ``[Q; E]`` (2K, D), and the mark (B, R) of regions
+        that get no attention or None; returns (B, K).
     refuses : callable
         With the same arguments: why they cannot be served, an empty text if they can.
     is_preferred : callable
@@ -41,9 +42,9 @@ class Backend(NamedTuple):
     """
 
     name: str
-    attend: Callable[[Tensor, Tensor], Tensor]
-    refuses: Callable[[Tensor, Tensor], str]
-    is_preferred: Callable[[Tensor, Tensor], bool]
+    attend: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    refuses: Callable[[Tensor, Tensor, Tensor | None], str]
+    is_preferred: Callable[[Tensor, Tensor, Tensor | None], bool]
 
 
 _backends: dict[str, Backend] = {}
@@ -55,13 +56,13 @@ def register(backend: Backend) -> None:
     _backends[backend.name] = backend
 
 
-def choose(regions: Tensor, weights: Tensor) -> Backend:
+def choose(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> Backend:
     """Backend that serves a call: the one asked for, or the first that is preferred."""
     name = _asked_for()
     if name == _AUTO:
-        return next(b for b in _backends.values() if b.is_preferred(regions, weights))
+        return next(b for b in _backends.values() if b.is_preferred(regions, weights, padding))
     backend = _backends[name]
-    if reason := backend.refuses(regions, weights):
+    if reason := backend.refuses(regions, weights, padding):
         refuse_by_name(reason, but=_AUTO)
     return backend
 

@@ -84,6 +84,7 @@ def _multiply(
 def _attend(
     regions,
     weights,
+    padding,
     semantics,
     log_sums,
     n_regions,
@@ -93,6 +94,7 @@ def _attend(
     ATTRIBUTES: tl.constexpr,
     FEATURES: tl.constexpr,
     WIDEN: tl.constexpr,
+    PADDED: tl.constexpr,
 ):
     n_tiles = tl.cdiv(n_attributes, ATTRIBUTES)
     image = (tl.program_id(0) // n_tiles).to(tl.int64)
@@ -116,10 +118,15 @@ def _attend(
             FEATURES,
             WIDEN,
         )
+        if PADDED:
+            row_mask = tl.load(padding + image * n_regions + rows, mask=row_mask, other=1) == 0
         logits = tl.where(row_mask[:, None], logits, float("-inf"))
         highest = tl.maximum(largest, tl.max(logits, axis=0))
-        shrink = tl.exp(largest - highest)
-        attention = tl.exp(logits - highest[None, :])
+        level = highest
+        if PADDED:  # a whole tile may be
+            level = tl.where(highest == float("-inf"), 0.0, highest)
+        shrink = tl.exp(largest - level)
+        attention = tl.exp(logits - level[None, :])
         total = total * shrink + tl.sum(attention, axis=0)
         weighted = weighted * shrink + tl.sum(attention * values, axis=0)
         largest = highest
@@ -134,6 +141,7 @@ def _attend(
 def _differentiate(
     regions,
     weights,
+    padding,
     semantics,
     log_sums,
     slopes,
@@ -147,6 +155,7 @@ def _differentiate(
     ATTRIBUTES: tl.constexpr,
     FEATURES: tl.constexpr,
     WIDEN: tl.constexpr,
+    PADDED: tl.constexpr,
 ):
     """Gradient by the product of n_rows regions, of several images, with [Q; E]."""
     n_tiles = tl.cdiv(n_attributes, ATTRIBUTES)
@@ -171,6 +180,9 @@ def _differentiate(
     mask = row_mask[:, None] & (attributes < n_attributes)[None, :]
     places = (rows // n_regions)[:, None] * n_attributes + attributes[None, :]
     log_sum = tl.load(log_sums + places, mask=mask, other=float("inf"))
+    if PADDED:
+        present = tl.load(padding + rows, mask=row_mask, other=1) == 0
+        log_sum = tl.where(present[:, None], log_sum, float("inf"))
     by_values = tl.exp(logits - log_sum) * tl.load(slopes + places, mask=mask, other=0.0)
     by_logits = by_values * (values - tl.load(semantics + places, mask=mask, other=0.0))
     places = by_product + rows[:, None] * width + attributes[None, :]
@@ -227,9 +239,12 @@ def _is_hopper(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device)[0] == 9
 
 
-def attend(regions: Tensor, weights: Tensor) -> Tensor:
-    """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D)."""
-    result: Tensor = _FusedAttention.apply(regions, weights)
+def attend(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> Tensor:
+    """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D).
+
+    Regions marked by `padding` (B, R) get no attention.
+    """
+    result: Tensor = _FusedAttention.apply(regions, weights, padding)
     return result
 
 
@@ -237,8 +252,9 @@ class _FusedAttention(torch.autograd.Function):
     """s = sum_r softmax_r(F Q^T) * (F E^T), keeping two numbers an image and attribute."""
 
     @staticmethod
-    def forward(ctx: Any, regions: Tensor, weights: Tensor) -> Tensor:
+    def forward(ctx: Any, regions: Tensor, weights: Tensor, padding: Tensor | None) -> Tensor:
         regions = regions.contiguous()
+        marks = None if padding is None else padding.to(torch.uint8).contiguous()
         low = weights.to(regions.dtype).contiguous()
         (n_images, n_regions, n_features), n_attributes = regions.shape, len(low) // 2
         semantics = regions.new_empty(n_images, n_attributes, dtype=torch.float32)
@@ -249,21 +265,23 @@ class _FusedAttention(torch.autograd.Function):
             _attend[(n_programs,)](
                 regions,
                 low,
+                regions if marks is None else marks,
                 semantics,
                 log_sums,
                 n_regions,
                 n_attributes,
                 n_features,
+                PADDED=marks is not None,
                 **tile.options(regions.dtype),
             )
-        ctx.save_for_backward(regions, low, semantics, log_sums)
+        ctx.save_for_backward(regions, low, marks, semantics, log_sums)
         ctx.weights_dtype = weights.dtype
         return semantics
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        regions, weights, semantics, log_sums = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        regions, weights, marks, semantics, log_sums = ctx.saved_tensors
         slopes = gradients[0].float().contiguous()
         scale = None
         if regions.dtype == torch.float16:
@@ -273,7 +291,7 @@ class _FusedAttention(torch.autograd.Function):
         grad_regions = torch.empty_like(regions) if ctx.needs_input_grad[0] else None
         spread = _unscaled(weights, scale) if ctx.needs_input_grad[0] else None
         grad_weights = None
-        for images, by_product in _portions(regions, weights, semantics, log_sums, slopes):
+        for images, by_product in _portions(regions, weights, marks, semantics, log_sums, slopes):
             if spread is not None and grad_regions is not None:
                 part = by_product @ spread[0]
                 if spread[1] is not None:
@@ -286,11 +304,16 @@ class _FusedAttention(torch.autograd.Function):
             grad_weights = grad_weights.to(ctx.weights_dtype)
             if scale is not None:
                 grad_weights = grad_weights * torch.cat([scale, scale]).unsqueeze(1)
-        return grad_regions, grad_weights
+        return grad_regions, grad_weights, None
 
 
 def _portions(
-    regions: Tensor, weights: Tensor, semantics: Tensor, log_sums: Tensor, slopes: Tensor
+    regions: Tensor,
+    weights: Tensor,
+    marks: Tensor | None,
+    semantics: Tensor,
+    log_sums: Tensor,
+    slopes: Tensor,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Gradient by the product, (b R, 2K), of some images after others, in one and the same space.
 
@@ -311,6 +334,7 @@ def _portions(
             _differentiate[(n_programs,)](
                 regions[images],
                 weights,
+                (regions if marks is None else marks)[images],
                 semantics[images],
                 log_sums[images],
                 slopes[images],
@@ -320,6 +344,7 @@ def _portions(
                 n_attributes,
                 width,
                 n_features,
+                PADDED=marks is not None,
                 **tile.options(regions.dtype),
             )
         yield images, space[:n_rows, : 2 * n_attributes]

@@ -11,21 +11,25 @@ __all__ = ["verify"]
 
 
 def verify(
-    attend: Callable[[Tensor, Tensor], Tensor],
+    attend: Callable[[Tensor, Tensor, Tensor | None], Tensor],
     device: torch.device,
     dtype: torch.dtype,
     shape: tuple[int, int, int],
+    is_padded: bool = False,
 ) -> str:
     """Compare results and gradients on two random images; say how they differ.
 
     Parameters
     ----------
     attend : callable
-        Takes regions (B, R, D) and stacked weights (2K, D).
+        Takes regions (B, R, D), stacked weights (2K, D) and a mark of padding (B, R) or None.
     device, dtype
         Of both.
     shape : tuple of three ints
         R, D and K.
+    is_padded : bool, default=False
+        Whether some regions are marked as padding: of one image the first, of the other all but
+        the last.
 
     Returns
     -------
@@ -45,8 +49,12 @@ def verify(
         low = [x.to(device, dtype).requires_grad_() for x in (regions, weights)]
         exact = [x.detach().double().requires_grad_() for x in low]
         slopes = draw(2, n_attributes).to(device)
-        found = attend(*low)
-        expected = _by_the_equations(*exact)
+        padding = None
+        if is_padded:
+            padding = torch.zeros(2, n_regions, dtype=torch.bool, device=device)
+            padding[0, : n_regions > 1] = padding[1, :-1] = True
+        found = attend(low[0], low[1], padding)
+        expected = _by_the_equations(exact[0], exact[1], padding)
         ours = torch.autograd.grad(found, low, slopes.to(found.dtype))
         theirs = torch.autograd.grad(expected, exact, slopes)
     tolerance = max(1e-3, 4 * torch.finfo(dtype).eps)
@@ -59,6 +67,8 @@ def verify(
     return ""
 
 
-def _by_the_equations(regions: Tensor, weights: Tensor) -> Tensor:
+def _by_the_equations(regions: Tensor, weights: Tensor, padding: Tensor | None) -> Tensor:
     logits, values = (regions @ weights.T).chunk(2, dim=-1)
+    if padding is not None:
+        logits = logits.masked_fill(padding.unsqueeze(-1), -torch.inf)
     return (torch.softmax(logits, dim=1) * values).sum(dim=1)

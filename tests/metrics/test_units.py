@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zslearn.calibration._units import UNITS, QuantileUnit, StdUnit
+from zslearn.metrics._units import UNITS, QuantileUnit, StdUnit
 
 SEEN = np.array([True, True, False])
 # Best seen minus best unseen: 1, 3, 3, 5.

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
 
+from zslearn._data._score_scale import fit_score_scale, held_out_rows
 from zslearn.linear_model import ESZSLClassifier, PrototypeRegressionClassifier
-from zslearn.linear_model._score_scale import fit_score_scale, held_out_rows
 from zslearn.metrics import ausuc_score, per_class_accuracy_score
 
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zslearn.calibration._sweep import FoldCurve, sweep
-from zslearn.calibration._units import AbsoluteUnit, QuantileUnit, StdUnit
 from zslearn.metrics import best_calibration, gzsl_harmonic_mean_score
 from zslearn.metrics._gzsl import harmonic_mean
+from zslearn.metrics._sweep import FoldCurve, sweep
 from zslearn.metrics._switches import find_switches
+from zslearn.metrics._units import AbsoluteUnit, QuantileUnit, StdUnit
 
 CLASSES = np.arange(5)
 SEEN = np.array([0, 2, 3])

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn.calibration._units import Unit
 from zslearn.metrics._switches import Switches
+from zslearn.metrics._units import Unit
 
 Scoring = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
 

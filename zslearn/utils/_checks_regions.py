@@ -1,0 +1,54 @@
+"""Checks of samples that have different numbers of regions."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import SkipTest
+
+import numpy as np
+
+from zslearn.utils._toy_problems import Problem, assert_close, fitted, input_of, same_bits
+
+__all__: list[str] = []
+
+
+def check_padding(name: str, estimator_orig: Any) -> None:
+    """Check that regions of zeros take no part: scores, attributes and maps are as without."""
+    problem = _problem_of_regions(estimator_orig)
+    estimator, X = fitted(estimator_orig, problem), problem.X
+    nothing = np.zeros_like(X[:, :2])
+    padded = np.concatenate([X[:, :1], nothing, X[:, 1:], nothing], axis=1)
+    present = padded.any(axis=(0, 2))
+    for method in ("decision_function", "predict_attributes"):
+        if hasattr(estimator, method):
+            found, expected = (getattr(estimator, method)(given) for given in (padded, X))
+            message = f"{name}.{method} is another where there are regions of zeros"
+            assert_close(found, expected, message, estimator)
+    if hasattr(estimator, "attention_maps"):
+        maps = estimator.attention_maps(padded)
+        assert not maps[..., ~present].any(), f"{name} attends to regions of zeros"
+        message = f"{name}.attention_maps are others where there are regions of zeros"
+        assert_close(maps[..., present], estimator.attention_maps(X), message, estimator)
+
+
+def check_ragged_list(name: str, estimator_orig: Any) -> None:
+    """Check that a list of samples with few and many regions is as good as a padded array."""
+    problem = _problem_of_regions(estimator_orig)
+    padded = problem.X.copy()
+    padded[::3, 2:] = 0
+    ragged = [x[: 2 if i % 3 == 0 else None] for i, x in enumerate(problem.X)]
+    estimator = fitted(estimator_orig, problem, X=ragged)
+    same = fitted(estimator_orig, problem, X=padded)
+    for method in ("predict", "decision_function", "predict_attributes", "attention_maps"):
+        if hasattr(estimator, method):
+            same_bits(
+                getattr(estimator, method)(ragged),
+                getattr(same, method)(padded),
+                f"{name}.{method} of a list of regions is not that of a padded array",
+            )
+
+
+def _problem_of_regions(estimator: Any) -> Problem:
+    if input_of(estimator) != "regions":
+        raise SkipTest("takes vectors, not regions")
+    return Problem.of(estimator)
