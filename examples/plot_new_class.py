@@ -98,8 +98,8 @@ clf.fit(X[guide.train], y[guide.train], class_attributes=described)
 # ``partial_fit`` makes one pass over the pictures given. Given new ones alone, the classifier
 # forgets the old species. So mix in pictures of these: here twelve each, drawn anew for each pass.
 #
-# With its first picture a species counts as seen, and ``delta`` stands by it no more: it may then be
-# found less often than by its description alone. ``delta_fade="median"`` takes ``delta`` back by
+# With its first picture a species counts as seen, and ``delta`` stands by it no more: it may then
+# be found less often than by its description alone. ``delta_fade="median"`` takes ``delta`` back by
 # degrees. A species keeps all of it without pictures, half of it with half as many as the median
 # species has, and nothing from that number on.
 
@@ -128,8 +128,8 @@ for _ in range(6):
 #
 # One guide is one draw. Means over five (``random_state`` 0 to 4; new, old, and the mean of their
 # harmonic means): description alone .65, .36, .46; after one pass, delta lost all at once .32, .66,
-# .38, by degrees .72, .42, .53; after six .42, .65, .50 and .65, .60, .62; fitted anew .48, .64, .55,
-# with fading delta .74, .52, .61, balanced .50, .63, .56.
+# .38, by degrees .72, .42, .53; after six .42, .65, .50 and .65, .60, .62; fitted anew .48, .64,
+# .55, with fading delta .74, .52, .61, balanced .50, .63, .56.
 
 everything = np.concatenate([guide.train, arrived])
 options = {
