@@ -31,7 +31,12 @@ def data():
 
 def fit(data, cls=CVsCClassifier, **params):
     X, y, table = data
-    params = {"max_epochs": 2, "random_state": 0, "precision": "float32"} | params
+    params = {
+        "max_epochs": 2,
+        "random_state": 0,
+        "precision": "float32",
+        "head": "prototypes",
+    } | params
     return cls(**params).fit(X, y, class_attributes=table)
 
 

@@ -171,7 +171,7 @@ def test_code_in_parameters_is_refused_by_name(path):
 def test_a_device_that_is_not_here(data, path, monkeypatch):
     clf = fitted(data)
     clf.device = "cuda:7"
-    zslearn.save(FixedCalibrationClassifier(clf, delta=0.5), path)
+    zslearn.save(FixedCalibrationClassifier(clf, delta=clf.delta), path)
     with pytest.warns(UserWarning, match="saved with device='cuda:7', which is not here; it"):
         loaded = zslearn.load(path)
     assert loaded.estimator.device == "cpu"
@@ -220,7 +220,7 @@ def test_saved_on_cuda(data, path, monkeypatch):
 
 @pytest.mark.parametrize("change", [lambda w: w[:, :-1], lambda w: w.astype(np.float64)])
 def test_weights_of_another_form(data, path, change):
-    zslearn.save(fitted(data), path)
+    zslearn.save(fitted(data, head="own"), path)
     body, tensors = _model_file.read_model(path)
     name = max(tensors, key=lambda name: tensors[name].size)
     tensors[name] = np.ascontiguousarray(change(tensors[name]))
@@ -254,7 +254,7 @@ def test_weights_of_another_form(data, path, change):
     ],
 )
 def test_a_state_that_is_not_whole(data, path, old, new, message):
-    zslearn.save(fitted(data), path)
+    zslearn.save(fitted(data, head="own"), path)
     body, tensors = _model_file.read_model(path)
     if new is None:
         start = body.index(f",{old}") + 1

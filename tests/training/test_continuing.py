@@ -24,7 +24,7 @@ def data():
 def fit(data, **params):
     X, y, table = data
     options = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "warm_start": True}
-    options |= {"learning_rate": 1e-3, "device": "cpu"}
+    options |= {"learning_rate": 1e-3, "learning_rate_schedule": "constant", "device": "cpu"}
     return CVsCClassifier(**options | params).fit(X, y, class_attributes=table)
 
 

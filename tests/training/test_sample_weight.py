@@ -26,7 +26,8 @@ def data():
 
 def make(cls, **params):
     options = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "device": "cpu"}
-    return cls(**options | {"precision": "float32", "learning_rate": 1e-3} | params)
+    options |= {"precision": "float32", "learning_rate": 1e-3}
+    return cls(**options | {"learning_rate_schedule": "constant"} | params)
 
 
 def fit(cls, data, sample_weight=None, **params):

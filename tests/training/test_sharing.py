@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 from skorch.callbacks import Callback
 
 from zslearn import ClassAttributes, CVsCClassifier
-from zslearn._training import _estimator, _sharing
+from zslearn._training import _estimator, _held_out, _sharing
 from zslearn._training._sharing import SHARE_VARIABLE, ThreadShare, take_turn
 
 GPU = torch.device("cuda", 0)
@@ -91,10 +91,11 @@ def test_the_copy_of_the_regions_is_made_in_turn(monkeypatch, early_stopping):
 
     monkeypatch.setattr(CVsCClassifier, "_rows", watch)
     on_card = _estimator.take_turn
-    monkeypatch.setattr(_estimator, "take_turn", lambda device: on_card(GPU))
+    for module in (_estimator, _held_out):
+        monkeypatch.setattr(module, "take_turn", lambda device: on_card(GPU))
     X, y = np.random.default_rng(0).normal(size=(60, 2, 5)), np.arange(60) % 6
     table = ClassAttributes(np.eye(6) + 0.1)
-    clf = CVsCClassifier(max_epochs=2, early_stopping=early_stopping)
+    clf = CVsCClassifier(max_epochs=2, head="own", early_stopping=early_stopping)
     clf.fit(X, y, class_attributes=table)
     assert made_in_turn == [True] * (3 if early_stopping else 1)
     assert not _sharing._mine.held

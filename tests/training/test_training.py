@@ -30,7 +30,7 @@ def data():
 def fit(data, **params):
     X, y, table = data
     options = {"max_epochs": 3, "batch_size": 16, "random_state": 0}
-    options["learning_rate"] = 1e-3
+    options |= {"learning_rate": 1e-3, "learning_rate_schedule": "constant", "head": "own"}
     return CVsCClassifier(**options | params).fit(X, y, class_attributes=table)
 
 
@@ -321,7 +321,7 @@ def test_a_continued_training_heeds_changed_parameters(data):
 
 def test_partial_fit_is_one_epoch_at_a_time(data):
     X, y, table = data
-    options = {"batch_size": 16, "random_state": 0, "learning_rate": 1e-3}
+    options = {"batch_size": 16, "random_state": 0, "learning_rate": 1e-3, "head": "own"}
     clf = CVsCClassifier(**options)
     for _ in range(3):
         clf.partial_fit(X, y, class_attributes=table)

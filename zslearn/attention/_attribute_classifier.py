@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from zslearn._data._score_scale import held_out_rows
 from zslearn._sample_weights import Samples
+from zslearn._training._device import outside_autocast
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._prediction import attribute_scorer, device_of
 from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement, spread
@@ -150,7 +151,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         source = self._rows(X, self.class_attributes_, device, rows=rows)
         learner = self.net_.module_.eval()
         wide = torch.float32 if device.type == "mps" else torch.float64
-        with torch.inference_mode(), self.net_.autocast(source.dtype):
+        with outside_autocast(), torch.inference_mode(), self.net_.autocast(source.dtype):
             score_of = attribute_scorer(learner, source.dtype)
             n_bytes = 8 * source.shape[1] * self.class_attributes_.n_attributes
             for place, raw, regions in source.read_chunks(n_bytes):

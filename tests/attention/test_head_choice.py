@@ -1,0 +1,106 @@
+"""The head that suits the data, chosen on held-out classes by a rehearsal."""
+
+import numpy as np
+import pytest
+
+import zslearn
+from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn._training._parameters import epochs_for
+from zslearn.attention._head_choice import HEADS
+from zslearn.metrics import ausuc_score
+from zslearn.model_selection import HeldOutStopping
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.uniform(0.1, 1, size=(16, 8)), labels=[*"abcdefghijklmnop"])
+    y = np.repeat(table.labels[:12], 12)
+    means = table.values[table.index_of(y)] @ rng.normal(size=(8, 10))
+    X = means[:, None] + rng.normal(scale=0.4, size=(144, 3, 10))
+    return X.astype(np.float32), y, table
+
+
+def fit(data, cls=CVsCClassifier, **params):
+    X, y, table = data
+    params = {"max_epochs": 3, "random_state": 0, "precision": "float32", "head": "auto"} | params
+    return cls(**params).fit(X, y, class_attributes=table)
+
+
+@pytest.mark.parametrize("cls", [CVsCClassifier, DAZLEClassifier])
+def test_the_best_head_on_held_out_classes_is_taken(data, cls):
+    clf = fit(data, cls)
+    areas = clf.head_choice_.areas
+    assert set(areas) == set(HEADS)
+    best = max(areas, key=lambda name: areas[name] + 0.02 * (name == "prototypes"))
+    assert clf.head_choice_.name == best
+    chosen = HEADS[best]
+    given = fit(data, cls, head="own" if chosen is None else chosen)
+    X = data[0]
+    ours, theirs = clf.uncalibrated_scores(X), given.uncalibrated_scores(X)
+    factor = np.vdot(ours, theirs) / np.vdot(theirs, theirs)  # the scale is the rehearsal's
+    np.testing.assert_allclose(ours, factor * theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_areas_are_those_of_a_model_without_the_classes(data, monkeypatch):
+    """By hand: what the rehearsal's net says of samples it was not given."""
+    seen = []
+    judge = CVsCClassifier._judge
+
+    def watch(self, train, held_out):
+        judge(self, train, held_out)
+        seen.append((self.seen_classes_.copy(), train.y, held_out, self.head_choice_))
+        HEADS_SCORES.append(self._all_vectors(held_out))
+
+    HEADS_SCORES = []
+    monkeypatch.setattr(CVsCClassifier, "_judge", watch)
+    fit(data)
+    ((trained, y_train, held_out, choice),) = seen
+    assert np.unique(y_train).tolist() == trained.tolist()
+    strangers = np.setdiff1d(held_out.y, trained)
+    assert len(strangers) == 2
+    assert not set(strangers) & set(y_train)
+    assert np.isin(held_out.y, trained).any()
+    attributes, _ = HEADS_SCORES[0]
+    table = data[2].subset(np.unique(data[1]))
+    rows = table.values / np.linalg.norm(table.values, axis=1, keepdims=True)
+    area = ausuc_score(held_out.y, attributes @ rows.T, classes=table.labels, seen_classes=trained)
+    assert choice.areas["own"] == pytest.approx(area, abs=1e-3)
+
+
+def test_few_classes_or_samples_have_no_rehearsal(data):
+    X, y, table = data
+    few = np.isin(y, [*"abcdefg"])
+    for kept in (few, np.r_[True, np.repeat(False, 11), np.repeat(True, 132)]):
+        clf = CVsCClassifier(max_epochs=1, head="auto", random_state=0)
+        clf.fit(X[kept], y[kept], class_attributes=table)
+        assert not hasattr(clf, "head_choice_")
+        assert hasattr(clf, "head_")
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_early_stopping_is_a_rehearsal_already(data, refit):
+    clf = fit(data, early_stopping=HeldOutStopping(refit=refit))
+    assert len(clf.head_choice_.areas) == 4
+    assert len(clf.validation_scores_) <= 3
+
+
+def test_chosen_heads_are_kept_and_saved(data, tmp_path):
+    X, y, _ = data
+    clf = fit(data)
+    zslearn.save(clf, tmp_path / "model")
+    again = zslearn.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.uncalibrated_scores(X), clf.uncalibrated_scores(X))
+    choice = clf.head_choice_
+    clf.partial_fit(X[:20], y[:20])
+    assert clf.head_choice_ is choice
+    clf.set_params(head="own").fit(X, y, class_attributes=data[2])
+    assert not hasattr(clf, "head_choice_")
+
+
+def test_number_of_epochs():
+    assert epochs_for(7, 10, 50) == 7
+    assert epochs_for("auto", 1837, 50) == 14  # 37 steps each
+    assert epochs_for("auto", 900, 50) == 28
+    assert epochs_for("auto", 60, 50) == 40
+    assert epochs_for("auto", 30_000, 50) == 12
