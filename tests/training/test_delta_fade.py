@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from zslearn import ClassAttributes, CVsCClassifier, load, save
+from zslearn.ensemble import SeedEnsembleClassifier
+from zslearn.inspection._calibrated_scores import calibrated_scores
 from zslearn.model_selection import HeldOutStopping
 
 
@@ -114,3 +116,14 @@ def test_bad_numbers_are_refused(data, fade):
     clf = make().fit(X, y, class_attributes=table).set_params(delta_fade=fade)
     with pytest.raises(ValueError, match=r"delta_fade must be .* found"):
         clf.predict(X)
+
+
+def test_ensembles_and_displays_fade_alike(data):
+    X, y, table = data
+    ensemble = SeedEnsembleClassifier(make(delta=3.0), n_estimators=2, random_state=0)
+    ensemble.fit(X, y, class_attributes=table)
+    ensemble.estimator.set_params(delta_fade=20)
+    np.testing.assert_allclose(added(ensemble, X), [0, 0, 1.5, 2.4, 3, 3], atol=1e-5)
+    for clf in (ensemble, make(delta=3.0, delta_fade=20).fit(X, y, class_attributes=table)):
+        assert (calibrated_scores(clf, X).predict() == clf.predict(X)).all()
+        assert (clf.predict(X) != clf.classes_[clf.uncalibrated_scores(X).argmax(axis=1)]).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -86,6 +87,8 @@ class CalibrationRule(ZeroShotClassifierMixin, BaseEstimator):
     delta_scale : {"logit", "probability"}, default="logit"
     """
 
+    shares_of_: Callable[[NDArray[Any]], NDArray[Any]]
+
     def __init__(self, delta: float = 0.0, delta_scale: str = "logit") -> None:
         self.delta = delta
         self.delta_scale = delta_scale
@@ -121,6 +124,11 @@ class CalibrationRule(ZeroShotClassifierMixin, BaseEstimator):
             table = ClassAttributes(np.eye(len(self.classes_)), labels=self.classes_)
         self.class_attributes_ = table.subset(self.classes_)
         return self
+
+    def _delta_shares(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """As another classifier gives delta to its classes, where that is known."""
+        shares: NDArray[Any] = getattr(self, "shares_of_", super()._delta_shares)(labels)
+        return shares
 
     def _described(self, class_attributes: Any) -> ClassAttributes:
         if class_attributes is not None and not self.has_table_:

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._delta_shares import counts_of, delta_shares
 from zslearn._described_classes import DescribedClasses
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
@@ -132,6 +133,13 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
     def delta_scale(self) -> str:
         """What `delta` is added to."""
         return str(getattr(self.estimator, "delta_scale", "logit"))
+
+    def _delta_shares(self, labels: NDArray[Any]) -> NDArray[Any]:
+        fade, first = getattr(self.estimator, "delta_fade", None), self.estimators_[0]
+        if fade is None:
+            return super()._delta_shares(labels)
+        counts = counts_of(labels, first.classes_, first.class_count_)
+        return delta_shares(counts, fade, first.class_count_)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimators_")

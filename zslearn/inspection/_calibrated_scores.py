@@ -43,6 +43,8 @@ def calibration_rule(estimator: Any, class_attributes: Any = None) -> tuple[Cali
         check_is_fitted(final)
         delta, scale = final._delta_and_scale()
     rule = CalibrationRule(delta, scale).fit(estimator)
+    if is_own:
+        rule.shares_of_ = final._delta_shares
     if class_attributes is not None:
         rule.class_attributes_ = rule._described(class_attributes)
         rule.classes_ = rule.class_attributes_.labels
