@@ -35,7 +35,7 @@ def test_none_and_unit_length_read_nothing():
 
 
 def test_refuses_other_kinds():
-    with pytest.raises(ValueError, match="scaling must be one of 'unit_length', 'standard'"):
+    with pytest.raises(ValueError, match="scaling must be one of 'unit_length', 'signed_root'"):
         Scaling.fit("l2", [], "scaling")
 
 

@@ -159,7 +159,8 @@ with FeatureStoreWriter(folder, **shape, metadata={}) as writer:
 store = writer.store()
 y = np.arange(n)[store.rows] % 4
 table = ClassAttributes(np.eye(5) + 0.1)
-options = dict(max_epochs=1, batch_size=128, random_state=0)
+# Prototypes take D x D numbers, several times.
+options = dict(max_epochs=1, batch_size=128, head="own", random_state=0)
 
 def use(store, y):
     clf = CVsCClassifier(**options).fit(store, y, class_attributes=table)

@@ -150,7 +150,7 @@ def test_classes_described_after_fit():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(9, 4, 3))
     table = ClassAttributes(rng.random((3, 5)), attribute_names=NAMES)
-    clf = CVsCClassifier(max_epochs=1, random_state=0)
+    clf = CVsCClassifier(max_epochs=1, head="own", random_state=0)
     clf.fit(X, np.arange(9) % 3, class_attributes=table)
     # In another order than sorted, and with the names of fit.
     new = ClassAttributes(np.vstack([rng.random((2, 5)), table.values[1]]), labels=[8, 7, 1])
@@ -352,7 +352,7 @@ def birds():
     extractor = PatchDictionaryExtractor(
         n_atoms=8, max_patches=500, grid_shape=(2, 3), random_state=0
     )
-    clf = CVsCClassifier(max_epochs=1, random_state=0)
+    clf = CVsCClassifier(max_epochs=1, head="own", random_state=0)
     pipe = make_pipeline(extractor, clf).fit(
         guide.images, guide.target, cvscclassifier__class_attributes=guide.class_attributes
     )
@@ -392,7 +392,7 @@ def test_networks_that_crop(tmp_path):
     pixels = rng.integers(0, 256, (6, 40, 80, 3), dtype=np.uint8)
     extractor = TimmRegionExtractor("test_vit", pretrained=False, data_config={"crop_pct": 1.0})
     y = np.arange(6) % 3
-    clf = CVsCClassifier(max_epochs=1, random_state=0)
+    clf = CVsCClassifier(max_epochs=1, head="own", random_state=0)
     pipe = make_pipeline(extractor, clf).fit(pixels, y)
     display = AttributeAttentionDisplay.from_estimator(pipe, pixels[:1], attributes=[0])
     assert extractor.data_config_["crop_mode"] == "center"
@@ -455,7 +455,7 @@ def test_wrong_models():
 
 
 def test_ensembles_attend_as_their_members_do_on_average():
-    ensemble = SeedEnsembleClassifier(CVsCClassifier(max_epochs=1), n_estimators=2)
+    ensemble = SeedEnsembleClassifier(CVsCClassifier(max_epochs=1, head="own"), n_estimators=2)
     X = np.random.default_rng(0).normal(size=(9, 4, 3))
     ensemble.fit(X, np.arange(9) % 3)
     display = AttributeAttentionDisplay.from_estimator(ensemble, X[:2], attributes=[1, 0])

@@ -126,7 +126,7 @@ def test_the_drawn_area_is_the_score_and_the_point_is_on_the_curve(seed, delta, 
 def estimators(birds, fitted):
     X, y, seen = birds
     train = (X[seen], y[seen])
-    small = CVsCClassifier(max_epochs=2, random_state=0)
+    small = CVsCClassifier(max_epochs=2, delta=2.0, random_state=0)
     cv = SeenUnseenKFold(2, random_state=0)
     yield "own delta", fitted, 0.3
     by_probability = FixedCalibrationClassifier(small, delta=0.2, delta_scale="probability")

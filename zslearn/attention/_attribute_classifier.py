@@ -105,9 +105,11 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         """Predicted attributes and pooled features of samples, at once."""
         if some is not None:
             samples = samples.part(np.flatnonzero(some))
-        parts = [both for _, *both in self._vectors(samples.X, rows=samples.rows)]
-        attributes, features = (np.concatenate(one) for one in zip(*parts, strict=True))
-        return attributes, features
+        n_attributes = self.class_attributes_.n_attributes
+        found = _Filled(len(samples.y), n_attributes, self.n_features_in_)
+        for _, attributes, features in self._vectors(samples.X, rows=samples.rows):
+            found.take(attributes, features)
+        return found.attributes, found.features
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         before = getattr(self, "head_", None)
@@ -120,21 +122,21 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         values = self.class_attributes_.values[self.class_attributes_.index_of(labels)]
         held = _spread(held_out_rows(targets), _SCALED_ON)
         kept, rest = (HeadSums.zeros(labels, values, self.n_features_in_) for _ in range(2))
-        apart = []
+        tried = held if held.any() else _spread(~held, _SCALED_ON)
+        apart = _Filled(int(tried.sum()), values.shape[1], self.n_features_in_)
         for place, attributes, features in self._vectors(samples.X, rows=samples.rows):
             at, times = held[place], samples.weights_of(place)
             for sums, own in ((kept, ~at), (rest, at)):
                 part = None if times is None else times[own]
                 sums.add(attributes[own], features[own], targets[place][own], part)
-            tried = at if held.any() else _spread(~at, _SCALED_ON)
-            ones = np.ones(len(at)) if times is None else times
-            apart.append((attributes[tried], features[tried], y[place][tried], ones[tried]))
+            apart.take(attributes[tried[place]], features[tried[place]])
         if more and before is not None:
             kept = kept + before.sums
         factors, partial = (1.0, 1.0), FittedHead.fit(params, kept)
         if partial.rules:
-            parts = (np.concatenate(one) for one in zip(*apart, strict=True))
-            factors = partial.suitable_factors(params, *parts)
+            weights = np.ones(len(y)) if samples.weights is None else samples.weights
+            vectors = apart.attributes, apart.features
+            factors = partial.suitable_factors(params, *vectors, y[tried], weights[tried])
         self.head_ = FittedHead.fit(params, kept + rest, factors)
         if self._has_chosen() and self.head_.rules:
             vectors = self._all_vectors(samples, _spread(np.ones(len(y), dtype=bool), _SCALED_ON))
@@ -145,16 +147,21 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         return hasattr(self, "head_") and bool(self.head_.rules)
 
     def _vectors(
-        self, X: Any, *, rows: NDArray[np.intp] | None = None
+        self, X: Any, *, rows: NDArray[np.intp] | None = None, n_classes: int = 0
     ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
-        """Predicted attributes and pooled features, a chunk of rows at a time, in one pass."""
+        """Predicted attributes and pooled features, a chunk of rows at a time, in one pass.
+
+        A chunk leaves room for what is made of it, as scores of some classes.
+        """
         device = device_of(self.net_)
         source = self._rows(X, self.class_attributes_, device, rows=rows)
         learner = self.net_.module_.eval()
         wide = torch.float32 if device.type == "mps" else torch.float64
         with outside_autocast(), torch.inference_mode(), self.net_.autocast(source.dtype):
             score_of = attribute_scorer(learner, source.dtype)
-            n_bytes = 8 * source.shape[1] * self.class_attributes_.n_attributes
+            n_values = source.shape[1] * self.class_attributes_.n_attributes
+            n_bytes = 4 * source.shape[1] * source.shape[2] + 64 * source.shape[2]
+            n_bytes += 8 * (n_values + 3 * n_classes)
             for place, raw, regions in source.read_chunks(n_bytes):
                 attributes = score_of(regions).float().cpu().numpy()
                 means = raw.mean(dim=1, dtype=wide).cpu().numpy().astype(np.float64)
@@ -164,11 +171,30 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         if not self._by_prototypes():
             return super()._class_scores(X, table)
         X = self._check_X(X, reset=False)
-        weights = self.head_.weights(table.values)
         result = np.empty((X.shape[0], table.n_classes), dtype=np.float32)
-        for place, attributes, features in self._vectors(X):
-            result[place] = self.head_.scores(attributes, features, weights)
+        begin = 0
+        for scores in self._blocks_by_prototypes(X, table):
+            result[begin : begin + len(scores)] = scores
+            begin += len(scores)
         return result
+
+    def _score_blocks(self, X: Any, table: ClassAttributes) -> Iterator[NDArray[np.float32]]:
+        if type(self)._class_scores is not _SCORES_BY_HEAD:
+            yield self._class_scores(X, table)  # a subclass has scores of its own
+            return
+        X = self._check_X(X, reset=False)
+        if self._by_prototypes():
+            yield from self._blocks_by_prototypes(X, table)
+            return
+        for _, scores in self._score_chunks(X, table):
+            yield scores.float().cpu().numpy()
+
+    def _blocks_by_prototypes(
+        self, X: Any, table: ClassAttributes
+    ) -> Iterator[NDArray[np.float32]]:
+        weights = self.head_.weights(table.values)
+        for _, attributes, features in self._vectors(X, n_classes=table.n_classes):
+            yield self.head_.scores(attributes, features, weights).astype(np.float32)
 
     # -- what it tells -------------------------------------------------------------------------
 
@@ -249,7 +275,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         return result
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the columns of `transform`.
+        """List the names of the columns of `transform`.
 
         Parameters
         ----------
@@ -269,6 +295,24 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
 
     def _pools(self) -> bool:
         return self._by_prototypes() and self.head_.factors[1] > 0
+
+
+class _Filled:
+    """Vectors of both kinds, each in one array: many small ones would split the heap."""
+
+    def __init__(self, n: int, n_attributes: int, n_features: int) -> None:
+        self.attributes = np.empty((n, n_attributes), dtype=np.float32)
+        self.features = np.empty((n, n_features))
+        self._n = 0
+
+    def take(self, attributes: NDArray[np.floating], features: NDArray[np.floating]) -> None:
+        """Add some."""
+        place = slice(self._n, self._n + len(attributes))
+        self.attributes[place], self.features[place] = attributes, features
+        self._n = place.stop
+
+
+_SCORES_BY_HEAD = AttributeClassifier._class_scores
 
 
 def _spread(marked: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:

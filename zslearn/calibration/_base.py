@@ -233,7 +233,21 @@ class BaseCalibrationClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstima
 
     @available_if(_inside_has("score_terms"))
     def score_terms(self, X: Any, class_attributes: Any = None) -> NDArray[np.floating]:
-        """Terms of the class scores, uncalibrated, as the estimator inside gives them."""
+        """Give the terms of the class scores, uncalibrated, of the estimator inside.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as the estimator inside takes them; a few, for the result is large.
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to score instead of the fitted ones, described by the same attributes.
+
+        Returns
+        -------
+        terms : ndarray of shape (n_samples, n_classes, n_attributes + 1)
+            Their sum over the last axis is the class score, as `uncalibrated_scores` has it; the
+            last is not due to an attribute.
+        """
         final, X = through_steps(self._fitted(), X)
         return np.asarray(final.score_terms(X, class_attributes))
 

@@ -207,7 +207,7 @@ class SeenUnseenCurveDisplay:
         >>> clf = clf.fit(X[seen], y[seen], class_attributes=table)
         >>> display = SeenUnseenCurveDisplay.from_estimator(clf, X, y, name="CVsC")
         >>> display.delta
-        2.0
+        2.5
         >>> bool(display.unseen_accuracy == np.mean(clf.predict(X[~seen]) == y[~seen]))
         True
         """

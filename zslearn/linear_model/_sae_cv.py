@@ -71,7 +71,7 @@ default="unit_length"
     >>> X = table[y] @ rng.normal(size=(4, 6)) + rng.normal(size=(160, 6))
     >>> clf = SAEClassifierCV().fit(X, y, class_attributes=table)
     >>> clf.best_params_
-    {'lam': 0.1}
+    {'lam': 1.0}
     """
 
     def __init__(

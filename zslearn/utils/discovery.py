@@ -45,7 +45,8 @@ def all_estimators(
     >>> dict(all_estimators("classifier"))["CVsCClassifier"]
     <class 'zslearn.attention._cvsc.CVsCClassifier'>
     >>> [name for name, _ in all_estimators("transformer")]
-    ['PatchDictionaryExtractor', 'TimmRegionExtractor', 'WordVectors']
+    ['CVsCClassifier', 'DAZLEClassifier', 'PatchDictionaryExtractor', 'TimmRegionExtractor',
+     'WordVectors']
     """
     if type_filter is not None and type_filter not in _MIXINS:
         raise ValueError(
@@ -75,7 +76,7 @@ def all_displays() -> list[tuple[str, type]]:
     --------
     >>> from zslearn.utils.discovery import all_displays
     >>> [name for name, _ in all_displays()][:2]
-    ['AttributeAttentionDisplay', 'LambdaSweepDisplay']
+    ['AttributeAttentionDisplay', 'CriticalDifferenceDisplay']
     """
     return [(name, cls) for name, cls in _public_classes() if name.endswith("Display")]
 
