@@ -1,12 +1,14 @@
 """The head that suits the data, chosen on held-out classes by a rehearsal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import zslearn
 from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
 from zslearn._training._parameters import epochs_for
-from zslearn.attention._head_choice import HEADS
+from zslearn.attention._head_choice import HEADS, Judgement
 from zslearn.metrics import ausuc_score
 from zslearn.model_selection import HeldOutStopping
 
@@ -104,3 +106,21 @@ def test_number_of_epochs():
     assert epochs_for("auto", 900, 50) == 28
     assert epochs_for("auto", 60, 50) == 40
     assert epochs_for("auto", 30_000, 50) == 12
+
+
+@pytest.mark.parametrize("name", list(HEADS))
+def test_terms_of_every_choice_add_up_to_the_scores(data, monkeypatch, name):
+    X = data[0][:5]
+    choose = Judgement.choose
+
+    def fixed(self, *args):
+        return replace(choose(self, *args), name=name)
+
+    monkeypatch.setattr(Judgement, "choose", fixed)
+    clf = fit(data)
+    terms = clf.score_terms(X)
+    assert terms.shape == (5, 16, 9)
+    scores = clf.uncalibrated_scores(X)
+    np.testing.assert_allclose(terms.sum(axis=2), scores, rtol=1e-4, atol=1e-4)
+    assert (np.abs(terms[..., -1]).max() > 0) == (name in ("prototypes", "features"))
+    assert not hasattr(clf, "class_embeddings")

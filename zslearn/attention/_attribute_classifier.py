@@ -239,7 +239,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         check_is_fitted(self)
         table = self._described(class_attributes)
         if not self._by_prototypes():
-            embeddings = self.class_embeddings(class_attributes).astype(np.float64)
+            embeddings = super().class_embeddings(class_attributes).astype(np.float64)
             terms = self.predict_attributes(X)[:, np.newaxis].astype(np.float64) * embeddings
             return np.concatenate([terms, np.zeros((*terms.shape[:2], 1))], axis=2)
         X = self._check_X(X, reset=False)
