@@ -151,10 +151,7 @@ class RegionRows:
         return self._resident
 
     def take(self, rows: slice | NDArray[np.intp], out: Tensor | None = None) -> Tensor:
-        """Regions of some rows, of shape (B, R, D); row numbers in ascending order.
-
-        `out`, of that shape, may be used for the result, and may not.
-        """
+        """Regions (B, R, D) of some rows, in ascending order; `out` may be used for the result."""
         if self._resident is None:
             return self.prepare(self.read(rows), rows, out)
         if isinstance(rows, slice):

@@ -302,8 +302,7 @@ class SemanticExplanationDisplay:
             lengths.append(math.fsum(self.contributions[rest]))
             names.append(f"{len(rest)} other attribute{'s' if len(rest) > 1 else ''}")
         if self.pooled:
-            lengths.append(self.pooled)
-            names.append("pooled features")
+            lengths, names = [*lengths, self.pooled], [*names, "pooled features"]
         if self.calibration:
             lengths.append(self.calibration)
             names.append("calibration (unseen class)")
