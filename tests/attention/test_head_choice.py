@@ -8,6 +8,8 @@ import pytest
 import zslearn
 from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
 from zslearn._training._parameters import epochs_for
+from zslearn.attention import PrototypeHead, _attribute_classifier
+from zslearn.attention._attribute_classifier import _few_of_each
 from zslearn.attention._head_choice import HEADS, Judgement
 from zslearn.metrics import ausuc_score
 from zslearn.model_selection import HeldOutStopping
@@ -52,9 +54,10 @@ def test_areas_are_those_of_a_model_without_the_classes(data, monkeypatch):
     def watch(self, train, held_out):
         judge(self, train, held_out)
         seen.append((self.seen_classes_.copy(), train.y, held_out, self.head_choice_))
-        HEADS_SCORES.append(self._all_vectors(held_out))
+        every = np.ones(len(held_out.y), dtype=bool)
+        predicted.append(self._vectors_of(held_out, every))
 
-    HEADS_SCORES = []
+    predicted = []
     monkeypatch.setattr(CVsCClassifier, "_judge", watch)
     fit(data)
     ((trained, y_train, held_out, choice),) = seen
@@ -63,7 +66,7 @@ def test_areas_are_those_of_a_model_without_the_classes(data, monkeypatch):
     assert len(strangers) == 2
     assert not set(strangers) & set(y_train)
     assert np.isin(held_out.y, trained).any()
-    attributes, _ = HEADS_SCORES[0]
+    attributes, _ = predicted[0]
     table = data[2].subset(np.unique(data[1]))
     rows = table.values / np.linalg.norm(table.values, axis=1, keepdims=True)
     area = ausuc_score(held_out.y, attributes @ rows.T, classes=table.labels, seen_classes=trained)
@@ -124,3 +127,32 @@ def test_terms_of_every_choice_add_up_to_the_scores(data, monkeypatch, name):
     np.testing.assert_allclose(terms.sum(axis=2), scores, rtol=1e-4, atol=1e-4)
     assert (np.abs(terms[..., -1]).max() > 0) == (name in ("prototypes", "features"))
     assert not hasattr(clf, "class_embeddings")
+
+
+def test_a_few_held_out_samples_of_each_class_judge():
+    y = np.array([*"abacabbbbc"])
+    assert _few_of_each(y, 10).all()
+    assert np.flatnonzero(_few_of_each(y, 6)).tolist() == [0, 1, 2, 3, 5, 9]
+    assert np.flatnonzero(_few_of_each(y, 1)).tolist() == [0, 1, 3]
+
+
+def test_memory_of_the_choice_is_bounded(data, monkeypatch):
+    sizes = []
+    vectors_of = CVsCClassifier._vectors_of
+
+    def watch(self, samples, some):
+        sizes.append(int(some.sum()))
+        return vectors_of(self, samples, some)
+
+    monkeypatch.setattr(CVsCClassifier, "_vectors_of", watch)
+    monkeypatch.setattr(_attribute_classifier, "_JUDGED_BY", 22)
+    monkeypatch.setattr(_attribute_classifier, "_SCALED_ON", 9)
+    clf = fit(data)
+    assert max(sizes) <= 22
+    assert clf.head_choice_.name in HEADS
+
+
+def test_a_head_that_scores_by_nothing_is_refused_before_training(data, monkeypatch):
+    monkeypatch.setattr(CVsCClassifier, "_train", None)  # not reached
+    with pytest.raises(ValueError, match="scores by nothing"):
+        fit(data, head=PrototypeHead(attribute_weight=0.0, feature_weight=0.0))

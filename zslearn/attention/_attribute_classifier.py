@@ -15,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from zslearn._data._scaling import signed_roots
 from zslearn._data._score_scale import held_out_rows
+from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._device import outside_autocast
 from zslearn._training._estimator import DeepZeroShotClassifier
+from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import attribute_scorer, device_of
 from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement, spread
 from zslearn.attention._prototype_head import FittedHead, HeadSums, PrototypeHead
@@ -27,6 +29,8 @@ __all__ = ["AttributeClassifier"]
 
 # Samples whose scores the scale is fitted to, at most.
 _SCALED_ON = 2048
+# Held-out samples that the head is chosen by, at most, but one of each class.
+_JUDGED_BY = 4096
 # Seen classes from which on some are held out to choose the head.
 LEAST_CLASSES = 8
 
@@ -95,16 +99,20 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
             super().class_embeddings(),
             np.isin(self.classes_, self.seen_classes_),
         )
-        some = self._all_vectors(train, _spread(np.ones(len(train.y), dtype=bool), _SCALED_ON))
-        held = self._all_vectors(held_out)
-        self.head_choice_ = judgement.choose(self.classes_, held, held_out.y, some)
+        some = self._vectors_of(train, _spread(np.ones(len(train.y), dtype=bool), _SCALED_ON))
+        judged = _few_of_each(held_out.y, _JUDGED_BY)
+        held = self._vectors_of(held_out, judged)
+        self.head_choice_ = judgement.choose(self.classes_, held, held_out.y[judged], some)
 
-    def _all_vectors(
-        self, samples: Samples, some: NDArray[np.bool_] | None = None
+    def _new_net(self, classes: DescribedClasses) -> LearnerNet:
+        self._check_head()  # not after hours of training
+        return super()._new_net(classes)
+
+    def _vectors_of(
+        self, samples: Samples, some: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Predicted attributes and pooled features of samples, at once."""
-        if some is not None:
-            samples = samples.part(np.flatnonzero(some))
+        """Predicted attributes and pooled features of some samples, at once."""
+        samples = samples.part(np.flatnonzero(some))
         n_attributes = self.class_attributes_.n_attributes
         found = _Filled(len(samples.y), n_attributes, self.n_features_in_)
         for _, attributes, features in self._vectors(samples.X, rows=samples.rows):
@@ -139,7 +147,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
             factors = partial.suitable_factors(params, *vectors, y[tried], weights[tried])
         self.head_ = FittedHead.fit(params, kept + rest, factors)
         if self._has_chosen() and self.head_.rules:
-            vectors = self._all_vectors(samples, _spread(np.ones(len(y), dtype=bool), _SCALED_ON))
+            vectors = self._vectors_of(samples, _spread(np.ones(len(y), dtype=bool), _SCALED_ON))
             scores = FittedHead.scores(*vectors, self.head_.weights(values))
             self.head_ = self.head_.scaled(self.head_choice_.sharpness / (spread(scores) or 1.0))
 
@@ -295,6 +303,15 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
 
     def _pools(self) -> bool:
         return self._by_prototypes() and self.head_.factors[1] > 0
+
+
+def _few_of_each(y: NDArray[Any], most: int) -> NDArray[np.bool_]:
+    """Mark as many samples of each class as make so many, or all; the first ones."""
+    _, targets, counts = np.unique(y, return_inverse=True, return_counts=True)
+    order = np.argsort(targets, kind="stable")
+    place = np.empty(len(y), dtype=np.intp)
+    place[order] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place < max(1, most // len(counts)) if len(y) > most else np.ones(len(y), dtype=bool)
 
 
 class _Filled:
