@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
-from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._base import check_above_zero
+from zslearn.linear_model._descent import DescendingClassifier
 from zslearn.registry import register_method
 
 __all__ = ["LatEmClassifier"]
 
 
 @register_method("latem", family="linear", input="vectors", paper="CVPR 2016")
-class LatEmClassifier(ClosedFormClassifier):
+class LatEmClassifier(DescendingClassifier):
     """Several bilinear maps trained to rank the class of a sample first: latent embeddings.
 
     The score of a class is the largest over the maps, ``F(x, c) = max_m x @ coef_[m] @ t_c``, so
@@ -94,28 +94,22 @@ default="unit_length"
         delta: float = 0.0,
         random_state: Any = None,
     ) -> None:
+        super().__init__(
+            learning_rate,
+            margin=margin,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            scaling=scaling,
+            attribute_scaling=attribute_scaling,
+            score_scale=score_scale,
+            delta=delta,
+            random_state=random_state,
+        )
         self.n_maps = n_maps
-        self.learning_rate = learning_rate
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.scaling = scaling
-        self.attribute_scaling = attribute_scaling
-        self.score_scale = score_scale
-        self.delta = delta
-        self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        check_above_zero(self, "n_maps", "learning_rate", "margin", "max_epochs", "batch_size")
-
-    def _learn(
-        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
-    ) -> None:
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        if held.any():
-            self._train(samples, np.flatnonzero(~held), described, seed)
-            self._fit_score_scale(samples, held, described)
-        self._train(samples, np.arange(len(held)), described, seed)
+        super()._check_parameters()
+        check_above_zero(self, "n_maps")
 
     def _train(
         self,

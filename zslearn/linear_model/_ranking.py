@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
-from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._descent import DescendingClassifier
 from zslearn.registry import register_method
 
 __all__ = ["ALEClassifier", "DeViSEClassifier", "SJEClassifier"]
@@ -24,49 +22,13 @@ _HELD_BYTES = 2**28
 _READ_NUMBERS, _CACHED_NUMBERS = 2**22, 2**17
 
 
-class _RankingClassifier(AttributeScoresMixin, ClosedFormClassifier):
+class _RankingClassifier(AttributeScoresMixin, DescendingClassifier):
     """Stochastic gradient descent on a ranking loss, from zero."""
-
-    def __init__(
-        self,
-        learning_rate: float = 0.1,
-        *,
-        margin: float = 1.0,
-        max_epochs: int = 15,
-        batch_size: int = 16,
-        scaling: str | None = "unit_length",
-        attribute_scaling: str | None = "unit_length",
-        score_scale: Any = "auto",
-        delta: float = 0.0,
-        random_state: Any = None,
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.scaling = scaling
-        self.attribute_scaling = attribute_scaling
-        self.score_scale = score_scale
-        self.delta = delta
-        self.random_state = random_state
 
     @staticmethod
     @abstractmethod
     def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return weights of wrong classes in the loss, from excesses; 0 where there is none."""
-
-    def _check_parameters(self) -> None:
-        check_above_zero(self, "learning_rate", "margin", "max_epochs", "batch_size")
-
-    def _learn(
-        self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]
-    ) -> None:
-        random_state = check_random_state(self.random_state)
-        seed = random_state.randint(2**31 - 1)
-        if held.any():
-            self._train(samples, np.flatnonzero(~held), described, seed)
-            self._fit_score_scale(samples, held, described)
-        self._train(samples, np.arange(len(held)), described, seed)
 
     def _train(
         self,
