@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -142,6 +142,8 @@ class TrainingParameters(BaseEstimator):
     """
 
     _training_defaults: ClassVar[TrainingOptions] = {}
+    # What the authors set, by data set.
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -189,6 +191,33 @@ class TrainingParameters(BaseEstimator):
             )
         for name in _DEFAULTS:
             setattr(self, name, values[name])
+
+    @classmethod
+    def from_preset(cls, preset: str, **params: Any) -> Self:
+        """Make an estimator with the settings its authors use on a data set.
+
+        Parameters
+        ----------
+        preset : str
+            Name of the data set, such as "cub"; an unknown name is answered with those there are.
+        **params
+            Parameters that are set otherwise.
+
+        Returns
+        -------
+        estimator : object
+            Not fitted; ``get_params()`` shows every setting.
+
+        Raises
+        ------
+        ValueError
+            If there are no such settings.
+        """
+        if preset not in cls._presets:
+            raise ValueError(
+                f"{cls.__name__} has no preset {preset!r}; it has {sorted(cls._presets) or 'none'}"
+            )
+        return cls(**{**cls._presets[preset], **params})
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
