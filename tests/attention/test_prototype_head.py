@@ -85,13 +85,10 @@ def test_scores_are_those_of_the_formula(data, cls):
 
 
 def test_features_alone_are_prototype_regression(data):
-    """With roots of the features as vectors, and the table centred, the two rules are one."""
     X, y, table = data
     clf = fit(data, head=PrototypeHead(attribute_weight=0.0))
-    mean = table.values[:SEEN].mean(axis=0)
-    centred = ClassAttributes(table.values - mean, labels=table.labels)
-    other = PrototypeRegressionClassifier(0.03, gamma=0.25, shrinkage=0.85, score_scale=1.0)
-    expected = other.fit(roots(X), y, centred).uncalibrated_scores(roots(X))
+    other = PrototypeRegressionClassifier(shrinkage=0.85, score_scale=1.0)
+    expected = other.fit(X, y, table).uncalibrated_scores(X)
     found = relative(clf.uncalibrated_scores(X))
     assert_allclose(found, clf.head_.factors[1] * relative(expected), rtol=1e-4, atol=1e-5)
 

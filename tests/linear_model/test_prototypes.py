@@ -60,6 +60,7 @@ def test_other_kernels(parity, fit, kernel):
     case = parity("ridge", 1)
     clf = fit_case(fit, case, "euclidean", kernel=kernel, alpha=0.3)
     T, m = case["class_attributes"], case["class_means"]
+    T = T - T[case["seen"]].mean(axis=0)
     k = T @ T[case["seen"]].T
     k = k if kernel == "linear" else (1 + k) ** 2
     k_seen = k[case["seen"]]

@@ -27,25 +27,25 @@ class PrototypeRegressionClassifier(ClosedFormClassifier):
 
     Parameters
     ----------
-    alpha : float, default=0.1
+    alpha : float, default=0.03
         Regulariser, above 0, relative to the mean of the kernel's diagonal.
     kernel : {"rbf", "linear", "poly"}, default="rbf"
         Of descriptions a and b: ``exp(-gamma * |a - b|**2 / median)``, with the median over pairs
         of seen classes; ``a @ b``; or ``(1 + a @ b) ** 2``.
-    gamma : float, default=0.5
+    gamma : float, default=0.25
         Of the "rbf" kernel, above 0.
     metric : {"lda", "euclidean", "cosine"}, default="lda"
         How samples and prototypes are compared. "lda" takes the covariance within classes into
         account, which is most of what the method gains over others.
-    shrinkage : float, default=0.5
+    shrinkage : float, default=0.7
         Of that covariance towards a multiple of the identity, above 0, at most 1. Less is better
         with many more samples than features.
     scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
-default="unit_length"
-        Scaling of each sample.
+default="signed_root"
+        Scaling of each sample. Signed square roots let a few large values say less.
     attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
 default="unit_length"
-        Scaling of each class description.
+        Scaling of each class description, after the mean of the seen ones is taken off.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.
     delta : float, default=0.0
@@ -68,6 +68,13 @@ default="unit_length"
     --------
     ESZSLClassifier : A bilinear model in closed form.
 
+    Notes
+    -----
+    The defaults were chosen on re-splits of the training classes of five data sets: on pooled
+    features of networks they gain .02 to .08 of the area under the seen-unseen curve over
+    descriptions that are not centred and samples of unit length. On a bag of words reduced by
+    principal components, samples of unit length are a little better.
+
     References
     ----------
     Changpinyo, Chao, Sha, "Predicting visual exemplars of unseen classes for zero-shot learning",
@@ -83,15 +90,17 @@ default="unit_length"
     array([3])
     """
 
+    _centres_attributes = True
+
     def __init__(
         self,
-        alpha: float = 0.1,
+        alpha: float = 0.03,
         *,
         kernel: str = "rbf",
-        gamma: float = 0.5,
+        gamma: float = 0.25,
         metric: str = "lda",
-        shrinkage: float = 0.5,
-        scaling: str | None = "unit_length",
+        shrinkage: float = 0.7,
+        scaling: str | None = "signed_root",
         attribute_scaling: str | None = "unit_length",
         score_scale: Any = "auto",
         delta: float = 0.0,

@@ -20,11 +20,11 @@ class PrototypeRegressionClassifierCV(GridClassifier):
 
     Parameters
     ----------
-    alphas : list of float, default=(0.01, 0.1, 1.0)
+    alphas : list of float, default=(0.01, 0.03, 0.1, 1.0)
         Regularisers of the regression to choose from.
     gammas : list of float, default=(0.25, 0.5, 1.0)
         Of the "rbf" kernel, to choose from; of no effect on the others.
-    shrinkages : list of float, default=(0.01, 0.03, 0.1, 0.3, 0.5, 0.7)
+    shrinkages : list of float, default=(0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.85)
         Of the "lda" metric's covariance, to choose from; of no effect on the others.
     cv : int, splitter or iterable of (train, test), default=5
         Folds, in each of which whole classes are held out. An int deals the classes to as many
@@ -35,11 +35,11 @@ class PrototypeRegressionClassifierCV(GridClassifier):
     metric : {"lda", "euclidean", "cosine"}, default="lda"
         As in `PrototypeRegressionClassifier`.
     scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
-default="unit_length"
+default="signed_root"
         Scaling of each sample, learnt within each fold.
     attribute_scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
 default="unit_length"
-        Scaling of each class description, learnt within each fold.
+        Scaling of each class description, less the mean of the seen ones, within each fold.
     score_scale : float or "auto", default="auto"
         Factor of the scores. "auto" fits it to the log probabilities of held-out samples.
     delta : float, default=0.0
@@ -80,14 +80,14 @@ default="unit_length"
 
     def __init__(
         self,
-        alphas: Any = (0.01, 0.1, 1.0),
+        alphas: Any = (0.01, 0.03, 0.1, 1.0),
         *,
         gammas: Any = (0.25, 0.5, 1.0),
-        shrinkages: Any = (0.01, 0.03, 0.1, 0.3, 0.5, 0.7),
+        shrinkages: Any = (0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.85),
         cv: Any = 5,
         kernel: str = "rbf",
         metric: str = "lda",
-        scaling: str | None = "unit_length",
+        scaling: str | None = "signed_root",
         attribute_scaling: str | None = "unit_length",
         score_scale: Any = "auto",
         delta: float = 0.0,
