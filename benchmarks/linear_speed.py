@@ -27,6 +27,7 @@ from benchmarks import literal_ranking
 from benchmarks._measure import MIB, PeakMemory
 from zslearn import ClassAttributes
 from zslearn._data._scaling import unit_rows
+from zslearn._data._vectors import mean_vectors
 from zslearn.linear_model import (
     ALEClassifier,
     DAPClassifier,
@@ -35,6 +36,8 @@ from zslearn.linear_model import (
     ESZSLClassifierCV,
     PrototypeRegressionClassifier,
     PrototypeRegressionClassifierCV,
+    SAEClassifier,
+    SAEClassifierCV,
     SJEClassifier,
 )
 from zslearn.linear_model._grid_search import _class_folds
@@ -73,6 +76,7 @@ def grids(X: Any, y: Any, table: ClassAttributes) -> None:
     for own, plain, repeats in (
         (ESZSLClassifierCV, ESZSLClassifier, 2),
         (PrototypeRegressionClassifierCV, PrototypeRegressionClassifier, 1),
+        (SAEClassifierCV, SAEClassifier, 1),
     ):
         for scale in (1.0, "auto"):
             clf = own(scaling=None, score_scale=scale)
@@ -194,6 +198,11 @@ def measured_child(folder: str, way: str, n: int) -> dict[str, float]:
     return result
 
 
+def scaled(clf: Any, X: Any) -> NDArray[np.float64]:
+    """Vectors as a fitted estimator multiplies them."""
+    return np.concatenate([clf.scaling_(vectors) for _, vectors in mean_vectors(X)])
+
+
 def ranking(name: str, data: Data) -> None:
     """Ranking methods, and the published loops over single samples."""
     X, y, table, rows = data
@@ -207,23 +216,35 @@ def ranking(name: str, data: Data) -> None:
         start = process_time()
         clf.fit(X[train], y[train], class_attributes=table)
         seconds = {f"{clf.max_epochs} epochs": process_time() - start}
-        samples, answers = clf._read(X, train), clf.classes_.searchsorted(y[train])
+        samples, answers = scaled(clf, X[train]), clf.classes_.searchsorted(y[train])
         seen, targets = np.unique(answers, return_inverse=True)
         T = clf._describe(clf.class_attributes_.values)
         start = process_time()
         W = loop(samples, targets, T[seen], clf.learning_rate, clf.margin, clf.max_epochs)
         seconds["  the published loop"] = process_time() - start
+        start = process_time()
+        products(samples, len(seen), clf.max_epochs, clf.batch_size)
+        seconds["  its bare products"] = process_time() - start
         say(f"{cls.__name__}, {name}", seconds)
         for way, coef in (("here", clf.coef_), ("the loop", W)):
             scores = samples @ coef @ T[seen].T
             loss = literal_ranking.loss(cls.__name__[:3], scores, targets, clf.margin)
             area = ausuc_score(
                 y[test],
-                clf._read(X, test) @ coef @ T.T,
+                scaled(clf, X[test]) @ coef @ T.T,
                 classes=clf.classes_,
                 seen_classes=clf.seen_classes_,
             )
             print(f"    {way:10} loss of the training samples {loss:.3f}, AUSUC {area:.3f}")
+
+
+def products(samples: NDArray[np.float64], n_seen: int, n_epochs: int, batch_size: int) -> None:
+    """Take the products of a descent, of samples in the order they lie in."""
+    dual, similar = np.zeros((n_seen, samples.shape[1])), np.eye(n_seen)
+    for _ in range(n_epochs):
+        for begin in range(0, len(samples), batch_size):
+            batch = samples[begin : begin + batch_size]
+            dual -= (batch @ dual.T @ similar).T @ batch
 
 
 def attributes(name: str, data: Data) -> None:

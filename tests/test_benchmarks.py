@@ -4,16 +4,18 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from zslearn import ClassAttributes
 from zslearn.model_selection._protocol_methods import read_methods
 from zslearn.nn import CVsCLoss, CVsCNetwork, CVsCOutput
 from zslearn.nn import functional as zf
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS.parent))
-from benchmarks import arena  # noqa: E402
+from benchmarks import arena, linear_speed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,19 @@ def test_the_arena_prints_and_keeps_its_results(tmp_path, monkeypatch, capsys):
         assert "| eszsl | 2 × 1 |" in printed
         assert "Minus prototypes" in printed
         assert len(out.read_text().splitlines()) == 8
+
+
+def test_speeds_of_ranking_methods_can_be_measured(capsys):
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.random((10, 4)))
+    y = np.arange(160) % 10
+    X = rng.normal(size=(160, 6)) + table.values[y] @ rng.normal(size=(4, 6))
+    seen = y < 8
+    rows = {
+        "trainval": np.flatnonzero(seen)[:96],
+        "test_seen": np.flatnonzero(seen)[96:],
+        "test_unseen": np.flatnonzero(~seen),
+    }
+    linear_speed.ranking("made up", (X, y, table, rows))
+    printed = capsys.readouterr().out
+    assert printed.count("the published loop") == printed.count("bare products") == 3
