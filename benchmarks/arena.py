@@ -42,7 +42,7 @@ SETTINGS: dict[str, Any] = {
         *({"gamma": gamma, "lam": lam} for gamma in (1.0, 10.0) for lam in (0.1, 1.0)),
         *({"gamma": gamma, "lam": 0.1, "scaling": None} for gamma in (10.0, 100.0)),
     ],
-    "prototypes": {"shrinkage": [0.03, 0.3, 0.7], "scaling": _SCALINGS},
+    "prototypes": {"shrinkage": [0.03, 0.3, 0.7], "scaling": ["signed_root", None]},
     "sae": {
         "lam": [0.01, 0.1, 1.0],
         "direction": ["semantic_to_visual", "visual_to_semantic"],

@@ -7,10 +7,11 @@ import pytest
 
 import zslearn
 from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn._training import _estimator
 from zslearn._training._parameters import epochs_for
 from zslearn.attention import PrototypeHead, _attribute_classifier
 from zslearn.attention._attribute_classifier import _few_of_each
-from zslearn.attention._head_choice import HEADS, Judgement
+from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement
 from zslearn.metrics import ausuc_score
 from zslearn.model_selection import HeldOutStopping
 
@@ -71,6 +72,26 @@ def test_areas_are_those_of_a_model_without_the_classes(data, monkeypatch):
     rows = table.values / np.linalg.norm(table.values, axis=1, keepdims=True)
     area = ausuc_score(held_out.y, attributes @ rows.T, classes=table.labels, seen_classes=trained)
     assert choice.areas["own"] == pytest.approx(area, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("areas", "times", "max_epochs"),
+    [((0.3, 0.32), 3, "auto"), ((0.3, 0.305), 1, "auto"), ((0.3, 0.32), 1, 3)],
+)
+def test_more_epochs_where_the_own_scores_gain(data, monkeypatch, areas, times, max_epochs):
+    epochs, choices = [], []
+
+    def judge(self, train, held_out):
+        epochs.append(len(self.net_.history))
+        choices.append(HeadChoice("own", {"own": areas[len(epochs) - 1]}, 1.0))
+        self.head_choice_ = choices[-1]
+
+    monkeypatch.setattr(CVsCClassifier, "_judge", judge)
+    monkeypatch.setattr(_estimator.HeldOutTraining, "_epochs", lambda self, samples: 2)
+    clf = fit(data, max_epochs=max_epochs)
+    assert epochs == ([2, 6] if max_epochs == "auto" else [2])
+    assert len(clf.net_.history) == 2 * times
+    assert clf.head_choice_ is choices[times == 3]
 
 
 def test_few_classes_or_samples_have_no_rehearsal(data):

@@ -140,10 +140,11 @@ class DeepZeroShotClassifier(
         check_callbacks(self.callbacks, watched=stopping is not None and not refits)
         rehearses = stopping is None and self._rehearses(samples)
         epochs = self._epochs(samples)
-        task = FitTask(self, epochs * (1 + refits + rehearses), X, y)
+        most = self._most_epochs(epochs) if rehearses else epochs * (1 + refits)
+        task = FitTask(self, most, X, y)
         if stopping is None:
             if rehearses:
-                self._rehearse(samples, classes, task)
+                epochs = self._rehearse(samples, classes, task, epochs)
             self._train(self._new_net(classes), samples, classes, epochs, task)
             self._after_training(samples)
         else:

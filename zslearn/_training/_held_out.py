@@ -54,14 +54,32 @@ class HeldOutTraining:
         """Whether something is to be chosen that takes a training without some classes."""
         return False
 
-    def _rehearse(self, samples: Samples, classes: DescribedClasses, task: FitTask) -> None:
-        """Train without some seen classes, and judge."""
-        train, held_out = hold_out_classes(samples.y, _SHARE, self._draw_seed())
+    def _most_epochs(self, epochs: int) -> int:
+        """Return how many epochs a rehearsal and the training after it take at most."""
+        return 2 * epochs
+
+    def _rehearse(
+        self, samples: Samples, classes: DescribedClasses, task: FitTask, epochs: int
+    ) -> int:
+        """Train without some seen classes, and judge; return the epochs for all of them."""
+        self._train_and_judge(samples, classes, task, epochs, self._draw_seed())
+        return epochs
+
+    def _train_and_judge(
+        self,
+        samples: Samples,
+        classes: DescribedClasses,
+        task: FitTask,
+        epochs: int,
+        seed: int,
+    ) -> None:
+        """Train without the classes that a seed holds out, and judge by them."""
+        train, held_out = hold_out_classes(samples.y, _SHARE, seed)
         described = DescribedClasses.of(
             classes.table.subset(np.unique(samples.y)), samples.y[train]
         )
         net = self._new_net(described)
-        self._train(net, samples.part(train), described, self._epochs(samples), task)
+        self._train(net, samples.part(train), described, epochs, task)
         if net.interrupted_:
             raise KeyboardInterrupt
         self._judge(samples.part(train), samples.part(held_out))

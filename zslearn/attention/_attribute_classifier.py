@@ -21,6 +21,7 @@ from zslearn._training._device import outside_autocast
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import attribute_scorer, device_of
+from zslearn._training._progress import FitTask
 from zslearn.attention._head_choice import HEADS, HeadChoice, Judgement, spread
 from zslearn.attention._prototype_head import FittedHead, HeadSums, PrototypeHead
 from zslearn.attributes import ClassAttributes
@@ -31,6 +32,8 @@ __all__ = ["AttributeClassifier"]
 _SCALED_ON = 2048
 # Held-out samples that the head is chosen by, at most, but one of each class.
 _JUDGED_BY = 4096
+# How many times as long a training is tried, and what it has to gain on held-out classes.
+_LONGER, _GAIN = 3, 0.01
 # Seen classes from which on some are held out to choose the head.
 LEAST_CLASSES = 8
 
@@ -87,6 +90,24 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
     def _rehearses(self, samples: Samples) -> bool:
         counts = np.unique(samples.y, return_counts=True)[1]
         return self.head == "auto" and len(counts) >= LEAST_CLASSES and bool((counts > 1).all())
+
+    def _most_epochs(self, epochs: int) -> int:
+        return epochs * (1 + 2 * _LONGER) if self.max_epochs == "auto" else 2 * epochs
+
+    def _rehearse(
+        self, samples: Samples, classes: DescribedClasses, task: FitTask, epochs: int
+    ) -> int:
+        """Choose the head, and more epochs where the network's own scores are best and gain."""
+        seed = self._draw_seed()
+        self._train_and_judge(samples, classes, task, epochs, seed)
+        first = self.head_choice_
+        if self.max_epochs != "auto" or first.name != "own":
+            return epochs
+        self._train_and_judge(samples, classes, task, _LONGER * epochs, seed)
+        if self.head_choice_.area > first.area + _GAIN:
+            return _LONGER * epochs
+        self.head_choice_ = first
+        return epochs
 
     def _judge(self, train: Samples, held_out: Samples) -> None:
         if not self._rehearses(train):

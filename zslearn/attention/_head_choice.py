@@ -42,6 +42,11 @@ class HeadChoice:
     areas: dict[str, float]
     sharpness: float
 
+    @property
+    def area(self) -> float:
+        """Area by the head that was found best."""
+        return self.areas[self.name]
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
