@@ -78,7 +78,7 @@ def test_areas_are_those_of_a_model_without_the_classes(data, monkeypatch):
     ("areas", "times", "max_epochs"),
     [((0.3, 0.32), 3, "auto"), ((0.3, 0.305), 1, "auto"), ((0.3, 0.32), 1, 3)],
 )
-def test_more_epochs_where_the_own_scores_gain(data, monkeypatch, areas, times, max_epochs):
+def test_more_epochs_where_all_rests_on_the_network(data, monkeypatch, areas, times, max_epochs):
     epochs, choices = [], []
 
     def judge(self, train, held_out):

@@ -97,11 +97,11 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
     def _rehearse(
         self, samples: Samples, classes: DescribedClasses, task: FitTask, epochs: int
     ) -> int:
-        """Choose the head, and more epochs where the network's own scores are best and gain."""
+        """Choose the head, and more epochs where all rests on the network and it gains."""
         seed = self._draw_seed()
         self._train_and_judge(samples, classes, task, epochs, seed)
         first = self.head_choice_
-        if self.max_epochs != "auto" or first.name != "own":
+        if self.max_epochs != "auto" or first.name not in ("own", "attributes"):
             return epochs
         self._train_and_judge(samples, classes, task, _LONGER * epochs, seed)
         if self.head_choice_.area > first.area + _GAIN:

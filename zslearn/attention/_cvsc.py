@@ -105,9 +105,9 @@ class CVsCClassifier(AttributeClassifier):
         :class:`~zslearn.attention.PrototypeHead`. "auto" trains once more before, without a fifth
         of the seen classes, and takes what tells these best: prototypes, unless those of
         attributes alone, of features alone or the network's own products are better by .02 in the
-        area under the seen-unseen curve. Where its own products are, and ``max_epochs="auto"``,
-        three times as many epochs are tried likewise, and kept if that area gains .01: there all
-        rests on the network. With fewer than eight seen classes, or with a class of one sample,
+        area under the seen-unseen curve. Where all rests on the network, by its own products or
+        attributes alone, and ``max_epochs="auto"``, three times as many epochs are tried likewise,
+        and kept if that area gains .01. With fewer than eight seen classes, or with a class of one sample,
         these are "prototypes".
     {training}
 
