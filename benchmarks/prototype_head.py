@@ -32,7 +32,7 @@ VARIANTS: dict[str, Any] = {
     "prototypes": CVsCClassifier(head="prototypes"),
     "attributes alone": CVsCClassifier(head=PrototypeHead(feature_weight=0.0)),
     "features alone": CVsCClassifier(head=PrototypeHead(attribute_weight=0.0)),
-    "prototypes + LDA": PrototypeRegressionClassifier(0.03, gamma=0.5, shrinkage=0.7, delta=2.5),
+    "prototypes + LDA": PrototypeRegressionClassifier(delta=2.5),
 }
 NAMES = ("T1", "H", "best H", "AUSUC", "delta")
 
