@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zslearn.nn import functional as zf
+from zslearn.nn._attention_banks import AttentionBank, attend_banks
 from zslearn.nn._semantic_attention import attend
 
 __all__ = ["DAZLENetwork"]
@@ -146,5 +147,5 @@ class DAZLENetwork(nn.Module):
             return attend(regions, torch.cat([queries, embeddings]), padding=padding)
         gates = (vectors @ self.gate_weight).to(dtype)
         stacked = torch.cat([queries, embeddings, gates])
-        both = attend(regions, stacked, n_values=2, padding=padding)
+        both = attend_banks(regions, stacked, [AttentionBank(n_values=2)], padding)
         return both[:, 0] * torch.sigmoid(both[:, 1])
