@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from zslearn.nn._kernels import refuse_by_name
 from zslearn.nn._normalize import ACCUMULATE
 from zslearn.nn._semantic_attention import (
+    attend,
     exponentials,
     multiply,
     multiply_back,
@@ -61,6 +62,8 @@ def attend_banks(
         One row for each embedding, in the order of the weights. Accumulated, and returned, in
         float32 where regions are of half precision; differentiable once.
     """
+    if list(banks) == [AttentionBank()]:
+        return attend(regions, weights, padding).unsqueeze(1)
     refuse_by_name("it has one attention with one bank of embeddings", but="torch")
     scores: Tensor = _AttentionBanks.apply(regions, weights, tuple(banks), padding)
     return scores
@@ -162,7 +165,7 @@ def _attend(
 def _banks_of(
     product: Tensor, banks: tuple[AttentionBank, ...]
 ) -> list[tuple[AttentionBank, Tensor, Tensor]]:
-    """Split the product into views of each bank: logits (b, R, K), and values (b, R, n_values, K)."""
+    """Split a product into the logits (b, R, K) and values (b, R, n_values, K) of each bank."""
     n_attributes = product.shape[-1] // sum(1 + bank.n_values for bank in banks)
     found, begin = [], 0
     for bank in banks:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn import functional as zf
 from zslearn.nn._attention_banks import AttentionBank, attend_banks
+from zslearn.nn._attribute_attention import AttributeAttention
 from zslearn.nn._semantic_attention import attend
 
 __all__ = ["DAZLENetwork"]
 
 
-class DAZLENetwork(nn.Module):
+class DAZLENetwork(AttributeAttention):
     r"""Dense attribute-based attention and gates [1]_.
 
     .. math::
@@ -76,53 +76,12 @@ class DAZLENetwork(nn.Module):
         gate: bool = True,
         normalize: bool = False,
     ) -> None:
-        super().__init__()
-        if attribute_vectors is None:
-            attribute_vectors = torch.zeros(n_attributes, attribute_dim)
-        vectors = attribute_vectors.detach().to(torch.get_default_dtype(), copy=True)
-        directionless = ~vectors.any(dim=1)
-        vectors[directionless] = torch.randn_like(vectors)[directionless]
-        width = vectors.shape[1]
-        self.normalize = normalize
-        self.attribute_vectors = nn.Parameter(zf.normalize_rows(vectors))
+        super().__init__(n_attributes, attribute_vectors, attribute_dim, normalize=normalize)
+        width = self.attribute_vectors.shape[1]
         self.embedding_weight = nn.Parameter(torch.randn(width, n_features))
         self.query_weight = nn.Parameter(torch.zeros(width, n_features))
         gate_weight = nn.Parameter(torch.zeros(width, n_features)) if gate else None
         self.register_parameter("gate_weight", gate_weight)
-
-    def vectors(self) -> Tensor:
-        """Compute A as it is used.
-
-        Returns
-        -------
-        Tensor of shape (K, V)
-            The attribute vectors.
-        """
-        vectors = self.attribute_vectors
-        return zf.normalize_rows(vectors) if self.normalize else vectors
-
-    def attention_maps(
-        self, regions: Tensor, attributes: Tensor | None = None, padding: Tensor | None = None
-    ) -> Tensor:
-        """Compute attention maps M.
-
-        Parameters
-        ----------
-        regions : Tensor of shape (B, R, D)
-            Region features of unit length.
-        attributes : Tensor of shape (k,), int64, default=None
-            Index of the attributes to keep; ``None`` keeps all.
-        padding : Tensor of shape (B, R), bool, default=None
-            Marks regions that get no attention, as in :meth:`forward`.
-
-        Returns
-        -------
-        Tensor of shape (B, k, R)
-            Non-negative, each map summing to one over the regions; exactly 0 on padding.
-        """
-        vectors = self.vectors()
-        vectors = vectors if attributes is None else vectors[attributes]
-        return zf.attention_maps(regions, vectors @ self.query_weight, padding)
 
     def forward(self, regions: Tensor, padding: Tensor | None = None) -> Tensor:
         """Compute gated attribute scores u.
