@@ -5,7 +5,10 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any, ClassVar, Literal, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
@@ -15,19 +18,23 @@ from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import CalibratedLearner, tensors_of
 from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.nn import DAZLENetwork
+from zslearn.nn.functional import find_padding
 from zslearn.registry import register_method
 
 __all__ = ["DAZLEClassifier"]
 
 
-_RELEASED = {
-    "lambda_cal": 0.1,
-    "ce_classes": "all",
-    "optimizer": "rmsprop",
-    "optimizer_params": {"momentum": 0.9, "weight_decay": 1e-4},
-    "learning_rate": 1e-4,
-    "batch_size": 50,
-}
+def _released(max_epochs: int, momentum: float = 0.9) -> dict[str, Any]:
+    """Make settings of the authors; balanced batches as everywhere but on CUB."""
+    return {
+        "lambda_cal": 0.1,
+        "optimizer": "rmsprop",
+        "optimizer_params": {"momentum": momentum, "weight_decay": 1e-4},
+        "learning_rate": 1e-4,
+        "batch_size": 50,
+        "batch_sampling": "balanced",
+        "max_epochs": max_epochs,
+    }
 
 
 class DAZLELearner(CalibratedLearner):
@@ -50,6 +57,17 @@ class DAZLELearner(CalibratedLearner):
         by_class = self.class_embeddings(self.class_attributes)
         u = self.network(batch.X, batch.padding)
         return self.class_terms(u @ by_class.to(u.dtype).T, batch)
+
+    def attribute_gates(self, X: Tensor) -> Tensor:
+        """Gates (B, K) of the attributes."""
+        gates: Tensor = self.network.attribute_gates(X, find_padding(X))
+        return gates
+
+
+def _has_gates(estimator: Any) -> bool:
+    if hasattr(estimator, "net_"):
+        return estimator.net_.module_.network.gate_weight is not None
+    return bool(estimator.gate)
 
 
 @register_method("dazle", family="attention", input="regions", paper="CVPR 2020")
@@ -116,28 +134,9 @@ class DAZLEClassifier(AttributeClassifier):
     _training_defaults: ClassVar[TrainingOptions] = {"optimizer": "rmsprop", "learning_rate": 1e-4}
     _optimizer_options: ClassVar[dict[str, Any]] = {"momentum": 0.9, "weight_decay": 1e-4}
     _presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "cub": {
-            **_RELEASED,
-            "max_epochs": 20,
-            "batch_sampling": "shuffled",
-            "gate": True,
-            "normalize_vectors": False,
-        },
-        "sun": {
-            **_RELEASED,
-            "max_epochs": 100,
-            "batch_sampling": "balanced",
-            "gate": False,
-            "normalize_vectors": False,
-        },
-        "awa2": {
-            **_RELEASED,
-            "optimizer_params": {"momentum": 0.0, "weight_decay": 1e-4},
-            "max_epochs": 20,
-            "batch_sampling": "balanced",
-            "gate": True,
-            "normalize_vectors": True,
-        },
+        "cub": _released(20) | {"batch_sampling": "shuffled"},
+        "sun": _released(100) | {"gate": False},
+        "awa2": _released(20, momentum=0.0) | {"normalize_vectors": True},
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "lambda_cal": [Interval(Real, 0, None, closed="left")],
@@ -164,6 +163,22 @@ class DAZLEClassifier(AttributeClassifier):
         self.normalize_vectors = normalize_vectors
         self.delta = delta
         self.head = head
+
+    @available_if(_has_gates)
+    def attribute_gates(self, X: Any) -> NDArray[np.float32]:
+        """Tell how much each attribute counts in a picture; absent with ``gate=False``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
+            Region features, as for `fit`.
+
+        Returns
+        -------
+        gates : ndarray of shape (n_samples, n_attributes), float32
+            Between 0 and 1; `predict_attributes` gives scores times these.
+        """
+        return self._by_attribute(X, lambda learner, dtype: learner.attribute_gates)
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         return {

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from zslearn.nn._attention_banks import AttentionBank, attend_banks
 from zslearn.nn._attribute_attention import AttributeAttention
-from zslearn.nn._semantic_attention import attend
 
 __all__ = ["DAZLENetwork"]
 
@@ -99,12 +98,40 @@ class DAZLENetwork(AttributeAttention):
         Tensor of shape (B, K)
             Attribute scores.
         """
-        vectors, dtype = self.vectors(), regions.dtype
-        queries = (vectors @ self.query_weight).to(dtype)
-        embeddings = (vectors @ self.embedding_weight).to(dtype)
+        found = self._attend(regions, padding)
         if self.gate_weight is None:
-            return attend(regions, torch.cat([queries, embeddings]), padding=padding)
-        gates = (vectors @ self.gate_weight).to(dtype)
-        stacked = torch.cat([queries, embeddings, gates])
-        both = attend_banks(regions, stacked, [AttentionBank(n_values=2)], padding)
-        return both[:, 0] * torch.sigmoid(both[:, 1])
+            return found[:, 0]
+        return found[:, 0] * torch.sigmoid(found[:, 1])
+
+    def attribute_gates(self, regions: Tensor, padding: Tensor | None = None) -> Tensor:
+        """Compute how far the gate of each attribute is open.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length, as in :meth:`forward`.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention.
+
+        Returns
+        -------
+        Tensor of shape (B, K)
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If the network has no gates.
+        """
+        if self.gate_weight is None:
+            raise ValueError("this network has no gates: it was made with gate=False")
+        return torch.sigmoid(self._attend(regions, padding)[:, 1])
+
+    def _attend(self, regions: Tensor, padding: Tensor | None) -> Tensor:
+        """Attribute scores, and what gates are made of, (B, 2, K), or scores alone."""
+        weights = [self.query_weight, self.embedding_weight]
+        if self.gate_weight is not None:
+            weights.append(self.gate_weight)
+        vectors = self.vectors()
+        stacked = torch.cat([(vectors @ weight).to(regions.dtype) for weight in weights])
+        return attend_banks(regions, stacked, [AttentionBank(len(weights) - 1)], padding)
