@@ -9,6 +9,7 @@ import torch
 from zslearn import ClassAttributes, DAZLEClassifier, MSDNClassifier
 from zslearn._training._learner import Batch
 from zslearn.attention._msdn import MSDNLearner
+from zslearn.nn import MSDNNetwork
 
 PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
 NAMES = {
@@ -162,6 +163,22 @@ def test_apart_the_first_sub_net_is_dazle_without_a_gate(data):
     found, expected = (clf.predict_attributes(data[0]) for clf in (apart, alone))
     # They share the attribute vectors, on which the second has no gradient in its first step.
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_projections_are_made_in_bfloat16_where_regions_are():
+    network = MSDNNetwork(6, 32, attribute_dim=16, visual_to_attribute_weight=0.5)
+    generator = torch.Generator().manual_seed(0)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.3, generator=generator)
+    F = torch.nn.functional.normalize(torch.randn(5, 9, 32, generator=generator), dim=2)
+    results = []
+    for regions in (F.bfloat16(), F.bfloat16().float()):
+        scores = network(regions)
+        assert scores.dtype == torch.float32
+        results.append([scores, *torch.autograd.grad(scores.sum(), list(network.parameters()))])
+    for low, full in zip(*results, strict=True):
+        assert low.dtype == torch.float32
+        assert 0 < (low - full).norm() <= 4 * torch.finfo(torch.bfloat16).eps * full.norm()
 
 
 def test_settings_of_the_authors():

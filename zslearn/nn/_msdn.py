@@ -165,5 +165,10 @@ class MSDNNetwork(AttributeAttention):
             (self.query_weight, self.embedding_weight),
             (self.visual_query_weight, self.visual_embedding_weight),
         )
-        stacked = torch.cat([vectors @ one for number in which for one in weights[number]])
+        # float16 is not multiplied in, for lack of range of the gradients.
+        dtype = regions.dtype if regions.dtype == torch.bfloat16 else vectors.dtype
+        vectors = vectors.to(dtype)
+        stacked = torch.cat(
+            [vectors @ one.to(dtype) for number in which for one in weights[number]]
+        )
         return attend_banks(regions, stacked.to(regions.dtype), [_BANKS[i] for i in which], padding)
