@@ -3,6 +3,7 @@
 from zslearn.attention._cvsc import CVsCClassifier
 from zslearn.attention._cvsc_objective import CVsCObjective
 from zslearn.attention._dazle import DAZLEClassifier
+from zslearn.attention._msdn import MSDNClassifier
 from zslearn.attention._prototype_head import PrototypeHead
 
-__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier", "PrototypeHead"]
+__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier", "MSDNClassifier", "PrototypeHead"]

@@ -6,11 +6,13 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._msdn import MSDNNetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
     CVsCLoss,
+    MutualDistillationLoss,
     SemanticInterventionLoss,
     TargetInterventionLoss,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
     "DAZLENetwork",
+    "MSDNNetwork",
+    "MutualDistillationLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "counterfactual",
