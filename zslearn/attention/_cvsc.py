@@ -107,8 +107,8 @@ class CVsCClassifier(AttributeClassifier):
         attributes alone, of features alone or the network's own products are better by .02 in the
         area under the seen-unseen curve. Where all rests on the network, by its own products or
         attributes alone, and ``max_epochs="auto"``, three times as many epochs are tried likewise,
-        and kept if that area gains .01. With fewer than eight seen classes, or with a class of one sample,
-        these are "prototypes".
+        and kept if that area gains .01. With fewer than eight seen classes, or with a class of
+        one sample, these are "prototypes".
     {training}
 
     Attributes
