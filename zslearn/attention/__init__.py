@@ -4,5 +4,12 @@ from zslearn.attention._cvsc import CVsCClassifier
 from zslearn.attention._cvsc_objective import CVsCObjective
 from zslearn.attention._dazle import DAZLEClassifier
 from zslearn.attention._prototype_head import PrototypeHead
+from zslearn.attention._transzero import TransZeroClassifier
 
-__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier", "PrototypeHead"]
+__all__ = [
+    "CVsCClassifier",
+    "CVsCObjective",
+    "DAZLEClassifier",
+    "PrototypeHead",
+    "TransZeroClassifier",
+]

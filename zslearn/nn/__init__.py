@@ -7,7 +7,9 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._transzero import TransZeroNetwork
 from zslearn.nn.losses import (
+    AttributeRegressionLoss,
     CalibrationLoss,
     ConditionalCorrelationLoss,
     CVsCLoss,
@@ -16,6 +18,7 @@ from zslearn.nn.losses import (
 )
 
 __all__ = [
+    "AttributeRegressionLoss",
     "CVsCLoss",
     "CVsCNetwork",
     "CVsCOutput",
@@ -24,6 +27,7 @@ __all__ = [
     "DAZLENetwork",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "TransZeroNetwork",
     "counterfactual",
     "functional",
     "losses",

@@ -1,0 +1,222 @@
+"""The network of TransZero: a transformer whose decoder asks regions for attributes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zslearn.nn import functional as zf
+from zslearn.nn._grid_geometry import GridGeometry
+from zslearn.nn._start_vectors import start_vectors
+from zslearn.nn._transzero_layers import DecoderLayer, EncoderLayer, decoder_layers
+
+__all__ = ["TransZeroNetwork"]
+
+
+class TransZeroNetwork(nn.Module):
+    r"""Encoder of regions, decoder of attributes [1]_.
+
+    .. math::
+
+        H = \operatorname{encode}(F W_F^\top + b_F), \quad
+        S = \operatorname{decode}(A W_A^\top + b_A, H), \quad s_k = (A W_1)_k \cdot S_k
+
+    The encoder's attention is reduced by a learned function of how many rows and columns two
+    regions are apart; in the decoder attributes attend to each other, then to the regions.
+
+    Parameters
+    ----------
+    n_attributes : int
+        K, the number of attributes.
+    n_features : int
+        D, the width of a region feature.
+    grid : (int, int)
+        Rows and columns of the regions, which are numbered row by row.
+    attribute_vectors : Tensor of shape (K, V), default=None
+        Word vectors of the attribute names, brought to unit length; rows of zeros start from a
+        random direction. ``None`` starts all of them at random.
+    attribute_dim : int, default=300
+        V when `attribute_vectors` is ``None``. 300 is the usual width of word vectors.
+    dim : int, default=300
+        d, the width of regions and attributes within the network.
+    dim_feedforward : int, default=512
+        Width of the layer between the two linear ones of a block.
+    dropout : float, default=0.4
+        Share of the numbers that are dropped in training, drawn from torch's global generator.
+    encoder_attention_dropout : float, default=0.1
+        The same of the encoder's attention.
+    n_encoder_layers, n_decoder_layers : int, default=1
+        Blocks of both.
+    n_heads : int, default=1
+        Heads of the decoder's attention; divides `dim`. The work of attention is as many times that
+        of one head. The encoder has one.
+    self_attention : bool, default=True
+        Whether attributes attend to each other; the released code leaves it out on SUN.
+    normalize : bool, default=False
+        Whether attribute vectors are brought to unit length at every use, as released for AWA2.
+
+    Attributes
+    ----------
+    attribute_vectors : Parameter of shape (K, V)
+        The attribute vectors A.
+    output_weight : Parameter of shape (V, d)
+        W_1, which starts from a standard normal.
+
+    Raises
+    ------
+    ValueError
+        If `n_heads` does not divide `dim`.
+
+    See Also
+    --------
+    zslearn.TransZeroClassifier : The network behind the scikit-learn API.
+    DAZLENetwork : Attention without a transformer.
+
+    Notes
+    -----
+    Regions in bfloat16 are multiplied in it, by :class:`torch.autocast`; those of other dtypes in
+    that of the weights. Biases of keys, which have no effect, and a second embedding of regions,
+    which the released code has and does not use, are left out.
+
+    References
+    ----------
+    .. [1] S. Chen, Z. Hong, Y. Liu, G.-S. Xie, B. Sun, H. Li, Q. Peng, K. Lu, X. You, "TransZero:
+       Attribute-guided transformer for zero-shot learning", AAAI 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from zslearn.nn import TransZeroNetwork
+    >>> network = TransZeroNetwork(n_attributes=4, n_features=8, grid=(3, 3), dim=6).eval()
+    >>> network(torch.randn(2, 9, 8)).shape, network.attention_maps(torch.randn(2, 9, 8)).shape
+    (torch.Size([2, 4]), torch.Size([2, 4, 9]))
+    """
+
+    def __init__(
+        self,
+        n_attributes: int,
+        n_features: int,
+        grid: tuple[int, int],
+        *,
+        attribute_vectors: Tensor | None = None,
+        attribute_dim: int = 300,
+        dim: int = 300,
+        dim_feedforward: int = 512,
+        dropout: float = 0.4,
+        encoder_attention_dropout: float = 0.1,
+        n_encoder_layers: int = 1,
+        n_decoder_layers: int = 1,
+        n_heads: int = 1,
+        self_attention: bool = True,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        if dim % n_heads:
+            raise ValueError(f"n_heads={n_heads} must divide dim={dim}; 1 and {dim} do.")
+        vectors = start_vectors(attribute_vectors, n_attributes, attribute_dim)
+        width = vectors.shape[1]
+        self.normalize = normalize
+        self.attribute_vectors = nn.Parameter(vectors)
+        self.output_weight = nn.Parameter(torch.randn(width, dim))
+        self.embed_regions = nn.Linear(n_features, dim)
+        self.embed_attributes = nn.Linear(width, dim)
+        self.geometry = GridGeometry(grid)
+        self.encoder = nn.ModuleList(
+            EncoderLayer(dim, dim_feedforward, dropout, encoder_attention_dropout)
+            for _ in range(n_encoder_layers)
+        )
+        first = DecoderLayer(dim, dim_feedforward, dropout, n_heads, self_attention=self_attention)
+        self.decoder = decoder_layers(n_decoder_layers, first)
+
+    def vectors(self) -> Tensor:
+        """Compute A as it is used.
+
+        Returns
+        -------
+        Tensor of shape (K, V)
+            The attribute vectors.
+        """
+        vectors = self.attribute_vectors
+        return zf.normalize_rows(vectors) if self.normalize else vectors
+
+    def embedded_attributes(self, n_images: int = 1) -> Tensor:
+        """Compute what the first block of the decoder asks regions with.
+
+        Parameters
+        ----------
+        n_images : int, default=1
+            B: dropout in training makes what is asked differ between images.
+
+        Returns
+        -------
+        Tensor of shape (K, d), or (B, K, d) with dropout
+            Once for all images otherwise.
+        """
+        embedded = self.embed_attributes(self.vectors())
+        asked: Tensor = self.decoder[0].ask_each_other(embedded, n_images)
+        return asked
+
+    def attention_maps(
+        self, regions: Tensor, attributes: Tensor | None = None, asked: Tensor | None = None
+    ) -> Tensor:
+        """Compute how the last block of the decoder attends to regions, its heads on average.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length.
+        attributes : Tensor of shape (k,), int64, default=None
+            Index of the attributes to keep; ``None`` keeps all.
+        asked : Tensor, default=None
+            What :meth:`embedded_attributes` returns, if it is there already.
+
+        Returns
+        -------
+        Tensor of shape (B, k, R)
+            Non-negative, each map summing to one over the regions.
+        """
+        with self._precision(regions):
+            asked, encoded = self._decode(regions, asked)
+            asked = asked if attributes is None else asked[..., attributes, :]
+            attention = self.decoder[-1].attention
+            maps = attention.maps(asked, encoded).unflatten(-2, (-1, attention.n_heads))
+        return maps.mean(dim=-2)
+
+    def forward(self, regions: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Compute attribute scores s.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length, as many as the grid has cells.
+        asked : Tensor, default=None
+            What :meth:`embedded_attributes` returns, if it is there already.
+
+        Returns
+        -------
+        Tensor of shape (B, K)
+            Attribute scores.
+        """
+        with self._precision(regions):
+            asked, encoded = self._decode(regions, asked)
+            found = self.decoder[-1](asked, encoded) * (self.vectors() @ self.output_weight)
+            wide = torch.promote_types(found.dtype, torch.float32)
+            scores: Tensor = found.sum(dim=-1, dtype=wide)
+        return scores
+
+    def _decode(self, regions: Tensor, asked: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the last block asks with, and the encoded regions it asks."""
+        low = regions.dtype == torch.bfloat16
+        x = self.embed_regions(regions if low else regions.to(self.output_weight.dtype))
+        reduction = self.geometry()
+        for layer in self.encoder:
+            x = layer(x, reduction)
+        asked = self.embedded_attributes(len(regions)) if asked is None else asked
+        for layer, following in zip(self.decoder, self.decoder[1:], strict=False):
+            asked = following.ask_each_other(layer(asked, x), len(regions))
+        return asked, x
+
+    def _precision(self, regions: Tensor) -> torch.autocast:
+        low = regions.dtype == torch.bfloat16
+        # Weights are used once: there is nothing to gain by keeping their copies.
+        return torch.autocast(regions.device.type, torch.bfloat16, enabled=low, cache_enabled=False)

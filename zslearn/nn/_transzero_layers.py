@@ -1,0 +1,146 @@
+"""Layers of TransZero: attention whose matrices are multiplied with each other first."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, linear, relu
+
+__all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers"]
+
+
+class Attention(nn.Module):
+    """Attention of some vectors to others.
+
+    Of each head, ``q k^T = x (W_q^T W_k) y^T`` and ``(P v) o = P (y (W_o W_v)^T)``. The products in
+    parentheses are made once a step, so that keys and what heads put out are never built. A bias of
+    the keys would be the same for all that a softmax compares, so there is none.
+
+    Parameters
+    ----------
+    dim : int
+        d, the width of all vectors.
+    n_heads : int
+        H, which divides d.
+    inner, outer : float
+        Bounds of the uniform start of queries, keys and values, and of the output.
+    """
+
+    def __init__(self, dim: int, n_heads: int, inner: float, outer: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        for name, bound in {"query": inner, "key": inner, "value": inner, "out": outer}.items():
+            weight = nn.init.uniform_(torch.empty(dim, dim), -bound, bound)
+            self.register_parameter(f"{name}_weight", nn.Parameter(weight))
+        for name in ("query", "value", "out"):
+            self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(dim)))
+
+    def maps(self, asking: Tensor, asked: Tensor, reduction: Tensor | None = None) -> Tensor:
+        """Attention (..., K H, R) of vectors (..., K, d) to others (..., R, d).
+
+        Its logits are less by `reduction` (R, R).
+        """
+        heads = (self.n_heads, -1)
+        keys = self.key_weight.unflatten(0, heads).mT / math.sqrt(len(self.key_weight) // heads[0])
+        weight = keys @ self.query_weight.unflatten(0, heads)
+        bias = keys @ self.query_bias.view(*heads, 1)
+        questions = linear(asking, weight.flatten(0, 1), bias.flatten())
+        questions = questions.unflatten(-1, heads).flatten(-3, -2)
+        if reduction is None:
+            return torch.softmax(questions @ asked.mT, dim=-1)
+        return torch.softmax(torch.baddbmm(-reduction, questions, asked.mT), dim=-1)
+
+    def answers(self, maps: Tensor, asked: Tensor) -> Tensor:
+        """What vectors (..., R, d) answer to those that attend to them, (..., K, d)."""
+        heads = (self.n_heads, -1)
+        outs = self.out_weight.unflatten(1, heads).transpose(0, 1)
+        weight = outs @ self.value_weight.unflatten(0, heads)
+        bias = outs @ self.value_bias.view(*heads, 1)
+        values = linear(asked, weight.flatten(0, 1), bias.flatten())
+        values = values.unflatten(-1, heads).transpose(-3, -2).flatten(-3, -2)
+        maps = maps.unflatten(-2, (-1, self.n_heads)).flatten(-2)
+        if values.ndim == 3:
+            return torch.baddbmm(self.out_bias, maps, values)
+        return linear(maps, values.mT, self.out_bias)
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a ReLU between them, and dropout after both."""
+
+    def __init__(self, dim: int, hidden: int, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.inner, self.outer = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute it, of the shape of x."""
+        hidden = dropout(relu(self.inner(x)), self.p, self.training)
+        return dropout(self.outer(hidden), self.p, self.training)
+
+
+class EncoderLayer(nn.Module):
+    """Regions attend to regions, the less the geometry says; their input is added twice."""
+
+    def __init__(self, dim: int, hidden: int, p: float, attention_p: float) -> None:
+        super().__init__()
+        self.p, self.attention_p = p, attention_p
+        bound = math.sqrt(3 / dim)
+        self.attention = Attention(dim, 1, bound, bound)
+        self.feed_forward = FeedForward(dim, hidden, p)
+        self.norm_a, self.norm_b, self.norm_c = (nn.LayerNorm(dim) for _ in range(3))
+
+    def forward(self, regions: Tensor, reduction: Tensor) -> Tensor:
+        """Encode regions (B, R, d)."""
+        maps = self.attention.maps(regions, regions, reduction)
+        maps = dropout(maps, self.attention_p, self.training)
+        heard = self.attention.answers(maps, regions)
+        x = self.norm_a(regions + dropout(heard, self.p, self.training))
+        x = self.norm_b(regions + dropout(x, self.p, self.training))
+        encoded: Tensor = self.norm_c(x + self.feed_forward(x))
+        return encoded
+
+
+class DecoderLayer(nn.Module):
+    """Attributes attend to each other, then to regions."""
+
+    def __init__(
+        self, dim: int, hidden: int, p: float, n_heads: int, *, self_attention: bool
+    ) -> None:
+        super().__init__()
+        self.p = p
+        bounds = math.sqrt(1.5 / dim), 1 / math.sqrt(dim)
+        self.self_attention = Attention(dim, n_heads, *bounds) if self_attention else None
+        self.norm_1 = nn.LayerNorm(dim) if self_attention else None
+        self.attention = Attention(dim, n_heads, *bounds)
+        self.feed_forward = FeedForward(dim, hidden, p)
+        self.norm_2, self.norm_3 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+
+    def ask_each_other(self, attributes: Tensor, n_images: int) -> Tensor:
+        """Attributes (K, d) or (B, K, d) that have attended to each other.
+
+        Those of no image stay so, unless dropout makes them differ between images.
+        """
+        if self.self_attention is None or self.norm_1 is None:
+            return attributes
+        maps = self.self_attention.maps(attributes, attributes)
+        if self.training and self.p:
+            maps = dropout(maps.expand(n_images, *maps.shape[-2:]), self.p)
+        heard = dropout(self.self_attention.answers(maps, attributes), self.p, self.training)
+        asked: Tensor = self.norm_1(attributes + heard)
+        return asked
+
+    def forward(self, attributes: Tensor, regions: Tensor) -> Tensor:
+        """Attributes (B, K, d) that have looked at regions (B, R, d)."""
+        maps = dropout(self.attention.maps(attributes, regions), self.p, self.training)
+        seen = self.attention.answers(maps, regions)
+        x = self.norm_2(attributes + dropout(seen, self.p, self.training))
+        decoded: Tensor = self.norm_3(x + self.feed_forward(x))
+        return decoded
+
+
+def decoder_layers(n_layers: int, first: DecoderLayer) -> nn.ModuleList:
+    """Layers that start as copies of the first."""
+    return nn.ModuleList([first, *(copy.deepcopy(first) for _ in range(n_layers - 1))])
