@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from zslearn import ClassAttributes, TransZeroClassifier
 from zslearn._training._learner import Batch
 from zslearn.attention._transzero import TransZeroLearner
 from zslearn.nn import _transzero_layers as layers

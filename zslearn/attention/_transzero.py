@@ -17,6 +17,7 @@ from zslearn._training._parameters import TrainingOptions
 from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._prototype_head import PrototypeHead
+from zslearn.attributes import ClassAttributes
 from zslearn.nn import AttributeRegressionLoss, CalibrationLoss, TransZeroNetwork
 from zslearn.nn.functional import find_padding
 from zslearn.nn.losses._means import mean_cross_entropy
@@ -196,10 +197,11 @@ class TransZeroClassifier(OnGrid, AttributeClassifier):
         "lambda_cal": [Interval(Real, 0, None, closed="left")],
         "lambda_reg": [Interval(Real, 0, None, closed="left")],
         "ce_classes": [StrOptions({"all", "seen"})],
-        **dict.fromkeys(
-            ["dim", "dim_feedforward", "n_encoder_layers", "n_decoder_layers", "n_heads"],
-            [Interval(Integral, 1, None, closed="left")],
-        ),
+        **{
+            name: [Interval(Integral, 1, None, closed="left")]
+            for name in ("dim", "dim_feedforward", "n_encoder_layers", "n_decoder_layers")
+        },
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "encoder_attention_dropout": [Interval(Real, 0, 1, closed="left")],
         "self_attention": ["boolean"],
@@ -252,3 +254,8 @@ class TransZeroClassifier(OnGrid, AttributeClassifier):
             "normalize": self.normalize_vectors,
             "grid": self.grid_,
         }
+
+    def _work(self, table: ClassAttributes, n_regions: int, n_features: int) -> int:
+        """Multiply-adds of the products of a batch of regions with weights."""
+        per_region = self.dim * (n_features + 2 * self.dim_feedforward)
+        return self.batch_size * n_regions * per_region

@@ -205,7 +205,7 @@ class TransZeroNetwork(nn.Module):
         return scores
 
     def _decode(self, regions: Tensor, asked: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What the last block asks with, and the encoded regions it asks."""
+        """Compute what the last block asks with, and the encoded regions it asks."""
         low = regions.dtype == torch.bfloat16
         x = self.embed_regions(regions if low else regions.to(self.output_weight.dtype))
         reduction = self.geometry()

@@ -15,9 +15,10 @@ __all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers"]
 class Attention(nn.Module):
     """Attention of some vectors to others.
 
-    Of each head, ``q k^T = x (W_q^T W_k) y^T`` and ``(P v) o = P (y (W_o W_v)^T)``. The products in
-    parentheses are made once a step, so that keys and what heads put out are never built. A bias of
-    the keys would be the same for all that a softmax compares, so there is none.
+    Of each head, ``q k^T = x (W_q^T W_k) y^T`` and ``(P v) o = P (y (W_o W_v)^T)``: keys and what
+    heads put out are never built, and the products in parentheses are made once a step where this
+    is less work. A bias of the keys would be the same for all that a softmax compares, so there is
+    none.
 
     Parameters
     ----------
@@ -39,32 +40,40 @@ class Attention(nn.Module):
             self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(dim)))
 
     def maps(self, asking: Tensor, asked: Tensor, reduction: Tensor | None = None) -> Tensor:
-        """Attention (..., K H, R) of vectors (..., K, d) to others (..., R, d).
+        """Compute attention (..., K H, R) of vectors (..., K, d) to others (..., R, d).
 
         Its logits are less by `reduction` (R, R).
         """
         heads = (self.n_heads, -1)
-        keys = self.key_weight.unflatten(0, heads).mT / math.sqrt(len(self.key_weight) // heads[0])
-        weight = keys @ self.query_weight.unflatten(0, heads)
-        bias = keys @ self.query_bias.view(*heads, 1)
-        questions = linear(asking, weight.flatten(0, 1), bias.flatten())
-        questions = questions.unflatten(-1, heads).flatten(-3, -2)
+        keys = self.key_weight.unflatten(0, heads) / math.sqrt(len(self.key_weight) // heads[0])
+        queries = self.query_weight.unflatten(0, heads), self.query_bias.view(heads)
+        questions = _through(asking, *queries, keys).flatten(-3, -2)
         if reduction is None:
             return torch.softmax(questions @ asked.mT, dim=-1)
         return torch.softmax(torch.baddbmm(-reduction, questions, asked.mT), dim=-1)
 
     def answers(self, maps: Tensor, asked: Tensor) -> Tensor:
-        """What vectors (..., R, d) answer to those that attend to them, (..., K, d)."""
+        """Compute what vectors (..., R, d) answer to those that attend to them, (..., K, d)."""
         heads = (self.n_heads, -1)
-        outs = self.out_weight.unflatten(1, heads).transpose(0, 1)
-        weight = outs @ self.value_weight.unflatten(0, heads)
-        bias = outs @ self.value_bias.view(*heads, 1)
-        values = linear(asked, weight.flatten(0, 1), bias.flatten())
-        values = values.unflatten(-1, heads).transpose(-3, -2).flatten(-3, -2)
+        outs = self.out_weight.T.unflatten(0, heads)
+        values = self.value_weight.unflatten(0, heads), self.value_bias.view(heads)
+        heard = _through(asked, *values, outs).transpose(-3, -2).flatten(-3, -2)
         maps = maps.unflatten(-2, (-1, self.n_heads)).flatten(-2)
-        if values.ndim == 3:
-            return torch.baddbmm(self.out_bias, maps, values)
-        return linear(maps, values.mT, self.out_bias)
+        if heard.ndim == 3:
+            return torch.baddbmm(self.out_bias, maps, heard)
+        return linear(maps, heard.mT, self.out_bias)
+
+
+def _through(x: Tensor, weight: Tensor, bias: Tensor, following: Tensor) -> Tensor:
+    """Compute (x W^T + b) V of each head, (..., H, e), in the order that multiplies less.
+
+    W and V have shape (H, d / H, d), b has (H, d / H).
+    """
+    if len(x.flatten(0, -2)) > weight.shape[-1]:
+        both, shift = following.mT @ weight, following.mT @ bias.unsqueeze(-1)
+        return linear(x, both.flatten(0, 1), shift.flatten()).unflatten(-1, (len(weight), -1))
+    inner = linear(x, weight.flatten(0, 1), bias.flatten()).unflatten(-1, bias.shape)
+    return torch.einsum("...hi,hie->...he", inner, following)
 
 
 class FeedForward(nn.Module):
