@@ -105,8 +105,7 @@ def register_method(
         features, as by a pair of encoders. Only such tables are then given to the method by the
         checks.
     on_grid : bool, default=False
-        Whether it heeds where on a grid a region lies. Pictures then have as many regions each, and
-        none of zeros.
+        Whether it heeds where on a grid a region lies, so that pictures have as many regions each.
 
     Returns
     -------

@@ -105,7 +105,7 @@ def resolve_grid(
 
 
 def refuse_padding(padding: Tensor | None) -> None:
-    """Raise if regions of zeros were found, which fill up pictures and lie nowhere in them."""
+    """Raise if regions of zeros were found, where a loss has no place for them."""
     if padding is not None:
         n = int(padding.any(dim=1).sum())
         raise ValueError(

@@ -10,7 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from zslearn._data._grid import OnGrid, refuse_padding
+from zslearn._data._grid import OnGrid
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
@@ -52,8 +52,7 @@ class TransZeroLearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy, calibration and regression of attributes."""
-        refuse_padding(batch.padding)
-        s = self.network(batch.X)
+        s = self.network(batch.X, batch.padding)
         z = s @ self.class_embeddings(self.class_attributes).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
         ce = mean_cross_entropy(rivals, batch.y, batch.weights)
@@ -71,19 +70,7 @@ class TransZeroLearner(AttributeLearner):
     def attribute_scorer(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
         """Attribute scores of many batches: attributes attend to each other once."""
         asked = self.network.embedded_attributes()
-
-        def score(X: Tensor) -> Tensor:
-            refuse_padding(find_padding(X))
-            scores: Tensor = self.network(X, asked)
-            return scores
-
-        return score
-
-    def attention_maps(self, X: Tensor, attributes: Tensor) -> Tensor:
-        """Attention maps (B, k, R) of some attributes."""
-        refuse_padding(find_padding(X))
-        maps: Tensor = self.network.attention_maps(X, attributes)
-        return maps
+        return lambda X: self.network(X, find_padding(X), asked)
 
 
 @register_method("transzero", family="attention", input="regions", paper="AAAI 2022", on_grid=True)
@@ -132,8 +119,8 @@ class TransZeroClassifier(OnGrid, AttributeClassifier):
     Raises
     ------
     ValueError
-        If regions lie on no grid: their number is no square and `grid` is not given, or differs
-        between pictures, or some are zeros, which is padding.
+        If regions lie on no grid: their number differs between pictures, or is no square and
+        `grid` is not given.
 
     See Also
     --------

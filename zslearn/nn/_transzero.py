@@ -157,7 +157,7 @@ class TransZeroNetwork(nn.Module):
         return asked
 
     def attention_maps(
-        self, regions: Tensor, attributes: Tensor | None = None, asked: Tensor | None = None
+        self, regions: Tensor, attributes: Tensor | None = None, padding: Tensor | None = None
     ) -> Tensor:
         """Compute how the last block of the decoder attends to regions, its heads on average.
 
@@ -167,28 +167,33 @@ class TransZeroNetwork(nn.Module):
             Region features of unit length.
         attributes : Tensor of shape (k,), int64, default=None
             Index of the attributes to keep; ``None`` keeps all.
-        asked : Tensor, default=None
-            What :meth:`embedded_attributes` returns, if it is there already.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, as in :meth:`forward`.
 
         Returns
         -------
         Tensor of shape (B, k, R)
-            Non-negative, each map summing to one over the regions.
+            Non-negative, each map summing to one over the regions; exactly 0 on padding.
         """
         with self._precision(regions):
-            asked, encoded = self._decode(regions, asked)
+            asked, encoded = self._decode(regions, padding)
             asked = asked if attributes is None else asked[..., attributes, :]
             attention = self.decoder[-1].attention
-            maps = attention.maps(asked, encoded).unflatten(-2, (-1, attention.n_heads))
+            maps = attention.maps(asked, encoded, padding).unflatten(-2, (-1, attention.n_heads))
         return maps.mean(dim=-2)
 
-    def forward(self, regions: Tensor, asked: Tensor | None = None) -> Tensor:
+    def forward(
+        self, regions: Tensor, padding: Tensor | None = None, asked: Tensor | None = None
+    ) -> Tensor:
         """Compute attribute scores s.
 
         Parameters
         ----------
         regions : Tensor of shape (B, R, D)
             Region features of unit length, as many as the grid has cells.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention, never all of an image; :func:`find_padding
+            <zslearn.nn.functional.find_padding>` marks those of zeros. ``None`` leaves none out.
         asked : Tensor, default=None
             What :meth:`embedded_attributes` returns, if it is there already.
 
@@ -198,22 +203,26 @@ class TransZeroNetwork(nn.Module):
             Attribute scores.
         """
         with self._precision(regions):
-            asked, encoded = self._decode(regions, asked)
-            found = self.decoder[-1](asked, encoded) * (self.vectors() @ self.output_weight)
+            asked, encoded = self._decode(regions, padding, asked)
+            found = self.decoder[-1](asked, encoded, padding) * (
+                self.vectors() @ self.output_weight
+            )
             wide = torch.promote_types(found.dtype, torch.float32)
             scores: Tensor = found.sum(dim=-1, dtype=wide)
         return scores
 
-    def _decode(self, regions: Tensor, asked: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _decode(
+        self, regions: Tensor, padding: Tensor | None, asked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compute what the last block asks with, and the encoded regions it asks."""
         low = regions.dtype == torch.bfloat16
         x = self.embed_regions(regions if low else regions.to(self.output_weight.dtype))
         reduction = self.geometry()
         for layer in self.encoder:
-            x = layer(x, reduction)
+            x = layer(x, padding, reduction)
         asked = self.embedded_attributes(len(regions)) if asked is None else asked
         for layer, following in zip(self.decoder, self.decoder[1:], strict=False):
-            asked = following.ask_each_other(layer(asked, x), len(regions))
+            asked = following.ask_each_other(layer(asked, x, padding), len(regions))
         return asked, x
 
     def _precision(self, regions: Tensor) -> torch.autocast:

@@ -7,7 +7,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, linear, relu
+from torch.nn.functional import linear, relu
+
+from zslearn.nn._dropout import dropout
 
 __all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers"]
 
@@ -39,18 +41,28 @@ class Attention(nn.Module):
         for name in ("query", "value", "out"):
             self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(dim)))
 
-    def maps(self, asking: Tensor, asked: Tensor, reduction: Tensor | None = None) -> Tensor:
+    def maps(
+        self,
+        asking: Tensor,
+        asked: Tensor,
+        padding: Tensor | None = None,
+        reduction: Tensor | None = None,
+    ) -> Tensor:
         """Compute attention (..., K H, R) of vectors (..., K, d) to others (..., R, d).
 
-        Its logits are less by `reduction` (R, R).
+        Those marked by `padding` (B, R) get none; logits are less by `reduction` (R, R).
         """
         heads = (self.n_heads, -1)
         keys = self.key_weight.unflatten(0, heads) / math.sqrt(len(self.key_weight) // heads[0])
         queries = self.query_weight.unflatten(0, heads), self.query_bias.view(heads)
         questions = _through(asking, *queries, keys).flatten(-3, -2)
         if reduction is None:
-            return torch.softmax(questions @ asked.mT, dim=-1)
-        return torch.softmax(torch.baddbmm(-reduction, questions, asked.mT), dim=-1)
+            logits = questions @ asked.mT
+        else:
+            logits = torch.baddbmm(-reduction, questions, asked.mT)
+        if padding is not None:
+            logits = logits.masked_fill(padding.unsqueeze(1), -torch.inf)
+        return torch.softmax(logits, dim=-1)
 
     def answers(self, maps: Tensor, asked: Tensor) -> Tensor:
         """Compute what vectors (..., R, d) answer to those that attend to them, (..., K, d)."""
@@ -101,9 +113,9 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(dim, hidden, p)
         self.norm_a, self.norm_b, self.norm_c = (nn.LayerNorm(dim) for _ in range(3))
 
-    def forward(self, regions: Tensor, reduction: Tensor) -> Tensor:
+    def forward(self, regions: Tensor, padding: Tensor | None, reduction: Tensor) -> Tensor:
         """Encode regions (B, R, d)."""
-        maps = self.attention.maps(regions, regions, reduction)
+        maps = self.attention.maps(regions, regions, padding, reduction)
         maps = dropout(maps, self.attention_p, self.training)
         heard = self.attention.answers(maps, regions)
         x = self.norm_a(regions + dropout(heard, self.p, self.training))
@@ -141,9 +153,10 @@ class DecoderLayer(nn.Module):
         asked: Tensor = self.norm_1(attributes + heard)
         return asked
 
-    def forward(self, attributes: Tensor, regions: Tensor) -> Tensor:
+    def forward(self, attributes: Tensor, regions: Tensor, padding: Tensor | None) -> Tensor:
         """Attributes (B, K, d) that have looked at regions (B, R, d)."""
-        maps = dropout(self.attention.maps(attributes, regions), self.p, self.training)
+        maps = self.attention.maps(attributes, regions, padding)
+        maps = dropout(maps, self.p, self.training)
         seen = self.attention.answers(maps, regions)
         x = self.norm_2(attributes + dropout(seen, self.p, self.training))
         decoded: Tensor = self.norm_3(x + self.feed_forward(x))

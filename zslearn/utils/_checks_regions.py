@@ -57,16 +57,18 @@ def check_ragged_list(name: str, estimator_orig: Any) -> None:
 
 
 def check_grid(name: str, estimator_orig: Any) -> None:
-    """Check that regions on no grid are refused by name, at fit and at prediction."""
+    """Check that regions on no grid are refused by name, and that some of them may be zeros."""
     problem = _problem_of_regions(estimator_orig, on_grid=True)
     padded = problem.X.copy()
     padded[::3, 2:] = 0
+    estimator = fitted(estimator_orig, problem, X=padded)
+    if hasattr(estimator, "attention_maps"):
+        maps = estimator.attention_maps(padded)
+        assert not maps[::3, :, 2:].any(), f"{name} attends to regions of zeros"
     refused = {
-        "regions of zeros": padded,
         "different numbers of regions": [x[: 1 + i % 4] for i, x in enumerate(problem.X)],
         "regions that form no square": problem.X[:, :3],
     }
-    estimator = fitted(estimator_orig, problem)
     for what, given in refused.items():
         with raises(ValueError, "regions", f"{name}.fit of {what}"):
             fitted(estimator_orig, problem, X=given)
