@@ -108,13 +108,14 @@ def recorded(monkeypatch):
         order += [f"decoder{i}_{name}" for i in (0, 1) for name in (*asking, *decoder)]
         masks = [torch.tensor(case[f"keep_{name}"]) for name in order]
 
-        def drop(x, p, training=True):
+        def drop(x, p, training, *, inplace=False):
             assert training
             keep = masks[len(dropped)]
             dropped.append(p)
             return x * keep.reshape(x.shape) / (1 - p)
 
         monkeypatch.setattr(layers, "dropout", drop)
+        monkeypatch.setattr(layers, "relu_dropout", lambda x, *how: drop(x.relu(), *how))
 
     yield use
     assert len(dropped) in (0, 22)

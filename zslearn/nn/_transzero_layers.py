@@ -7,9 +7,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, relu
+from torch.nn.functional import linear
 
-from zslearn.nn._dropout import dropout
+from zslearn.nn._dropout import dropout, relu_dropout
 
 __all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers"]
 
@@ -98,8 +98,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute it, of the shape of x."""
-        hidden = dropout(relu(self.inner(x)), self.p, self.training)
-        return dropout(self.outer(hidden), self.p, self.training)
+        hidden = relu_dropout(self.inner(x), self.p, self.training)
+        return dropout(self.outer(hidden), self.p, self.training, inplace=True)
 
 
 class EncoderLayer(nn.Module):
@@ -118,9 +118,9 @@ class EncoderLayer(nn.Module):
         maps = self.attention.maps(regions, regions, padding, reduction)
         maps = dropout(maps, self.attention_p, self.training)
         heard = self.attention.answers(maps, regions)
-        x = self.norm_a(regions + dropout(heard, self.p, self.training))
-        x = self.norm_b(regions + dropout(x, self.p, self.training))
-        encoded: Tensor = self.norm_c(x + self.feed_forward(x))
+        x = self.norm_a(_add(dropout(heard, self.p, self.training, inplace=True), regions))
+        x = self.norm_b(_add(dropout(x, self.p, self.training, inplace=True), regions))
+        encoded: Tensor = self.norm_c(_add(self.feed_forward(x), x))
         return encoded
 
 
@@ -148,9 +148,10 @@ class DecoderLayer(nn.Module):
             return attributes
         maps = self.self_attention.maps(attributes, attributes)
         if self.training and self.p:
-            maps = dropout(maps.expand(n_images, *maps.shape[-2:]), self.p)
-        heard = dropout(self.self_attention.answers(maps, attributes), self.p, self.training)
-        asked: Tensor = self.norm_1(attributes + heard)
+            maps = dropout(maps.expand(n_images, *maps.shape[-2:]), self.p, self.training)
+        heard = self.self_attention.answers(maps, attributes)
+        heard = dropout(heard, self.p, self.training, inplace=True)
+        asked: Tensor = self.norm_1(_add(heard, attributes))
         return asked
 
     def forward(self, attributes: Tensor, regions: Tensor, padding: Tensor | None) -> Tensor:
@@ -158,9 +159,15 @@ class DecoderLayer(nn.Module):
         maps = self.attention.maps(attributes, regions, padding)
         maps = dropout(maps, self.p, self.training)
         seen = self.attention.answers(maps, regions)
-        x = self.norm_2(attributes + dropout(seen, self.p, self.training))
-        decoded: Tensor = self.norm_3(x + self.feed_forward(x))
+        seen = dropout(seen, self.p, self.training, inplace=True)
+        x = self.norm_2(_add(seen, attributes))
+        decoded: Tensor = self.norm_3(_add(self.feed_forward(x), x))
         return decoded
+
+
+def _add(x: Tensor, other: Tensor) -> Tensor:
+    """Add to x, which nobody else reads, in its place unless that would round."""
+    return x.add_(other) if x.dtype == other.dtype else x + other
 
 
 def decoder_layers(n_layers: int, first: DecoderLayer) -> nn.ModuleList:
