@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from zslearn._training._learner import Batch
 from zslearn.model_selection._protocol_methods import read_methods
 from zslearn.nn import CVsCLoss, CVsCNetwork, CVsCOutput
 from zslearn.nn import functional as zf
+from zslearn.registry import method_info
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS.parent))
-from benchmarks import arena  # noqa: E402
+from benchmarks import arena, attention  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,27 @@ def test_printed_equations_are_equal(literal_module, dtype, tolerance):
         rtol=tolerance,
         atol=tolerance,
     )
+
+
+@pytest.mark.parametrize("name", list(attention.ROWS))
+def test_literal_attention_is_equal(name):
+    """Objective and gradients of a learner, and of its equations written down."""
+    generator = torch.Generator().manual_seed(0)
+    learner = method_info(name).estimator(random_state=0, max_epochs=1)
+    table, y = torch.rand(6, 5, generator=generator).numpy(), torch.arange(12) % 4
+    X = torch.randn(12, 3, 8, generator=generator)
+    learner = learner.fit(X.numpy(), y.numpy(), class_attributes=table).net_.module_.double()
+    torch.manual_seed(0)
+    for weight in learner.parameters():
+        torch.nn.init.normal_(weight)
+    literal = attention.ROWS[name].literal(learner)
+    regions = torch.nn.functional.normalize(X.double(), dim=2)
+    ours = learner.training_step(Batch(regions, y, generator))["loss"]
+    theirs = literal.loss(regions, y)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+    gradients = torch.autograd.grad(ours, list(learner.parameters()))
+    expected = torch.autograd.grad(theirs, list(literal.weights.values()))
+    torch.testing.assert_close(gradients, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_settings_of_the_arena():

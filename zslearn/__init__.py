@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
-    from zslearn.attention import CVsCClassifier, DAZLEClassifier, TransZeroClassifier
+    from zslearn.attention import (
+        CVsCClassifier,
+        DAZLEClassifier,
+        MSDNClassifier,
+        TransZeroClassifier,
+    )
     from zslearn.attributes import ClassAttributes
     from zslearn.linear_model import (
         ALEClassifier,
@@ -46,6 +51,7 @@ _HOMES = {
     "ESZSLClassifierCV": "zslearn.linear_model",
     "GFZSLClassifier": "zslearn.linear_model",
     "LatEmClassifier": "zslearn.linear_model",
+    "MSDNClassifier": "zslearn.attention",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifierCV": "zslearn.linear_model",
     "SAEClassifier": "zslearn.linear_model",
@@ -88,6 +94,7 @@ __all__ = [
     "ESZSLClassifierCV",
     "GFZSLClassifier",
     "LatEmClassifier",
+    "MSDNClassifier",
     "PrototypeRegressionClassifier",
     "PrototypeRegressionClassifierCV",
     "SAEClassifier",

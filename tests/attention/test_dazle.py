@@ -63,6 +63,11 @@ def test_forward_losses_and_gradients(number):
     scores = case["attribute_scores"]
     if learner.network.gate_weight is not None:
         scores = scores * case["attribute_gate"]
+        gates = learner.attribute_gates(F).detach()
+        np.testing.assert_allclose(gates, case["attribute_gate"], **TIGHT)
+    else:
+        with pytest.raises(ValueError, match="made with gate=False"):
+            learner.attribute_gates(F)
     np.testing.assert_allclose(learner.attribute_scores(F).detach(), scores, **TIGHT)
     for ours, theirs in {"loss": "loss", "ce": "loss_ce", "cal": "loss_cal"}.items():
         np.testing.assert_allclose(terms[ours].item(), case[theirs], **TIGHT)
@@ -119,3 +124,20 @@ def test_without_unseen_classes_nothing_is_calibrated():
     clf = DAZLEClassifier(max_epochs=1, gate=False).fit(X, y)
     assert clf.net_.term_names_ == ["ce"]
     assert clf.net_.module_.network.gate_weight is None
+
+
+def test_gates_are_there_where_attributes_have_some():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2, 5)).astype(np.float32), np.arange(30) % 3
+    X[::2, 1] = 0  # padding
+    table = ClassAttributes(rng.uniform(0.1, 1, (4, 6)))
+    clf = DAZLEClassifier(max_epochs=3, learning_rate=0.1, precision="float32", random_state=0)
+    assert hasattr(clf, "attribute_gates")
+    assert not hasattr(DAZLEClassifier(gate=False), "attribute_gates")
+    gates = clf.fit(X, y, class_attributes=table).attribute_gates(X)
+    assert (gates.shape, gates.dtype) == ((30, 6), np.float32)
+    assert 0 <= gates.min() < 0.4 < 0.6 < gates.max() <= 1
+    clf.set_params(gate=False)
+    assert hasattr(clf, "attribute_gates")  # what was fitted has them
+    clf.fit(X, y, class_attributes=table)
+    assert not hasattr(clf, "attribute_gates")

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from zslearn import ClassAttributes, TransZeroClassifier
 from zslearn._training._learner import Batch
 from zslearn.attention._transzero import TransZeroLearner
+from zslearn.nn import AttributeRegressionLoss
 from zslearn.nn import _transzero_layers as layers
+from zslearn.nn._grid_geometry import GridGeometry
 
 PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
 TIGHT = {"rtol": 1e-9, "atol": 1e-11}
@@ -22,6 +25,11 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def single(double):
+    torch.set_default_dtype(torch.float32)
 
 
 def our_name(theirs):
@@ -190,3 +198,131 @@ def test_three_steps_of_the_optimiser(number):
     expected, _ = by_our_names(case, "after_3_steps_")
     for name, parameter in learner.network.named_parameters():
         np.testing.assert_allclose(parameter.detach(), expected[name], **TIGHT, err_msg=name)
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.uniform(0.1, 1, (5, 4)), word_vectors=rng.normal(size=(4, 6)))
+    y = np.arange(24) % 3
+    return rng.normal(size=(24, 6, 8)).astype(np.float32), y, table
+
+
+def small(**params):
+    options = {"dim": 8, "dim_feedforward": 8, "grid": (2, 3), "precision": "float32"}
+    options |= {"max_epochs": 2, "batch_size": 12, "random_state": 0, "device": "cpu"}
+    return TransZeroClassifier(**options | params)
+
+
+def weights_of(clf):
+    return {name: one.detach() for name, one in clf.net_.module_.named_parameters()}
+
+
+@pytest.mark.usefixtures("single")
+def test_the_estimator_takes_the_steps_of_its_learner(problem):
+    X, y, table = problem
+    clf = small(max_epochs=1, batch_size=24).fit(X, y, class_attributes=table)
+    group = clf.net_.optimizer_.param_groups[0]
+    assert type(clf.net_.optimizer_) is torch.optim.Adam
+    assert (group["betas"], group["weight_decay"], group["lr"]) == ((0.9, 0.999), 1e-4, 1e-4)
+    assert clf.net_.term_names_ == ["ce", "reg", "cal"]
+    terms = {name: clf.net_.history[-1][name] for name in ("train_loss", "ce", "reg", "cal")}
+    total = terms["ce"] + 0.005 * terms["reg"] + 0.3 * terms["cal"]
+    assert terms["train_loss"] == pytest.approx(total, rel=1e-6)
+
+
+@pytest.mark.usefixtures("single")
+def test_dropout_is_seeded_and_off_in_prediction(problem):
+    X, y, table = problem
+    before = torch.random.get_rng_state()
+    clf, same, other, without = (
+        small(**params).fit(X, y, class_attributes=table)
+        for params in ({}, {}, {"random_state": 1}, {"dropout": 0.0})
+    )
+    assert torch.equal(torch.random.get_rng_state(), before)
+    ours, drawn = weights_of(clf), "network.output_weight"
+    assert all(torch.equal(ours[name], one) for name, one in weights_of(same).items())
+    for apart in (other, without):
+        assert not torch.equal(
+            weights_of(apart)["network.output_weight"], ours["network.output_weight"]
+        )
+    assert np.array_equal(clf.decision_function(X), clf.decision_function(X))
+
+
+@pytest.mark.usefixtures("single")
+def test_regions_of_zeros_get_no_attention(problem):
+    X, y, table = problem
+    X[::4, 2] = 0
+    clf = small(n_encoder_layers=2, n_decoder_layers=2, n_heads=2).fit(X, y, class_attributes=table)
+    maps = clf.attention_maps(X, [3, 0])
+    assert maps.shape == (24, 2, 6)
+    assert not maps[::4, :, 2].any()
+    np.testing.assert_allclose(maps.sum(2), 1, rtol=1e-6)
+    # What lies in a region of zeros is of no consequence to the others, once it is encoded.
+    network, F = clf.net_.module_.network, torch.tensor(X[:4])
+    padding = F.any(dim=2).logical_not()
+    other = F.masked_fill(padding[..., None], 7.0)
+    with torch.no_grad():
+        found, expected = network(other, padding), network(F, padding)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.usefixtures("single")
+def test_the_grid_is_heeded_and_no_other_is_taken(problem):
+    X, y, table = problem
+    clf = small().fit(X, y, class_attributes=table)
+    turned = small(grid=(3, 2)).fit(X, y, class_attributes=table)
+    assert (clf.grid_, turned.grid_) == ((2, 3), (3, 2))
+    assert not np.allclose(clf.decision_function(X), turned.decision_function(X), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"6 regions of X form no square: pass grid=\(rows"):
+        small(grid=None).fit(X, y, class_attributes=table)
+    with pytest.raises(ValueError, match=r"fitted on a grid of \(2, 3\)"):
+        clf.predict(X[:, :4])
+    with pytest.raises(ValueError, match="n_heads=3 must divide dim=8"):
+        small(n_heads=3).fit(X, y, class_attributes=table)
+
+
+def test_geometry_of_a_grid_that_is_no_square():
+    geometry = GridGeometry((2, 3))
+    gamma = geometry.offsets[geometry.places]
+    wave = 100 * np.log(1 / 3), 100 * np.log(2 / 4)  # one row, and two columns, apart
+    found = gamma[0, 5]
+    assert found[0] == pytest.approx(np.sin(wave[0]), abs=1e-12)
+    assert found[8] == pytest.approx(np.sin(wave[1]), abs=1e-12)
+    assert found[33] == pytest.approx(np.cos(wave[0] * 1000 ** (-1 / 8)), abs=1e-12)
+    assert not found[16:32].any()
+    assert (found[48:] == 1).all()
+    assert torch.equal(gamma, gamma.transpose(0, 1))
+
+
+@pytest.mark.usefixtures("single")
+def test_without_unseen_classes_nothing_is_calibrated(problem):
+    X, y, _ = problem
+    clf = small(self_attention=False, ce_classes="seen").fit(X, y)
+    assert clf.net_.term_names_ == ["ce", "reg"]
+    assert clf.net_.module_.network.decoder[0].self_attention is None
+
+
+def test_presets_are_the_authors_settings():
+    cub, sun, awa2 = map(TransZeroClassifier.from_preset, ("cub", "sun", "awa2"))
+    assert (cub.optimizer, cub.max_epochs, cub.dropout, cub.batch_sampling) == (
+        "adam",
+        200,
+        0.4,
+        "shuffled",
+    )
+    assert (sun.dim, sun.dim_feedforward, sun.self_attention) == (128, 2048, False)
+    assert (sun.optimizer_params, sun.batch_sampling) == ({"momentum": 0.9}, "balanced")
+    assert (awa2.lambda_cal, awa2.lambda_reg, awa2.normalize_vectors) == (2.0, 5e-4, True)
+    assert (awa2.optimizer, awa2.optimizer_params) == ("sgd", None)
+
+
+def test_the_regression_loss_is_weighted():
+    table, y = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([0, 1])
+    s = torch.tensor([[0.6, 1.8], [3.0, 2.0]])  # 1 and 4 + 4 squared differences, over two
+    loss, weights = AttributeRegressionLoss(), torch.tensor([3.0, 1.0])
+    assert loss(s, y, table).item() == pytest.approx((0.5 + 4) / 2)
+    assert loss(s, y, table, weights).item() == pytest.approx((3 * 0.5 + 4) / 4)
+    assert AttributeRegressionLoss(normalize=False)(s, y, 2 * table).item() == pytest.approx(
+        ((5.4**2 + 6.2**2) / 2 + (1 + 4) / 2) / 2
+    )

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from zslearn.nn import CVsCNetwork, DAZLENetwork
+from zslearn.nn import CVsCNetwork, DAZLENetwork, MSDNNetwork
 from zslearn.nn.functional import find_padding
 
 D, K, C = 32, 13, 11
@@ -25,6 +25,13 @@ def make_cvsc():
 def make_dazle():
     network = DAZLENetwork(K, D, attribute_dim=8)
     torch.nn.init.normal_(network.query_weight, generator=torch.Generator().manual_seed(3))
+    return network
+
+
+def make_msdn():
+    network = MSDNNetwork(K, D, attribute_dim=8)
+    for weight in list(network.parameters())[2:]:
+        torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(3))
     return network
 
 
@@ -71,7 +78,7 @@ def test_unit_attributes_of_copies(make_copy):
     assert not torch.allclose(network.unit_attributes(), other.unit_attributes())
 
 
-@pytest.mark.parametrize("make", [make_cvsc, make_dazle])
+@pytest.mark.parametrize("make", [make_cvsc, make_dazle, make_msdn])
 def test_padding_takes_no_part(make):
     network = make().double().train()
     regions = torch.randn(4, 5, D, generator=torch.Generator().manual_seed(1)).double()

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from zslearn.nn import _semantic_attention as sa
-from zslearn.nn import functional as zf
 from zslearn.nn._semantic_attention import attend, project_attributes
 
 EPS = torch.finfo(torch.bfloat16).eps
@@ -82,68 +81,6 @@ def test_no_images():
     assert attend(regions, weights).shape == (0, 4)
 
 
-def banks(n_values, dtype=torch.float64, b=3, r=5, d=6, k=4):
-    generator = torch.Generator().manual_seed(0)
-    regions = torch.randn(b, r, d, generator=generator, dtype=torch.float64)
-    weights = torch.randn((1 + n_values) * k, d, generator=generator, dtype=torch.float64)
-    return regions.to(dtype).requires_grad_(), weights.to(dtype).requires_grad_()
-
-
-def literal_banks(regions, weights, n_values):
-    queries, *embeddings = weights.chunk(1 + n_values)
-    maps = torch.softmax(torch.einsum("kd,brd->bkr", queries, regions), dim=2)
-    features = torch.einsum("bkr,brd->bkd", maps, regions)
-    scores = [torch.einsum("bkd,kd->bk", features, bank) for bank in embeddings]
-    return scores[0] if n_values == 1 else torch.stack(scores, dim=1)
-
-
-@pytest.mark.parametrize("n_values", [1, 2, 3])
-def test_banks_of_embeddings_share_one_attention(n_values):
-    regions, weights = banks(n_values)
-    found, expected = attend(regions, weights, n_values), literal_banks(regions, weights, n_values)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    slopes = torch.randn(expected.shape, dtype=torch.float64)
-    ours = torch.autograd.grad(found, (regions, weights), slopes)
-    theirs = torch.autograd.grad(expected, (regions, weights), slopes)
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
-    with torch.no_grad():
-        torch.testing.assert_close(attend(regions, weights, n_values), expected)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_banks_in_half_precision(dtype):
-    regions, weights = banks(2, dtype)
-    exact = [x.detach().double().requires_grad_() for x in (regions, weights)]
-    found, expected = attend(regions, weights, 2), literal_banks(*exact, 2)
-    assert found.dtype == torch.float32
-    unit = torch.finfo(dtype).eps
-    assert (found.double() - expected).norm() <= 4 * unit * expected.norm()
-    ours = torch.autograd.grad(found.sum(), (regions, weights))
-    theirs = torch.autograd.grad(expected.sum(), exact)
-    for a, b in zip(ours, theirs, strict=True):
-        assert (a.double() - b).norm() <= 6 * unit * b.norm()
-
-
-def test_gradient_of_banks():
-    regions, weights = banks(2, b=2, r=3, d=2, k=2)
-    torch.autograd.gradcheck(lambda f, w: attend(f, w, 2), (regions, weights))
-
-
-def test_portions_change_nothing_in_banks(monkeypatch):
-    regions, weights = banks(2)
-    whole = torch.autograd.grad(attend(regions, weights, 2).sum(), (regions, weights))
-    monkeypatch.setattr("zslearn.nn._semantic_attention._CACHED_NUMBERS", 1)
-    parts = torch.autograd.grad(attend(regions, weights, 2).sum(), (regions, weights))
-    for a, b in zip(parts, whole, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
-
-
-def test_a_backend_without_banks_refuses_them():
-    with zf.attention_backend("triton"), pytest.raises(RuntimeError, match="one bank of embedd"):
-        attend(*banks(2), 2)
-
-
 def test_projections_keep_no_graph_alive():
     """A graph that holds itself would hold memory, and the stream it was made on."""
     import weakref
@@ -154,6 +91,10 @@ def test_projections_keep_no_graph_alive():
     node = weakref.ref(result.grad_fn)
     del result, _
     assert node() is None
+
+
+def draw_pair(dtype=torch.float64, b=3, r=5, d=6, k=4):
+    return [x.to(dtype).requires_grad_() for x in draw((b, r, d), (2 * k, d), dtype=torch.float64)]
 
 
 def padded(regions):
@@ -167,17 +108,16 @@ def padded(regions):
     return wide, padding, place
 
 
-@pytest.mark.parametrize("n_values", [1, 2, 3])
 @pytest.mark.parametrize("numbers", [2**19, 1])
-def test_padding_changes_nothing(monkeypatch, n_values, numbers):
+def test_padding_changes_nothing(monkeypatch, numbers):
     monkeypatch.setattr(sa, "_CACHED_NUMBERS", numbers)
-    regions, weights = banks(n_values)
-    expected = attend(regions, weights, n_values)
+    regions, weights = draw_pair()
+    expected = attend(regions, weights)
     slopes = torch.randn(expected.shape, dtype=torch.float64)
     theirs = torch.autograd.grad(expected, (regions, weights), slopes)
     wide, padding, place = padded(regions.detach())
     wide.requires_grad_()
-    found = attend(wide, weights, n_values, padding)
+    found = attend(wide, weights, padding)
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
     for _ in range(2):  # the second pass computes the attention anew
         ours = torch.autograd.grad(found, (wide, weights), slopes, retain_graph=True)
@@ -186,31 +126,30 @@ def test_padding_changes_nothing(monkeypatch, n_values, numbers):
         torch.testing.assert_close(kept, theirs[0], rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(ours[1], theirs[1], rtol=1e-12, atol=1e-12)
     with torch.no_grad():
-        torch.testing.assert_close(attend(wide, weights, n_values, padding), expected)
+        torch.testing.assert_close(attend(wide, weights, padding), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_padding_in_half_precision(dtype):
-    regions, weights = banks(1, dtype)
+    regions, weights = draw_pair(dtype)
     wide, padding, _ = padded(regions.detach())
     expected = torch.autograd.grad(attend(regions, weights).sum(), weights)[0]
-    found = torch.autograd.grad(attend(wide, weights, 1, padding).sum(), weights)[0]
+    found = torch.autograd.grad(attend(wide, weights, padding).sum(), weights)[0]
     assert (found.double() - expected.double()).norm() <= 3 * torch.finfo(dtype).eps * (
         expected.double().norm()
     )
 
 
-@pytest.mark.parametrize("n_values", [1, 2])
-def test_gradient_where_there_is_padding(n_values):
-    regions, weights = banks(n_values, b=2, r=4, d=2, k=2)
+def test_gradient_where_there_is_padding():
+    regions, weights = draw_pair(b=2, r=4, d=2, k=2)
     wide = regions.detach().clone()
     padding = torch.tensor([[False, True, False, True], [True, True, True, False]])
     wide[padding] = 0
     wide.requires_grad_()
-    torch.autograd.gradcheck(lambda f, w: attend(f, w, n_values, padding), (wide, weights))
+    torch.autograd.gradcheck(lambda f, w: attend(f, w, padding), (wide, weights))
 
 
 def test_a_mark_of_nothing_is_none_to_the_bit():
-    regions, weights = banks(1, torch.float32)
+    regions, weights = draw_pair(torch.float32)
     nothing = torch.zeros(regions.shape[:2], dtype=torch.bool)
-    assert torch.equal(attend(regions, weights, 1, nothing), attend(regions, weights))
+    assert torch.equal(attend(regions, weights, nothing), attend(regions, weights))

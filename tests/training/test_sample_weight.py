@@ -7,11 +7,11 @@ from sklearn import config_context
 from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.training.learners import CosineLearner, GANLearner, TwoHeadedLearner, estimator_of
-from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier, MSDNClassifier
 from zslearn._training._learner import Learner
 from zslearn.model_selection import HeldOutStopping
 
-METHODS = [CVsCClassifier, DAZLEClassifier]
+METHODS = [CVsCClassifier, DAZLEClassifier, MSDNClassifier]
 DRAWN = [estimator_of(one) for one in (CosineLearner, TwoHeadedLearner, GANLearner)]
 
 

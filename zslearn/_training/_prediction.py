@@ -116,11 +116,17 @@ class BatchedPrediction(ZeroShotClassifierMixin):
             Columns in the order of ``class_attributes_.attribute_names``. Comparable between
             samples; not on the scale of the class attribute table.
         """
+        return self._by_attribute(X, attribute_scorer)
+
+    def _by_attribute(
+        self, X: Any, method: Callable[[Learner, torch.dtype], Any]
+    ) -> NDArray[np.float32]:
+        """Numbers (n, K) of what `method` makes of the learner and a dtype."""
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
         n_attributes = self.class_attributes_.n_attributes
         result = np.empty((X.shape[0], n_attributes), dtype=np.float32)
-        for rows, part in self._infer(X, n_attributes, attribute_scorer):
+        for rows, part in self._infer(X, n_attributes, method):
             _write(result[rows], part)
         return result
 

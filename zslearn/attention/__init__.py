@@ -3,6 +3,7 @@
 from zslearn.attention._cvsc import CVsCClassifier
 from zslearn.attention._cvsc_objective import CVsCObjective
 from zslearn.attention._dazle import DAZLEClassifier
+from zslearn.attention._msdn import MSDNClassifier
 from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.attention._transzero import TransZeroClassifier
 
@@ -10,6 +11,7 @@ __all__ = [
     "CVsCClassifier",
     "CVsCObjective",
     "DAZLEClassifier",
+    "MSDNClassifier",
     "PrototypeHead",
     "TransZeroClassifier",
 ]

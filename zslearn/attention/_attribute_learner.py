@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._learner import Learner
+from zslearn._training._learner import Batch, Learner
+from zslearn.nn import CalibrationLoss
 from zslearn.nn.functional import find_padding, normalize_rows
+from zslearn.nn.losses._means import mean_cross_entropy
 
-__all__ = ["AttributeLearner", "tensors_of"]
+__all__ = ["AttributeLearner", "CalibratedLearner", "tensors_of"]
 
 
 class AttributeLearner(Learner):
@@ -62,6 +64,34 @@ class AttributeLearner(Learner):
         """Attention maps (B, k, R) of some attributes."""
         maps: Tensor = self.network.attention_maps(X, attributes, find_padding(X))
         return maps
+
+
+class CalibratedLearner(AttributeLearner):
+    """One whose class scores are trained by cross entropy and calibration, weighed or not."""
+
+    weighs_samples = True
+
+    def __init__(
+        self,
+        network: nn.Module,
+        class_attributes: Tensor,
+        unseen: Tensor,
+        lambda_cal: float,
+        ce_classes: str,
+    ) -> None:
+        super().__init__(network, class_attributes, unseen)
+        self.lambda_cal = lambda_cal if bool(unseen.any()) else 0.0
+        self.calibration = CalibrationLoss(2.0)  # the margin of one on both sides
+        self.among_seen = ce_classes == "seen"
+
+    def class_terms(self, z: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Terms of class scores (B, C), and "loss", their weighted sum."""
+        rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
+        ce = mean_cross_entropy(rivals, batch.y, batch.weights)
+        if not self.lambda_cal:
+            return {"loss": ce, "ce": ce}
+        cal = self.calibration(z, self.unseen, batch.weights)
+        return {"loss": ce + self.lambda_cal * cal, "ce": ce, "cal": cal}
 
 
 def tensors_of(classes: DescribedClasses) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._msdn import MSDNNetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn._transzero import TransZeroNetwork
 from zslearn.nn.losses import (
@@ -13,6 +14,7 @@ from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
     CVsCLoss,
+    MutualDistillationLoss,
     SemanticInterventionLoss,
     TargetInterventionLoss,
 )
@@ -25,6 +27,8 @@ __all__ = [
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
     "DAZLENetwork",
+    "MSDNNetwork",
+    "MutualDistillationLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "TransZeroNetwork",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn import functional as zf
-from zslearn.nn._semantic_attention import attend
+from zslearn.nn._attention_banks import AttentionBank, attend_banks
+from zslearn.nn._attribute_attention import AttributeAttention
 
 __all__ = ["DAZLENetwork"]
 
 
-class DAZLENetwork(nn.Module):
+class DAZLENetwork(AttributeAttention):
     r"""Dense attribute-based attention and gates [1]_.
 
     .. math::
@@ -75,53 +75,12 @@ class DAZLENetwork(nn.Module):
         gate: bool = True,
         normalize: bool = False,
     ) -> None:
-        super().__init__()
-        if attribute_vectors is None:
-            attribute_vectors = torch.zeros(n_attributes, attribute_dim)
-        vectors = attribute_vectors.detach().to(torch.get_default_dtype(), copy=True)
-        directionless = ~vectors.any(dim=1)
-        vectors[directionless] = torch.randn_like(vectors)[directionless]
-        width = vectors.shape[1]
-        self.normalize = normalize
-        self.attribute_vectors = nn.Parameter(zf.normalize_rows(vectors))
+        super().__init__(n_attributes, attribute_vectors, attribute_dim, normalize=normalize)
+        width = self.attribute_vectors.shape[1]
         self.embedding_weight = nn.Parameter(torch.randn(width, n_features))
         self.query_weight = nn.Parameter(torch.zeros(width, n_features))
         gate_weight = nn.Parameter(torch.zeros(width, n_features)) if gate else None
         self.register_parameter("gate_weight", gate_weight)
-
-    def vectors(self) -> Tensor:
-        """Compute A as it is used.
-
-        Returns
-        -------
-        Tensor of shape (K, V)
-            The attribute vectors.
-        """
-        vectors = self.attribute_vectors
-        return zf.normalize_rows(vectors) if self.normalize else vectors
-
-    def attention_maps(
-        self, regions: Tensor, attributes: Tensor | None = None, padding: Tensor | None = None
-    ) -> Tensor:
-        """Compute attention maps M.
-
-        Parameters
-        ----------
-        regions : Tensor of shape (B, R, D)
-            Region features of unit length.
-        attributes : Tensor of shape (k,), int64, default=None
-            Index of the attributes to keep; ``None`` keeps all.
-        padding : Tensor of shape (B, R), bool, default=None
-            Marks regions that get no attention, as in :meth:`forward`.
-
-        Returns
-        -------
-        Tensor of shape (B, k, R)
-            Non-negative, each map summing to one over the regions; exactly 0 on padding.
-        """
-        vectors = self.vectors()
-        vectors = vectors if attributes is None else vectors[attributes]
-        return zf.attention_maps(regions, vectors @ self.query_weight, padding)
 
     def forward(self, regions: Tensor, padding: Tensor | None = None) -> Tensor:
         """Compute gated attribute scores u.
@@ -139,12 +98,40 @@ class DAZLENetwork(nn.Module):
         Tensor of shape (B, K)
             Attribute scores.
         """
-        vectors, dtype = self.vectors(), regions.dtype
-        queries = (vectors @ self.query_weight).to(dtype)
-        embeddings = (vectors @ self.embedding_weight).to(dtype)
+        found = self._attend(regions, padding)
         if self.gate_weight is None:
-            return attend(regions, torch.cat([queries, embeddings]), padding=padding)
-        gates = (vectors @ self.gate_weight).to(dtype)
-        stacked = torch.cat([queries, embeddings, gates])
-        both = attend(regions, stacked, n_values=2, padding=padding)
-        return both[:, 0] * torch.sigmoid(both[:, 1])
+            return found[:, 0]
+        return found[:, 0] * torch.sigmoid(found[:, 1])
+
+    def attribute_gates(self, regions: Tensor, padding: Tensor | None = None) -> Tensor:
+        """Compute how far the gate of each attribute is open.
+
+        Parameters
+        ----------
+        regions : Tensor of shape (B, R, D)
+            Region features of unit length, as in :meth:`forward`.
+        padding : Tensor of shape (B, R), bool, default=None
+            Marks regions that get no attention.
+
+        Returns
+        -------
+        Tensor of shape (B, K)
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If the network has no gates.
+        """
+        if self.gate_weight is None:
+            raise ValueError("this network has no gates: it was made with gate=False")
+        return torch.sigmoid(self._attend(regions, padding)[:, 1])
+
+    def _attend(self, regions: Tensor, padding: Tensor | None) -> Tensor:
+        """Attribute scores, and what gates are made of, (B, 2, K), or scores alone."""
+        weights = [self.query_weight, self.embedding_weight]
+        if self.gate_weight is not None:
+            weights.append(self.gate_weight)
+        vectors = self.vectors()
+        stacked = torch.cat([(vectors @ weight).to(regions.dtype) for weight in weights])
+        return attend_banks(regions, stacked, [AttentionBank(len(weights) - 1)], padding)

@@ -7,35 +7,36 @@ so that what they hold stays in its cache: as whole batches they take longer tha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from zslearn.nn._kernels import Backend, choose, refuse_by_name, register
+from zslearn.nn._kernels import Backend, choose, register
 from zslearn.nn._normalize import ACCUMULATE, normalize_rows
 from zslearn.nn._workspace import borrow, give_back, scratch
 
-__all__ = ["attend", "project_attributes"]
+__all__ = [
+    "attend",
+    "exponentials",
+    "multiply",
+    "multiply_back",
+    "portions",
+    "project_attributes",
+    "widen",
+]
 
 _CACHED_NUMBERS = 2**19
 
 
-def attend(
-    regions: Tensor, weights: Tensor, n_values: int = 1, padding: Tensor | None = None
-) -> Tensor:
+def attend(regions: Tensor, weights: Tensor, padding: Tensor | None = None) -> Tensor:
     """Semantic vectors (B, K) of regions (B, R, D) by stacked weights ``[Q; E]`` (2K, D).
 
-    With several banks of embeddings, ``[Q; E_1; E_2; ...]``, one attention serves all of them, and
-    the result has shape (B, n_values, K). Regions marked by `padding` (B, R) get no attention.
+    Regions marked by `padding` (B, R) get no attention.
     """
-    if n_values == 1:
-        return choose(regions, weights, padding).attend(regions, weights, padding)
-    refuse_by_name("it has one bank of embeddings for each attention", but="torch")
-    semantics: Tensor = _SemanticAttention.apply(regions, weights, n_values, padding)
-    return semantics
+    return choose(regions, weights, padding).attend(regions, weights, padding)
 
 
 def project_attributes(
@@ -117,7 +118,7 @@ class _Projection(torch.autograd.Function):
 
 
 class _SemanticAttention(torch.autograd.Function):
-    """s = sum_r softmax_r(F Q^T) * (F E^T), for each bank E.
+    """s = sum_r softmax_r(F Q^T) * (F E^T).
 
     The product with [Q; E] is the one thing of size B x R x 2K. The attention takes the place of
     the logits in it for the backward pass, and there the gradient by both the place of both.
@@ -125,15 +126,10 @@ class _SemanticAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        regions: Tensor,
-        weights: Tensor,
-        n_values: int = 1,
-        padding: Tensor | None = None,
+        ctx: Any, regions: Tensor, weights: Tensor, padding: Tensor | None = None
     ) -> Tensor:
         is_trained = any(ctx.needs_input_grad)
-        ctx.n_values = n_values
-        semantics, memory = _attend(regions, weights, n_values, padding, keep_attention=is_trained)
+        semantics, memory = _attend(regions, weights, padding, keep_attention=is_trained)
         if is_trained:
             ctx.save_for_backward(regions, weights, semantics, padding)
             ctx.memory = memory
@@ -147,112 +143,111 @@ class _SemanticAttention(torch.autograd.Function):
         regions, weights, semantics, padding = ctx.saved_tensors
         memory, ctx.memory = ctx.memory, None
         if memory is None:  # used up by an earlier backward pass
-            memory = _attend(regions, weights, ctx.n_values, padding, keep_attention=True)[1]
+            memory = _attend(regions, weights, padding, keep_attention=True)[1]
         shape = (*regions.shape[:-1], len(weights))
         low = memory[: math.prod(shape)].view(shape)
-        accumulate = semantics.dtype
         # float16 has 5 exponent bits: without a scale, gradients of a mean over B underflow.
         wide_low = low.float() if low.dtype == torch.float16 else low
-        for images in _portions(low):
+        for images in portions(low):
             part = wide_low[images]
-            wide = _widen(part, accumulate)
-            if ctx.n_values == 1:
-                attention, values = wide.chunk(2, dim=-1)
-                attention *= gradients[0][images].unsqueeze(-2)  # the gradient by the values
-                values -= semantics[images].unsqueeze(-2)
-                values *= attention  # the gradient by the logits
-            else:
-                _turn_into_gradients(wide, gradients[0][images], semantics[images])
+            wide = widen(part, semantics.dtype)
+            attention, values = wide.chunk(2, dim=-1)
+            attention *= gradients[0][images].unsqueeze(-2)  # the gradient by the values
+            values -= semantics[images].unsqueeze(-2)
+            values *= attention  # the gradient by the logits
             if wide is not part:
                 part.copy_(wide)
-        scale = None
-        if wide_low is not low:
-            scale = wide_low.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
-            low = (wide_low / scale).half()
-        # Of one bank, the gradient by the values lies where the logits were: halves change places.
-        in_place = _swap_halves if ctx.n_values == 1 else _as_they_are
-        grad_regions = grad_weights = None
-        if ctx.needs_input_grad[0]:
-            grad_regions = low @ in_place(weights).to(regions.dtype)
-            if scale is not None:
-                grad_regions = (grad_regions.float() * scale).to(regions.dtype)
-        if ctx.needs_input_grad[1]:
-            grad_weights = low.flatten(0, -2).T @ regions.flatten(0, -2)
-            grad_weights = in_place(grad_weights).to(weights.dtype)
-            if scale is not None:
-                grad_weights = grad_weights * scale
+        # The gradient by the values lies where the logits were: halves change places.
+        wanted = (ctx.needs_input_grad[0], ctx.needs_input_grad[1])
+        found = multiply_back(wide_low, low.dtype, regions, weights, wanted, _swap_halves)
         give_back(memory)
-        return grad_regions, grad_weights, None, None
+        return *found, None
 
 
-def _attend(
-    regions: Tensor,
-    weights: Tensor,
-    n_values: int,
-    padding: Tensor | None,
-    *,
-    keep_attention: bool,
-) -> tuple[Tensor, Tensor]:
-    """Semantics, and the memory that holds attention and values, or values of no use."""
+def multiply(regions: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Product (B, R, N) of regions with stacked weights (N, D), and the memory it lies in."""
     shape = (*regions.shape[:-1], len(weights))
     memory = borrow(math.prod(shape), regions.dtype, regions.device)
     product = memory[: math.prod(shape)].view(shape)
-    flat = regions.flatten(0, -2)
-    torch.mm(flat, weights.to(regions.dtype).T, out=product.flatten(0, -2))
-    n_attributes = len(weights) // (1 + n_values)
+    torch.mm(regions.flatten(0, -2), weights.to(regions.dtype).T, out=product.flatten(0, -2))
+    return product, memory
+
+
+def multiply_back(
+    gradient: Tensor,
+    dtype: torch.dtype,
+    regions: Tensor,
+    weights: Tensor,
+    wanted: tuple[bool, bool],
+    arrange: Callable[[Tensor], Tensor] = lambda weights: weights,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients by regions and by weights, those `wanted`, of the gradient by their product.
+
+    They are multiplied in some dtype; in float16, for its narrow range, scaled. `arrange` puts
+    weights into the order of the gradient, and back.
+    """
+    scale = None
+    low = gradient
+    if gradient.dtype != dtype:
+        scale = gradient.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+        low = (gradient / scale).to(dtype)
+    by_regions = by_weights = None
+    if wanted[0]:
+        by_regions = low @ arrange(weights).to(regions.dtype)
+        if scale is not None:
+            by_regions = (by_regions.float() * scale).to(regions.dtype)
+    if wanted[1]:
+        by_weights = low.flatten(0, -2).T @ regions.flatten(0, -2)
+        by_weights = arrange(by_weights).to(weights.dtype)
+        if scale is not None:
+            by_weights = by_weights * scale
+    return by_regions, by_weights
+
+
+def _attend(
+    regions: Tensor, weights: Tensor, padding: Tensor | None, *, keep_attention: bool
+) -> tuple[Tensor, Tensor]:
+    """Semantics, and the memory that holds attention and values, or values of no use."""
+    product, memory = multiply(regions, weights)
+    n_attributes = len(weights) // 2
     accumulate = ACCUMULATE.get(product.dtype, product.dtype)
-    banks = () if n_values == 1 else (n_values,)
-    semantics = product.new_empty(len(product), *banks, n_attributes, dtype=accumulate)
-    for images in _portions(product):
+    semantics = product.new_empty(len(product), n_attributes, dtype=accumulate)
+    for images in portions(product):
         part = product[images]
-        wide = _widen(part, accumulate)
-        logits, values = wide[..., :n_attributes], wide[..., n_attributes:]
-        if padding is not None:
-            logits.masked_fill_(padding[images].unsqueeze(-1), -torch.inf)
-        # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
-        attention = scratch("attention", logits.shape, accumulate, product.device)
-        torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=attention).exp_()
-        total = attention.sum(dim=-2, keepdim=True)
+        wide = widen(part, accumulate)
+        logits, values = wide.chunk(2, dim=-1)
+        attention, total = exponentials(logits, padding, images)
         if keep_attention:
             attention /= total
             part[..., :n_attributes] = attention
-        if n_values > 1:
-            banked = values.unflatten(-1, (n_values, n_attributes))
-            torch.sum(banked * attention.unsqueeze(-2), dim=-3, out=semantics[images])
-        else:
-            torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
+        torch.sum(attention.mul_(values), dim=-2, out=semantics[images])
         if not keep_attention:
-            semantics[images] /= total if n_values > 1 else total.squeeze(-2)
+            semantics[images] /= total.squeeze(-2)
     return semantics, memory
 
 
-def _widen(part: Tensor, dtype: torch.dtype) -> Tensor:
+def exponentials(logits: Tensor, padding: Tensor | None, images: slice) -> tuple[Tensor, Tensor]:
+    """Exponentials of logits (b, R, K), 0 on padding, in passing memory, and their sums over R."""
+    if padding is not None:
+        logits.masked_fill_(padding[images].unsqueeze(-1), -torch.inf)
+    # In a place of its own, where it is contiguous: exp takes ten times as long elsewhere.
+    found = scratch("attention", logits.shape, logits.dtype, logits.device)
+    torch.sub(logits, logits.amax(dim=-2, keepdim=True), out=found).exp_()
+    return found, found.sum(dim=-2, keepdim=True)
+
+
+def widen(part: Tensor, dtype: torch.dtype) -> Tensor:
     """Part of a product in the dtype to accumulate in: itself, or a copy in passing memory."""
     if part.dtype == dtype:
         return part
     return scratch("product", part.shape, dtype, part.device).copy_(part)
 
 
-def _turn_into_gradients(wide: Tensor, gradient: Tensor, semantics: Tensor) -> None:
-    """Put gradients by logits and values of several banks in the place of attention and values."""
-    n_values, n_attributes = semantics.shape[-2:]
-    attention = wide[..., :n_attributes]
-    values = wide[..., n_attributes:].unflatten(-1, (n_values, n_attributes))
-    slope = gradient.unsqueeze(-3)
-    by_logits = ((values - semantics.unsqueeze(-3)) * slope).sum(dim=-2).mul_(attention)
-    torch.mul(attention.unsqueeze(-2), slope, out=values)
-    attention.copy_(by_logits)
-
-
-def _as_they_are(weights: Tensor) -> Tensor:
-    return weights
-
-
 def _swap_halves(weights: Tensor) -> Tensor:
     return torch.cat(weights.chunk(2)[::-1])
 
 
-def _portions(product: Tensor) -> Iterator[slice]:
+def portions(product: Tensor) -> Iterator[slice]:
     """Slices of images: all at once, or on a CPU as many as its cache holds."""
     step = max(1, len(product))
     if product.device.type == "cpu":
@@ -262,7 +257,7 @@ def _portions(product: Tensor) -> Iterator[slice]:
 
 
 def _serve(regions: Tensor, weights: Tensor, padding: Tensor | None) -> Tensor:
-    semantics: Tensor = _SemanticAttention.apply(regions, weights, 1, padding)
+    semantics: Tensor = _SemanticAttention.apply(regions, weights, padding)
     return semantics
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn import functional as zf
+from zslearn.nn._attribute_attention import AttributeAttention
 from zslearn.nn._grid_geometry import GridGeometry
-from zslearn.nn._start_vectors import start_vectors
 from zslearn.nn._transzero_layers import DecoderLayer, EncoderLayer, decoder_layers
 
 __all__ = ["TransZeroNetwork"]
 
 
-class TransZeroNetwork(nn.Module):
+class TransZeroNetwork(AttributeAttention):
     r"""Encoder of regions, decoder of attributes [1]_.
 
     .. math::
@@ -21,7 +20,7 @@ class TransZeroNetwork(nn.Module):
         H = \operatorname{encode}(F W_F^\top + b_F), \quad
         S = \operatorname{decode}(A W_A^\top + b_A, H), \quad s_k = (A W_1)_k \cdot S_k
 
-    The encoder's attention is reduced by a learned function of how many rows and columns two
+    Attention in the encoder is reduced by a learned function of how many rows and columns two
     regions are apart; in the decoder attributes attend to each other, then to the regions.
 
     Parameters
@@ -37,14 +36,11 @@ class TransZeroNetwork(nn.Module):
         random direction. ``None`` starts all of them at random.
     attribute_dim : int, default=300
         V when `attribute_vectors` is ``None``. 300 is the usual width of word vectors.
-    dim : int, default=300
-        d, the width of regions and attributes within the network.
-    dim_feedforward : int, default=512
-        Width of the layer between the two linear ones of a block.
-    dropout : float, default=0.4
-        Share of the numbers that are dropped in training, drawn from torch's global generator.
-    encoder_attention_dropout : float, default=0.1
-        The same of the encoder's attention.
+    dim, dim_feedforward : int, default=300, 512
+        d, the width of regions and attributes, and that inside the two linear layers of a block.
+    dropout, encoder_attention_dropout : float, default=0.4, 0.1
+        Shares that are dropped in training, the second of the attention between regions; drawn from
+        torch's global generator.
     n_encoder_layers, n_decoder_layers : int, default=1
         Blocks of both.
     n_heads : int, default=1
@@ -57,10 +53,8 @@ class TransZeroNetwork(nn.Module):
 
     Attributes
     ----------
-    attribute_vectors : Parameter of shape (K, V)
-        The attribute vectors A.
-    output_weight : Parameter of shape (V, d)
-        W_1, which starts from a standard normal.
+    attribute_vectors, output_weight : Parameter of shape (K, V) and (V, d)
+        A; and W_1, which starts from a standard normal.
 
     Raises
     ------
@@ -74,9 +68,8 @@ class TransZeroNetwork(nn.Module):
 
     Notes
     -----
-    Regions in bfloat16 are multiplied in it, by :class:`torch.autocast`; those of other dtypes in
-    that of the weights. Biases of keys, which have no effect, and a second embedding of regions,
-    which the released code has and does not use, are left out.
+    Regions in bfloat16 are multiplied in it, those of other dtypes in that of the weights. Biases
+    of keys, which have no effect, and a second embedding of regions, unused as released, are left out.
 
     References
     ----------
@@ -110,13 +103,10 @@ class TransZeroNetwork(nn.Module):
         self_attention: bool = True,
         normalize: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(n_attributes, attribute_vectors, attribute_dim, normalize=normalize)
         if dim % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide dim={dim}; 1 and {dim} do.")
-        vectors = start_vectors(attribute_vectors, n_attributes, attribute_dim)
-        width = vectors.shape[1]
-        self.normalize = normalize
-        self.attribute_vectors = nn.Parameter(vectors)
+        width = self.attribute_vectors.shape[1]
         self.output_weight = nn.Parameter(torch.randn(width, dim))
         self.embed_regions = nn.Linear(n_features, dim)
         self.embed_attributes = nn.Linear(width, dim)
@@ -128,29 +118,17 @@ class TransZeroNetwork(nn.Module):
         first = DecoderLayer(dim, dim_feedforward, dropout, n_heads, self_attention=self_attention)
         self.decoder = decoder_layers(n_decoder_layers, first)
 
-    def vectors(self) -> Tensor:
-        """Compute A as it is used.
-
-        Returns
-        -------
-        Tensor of shape (K, V)
-            The attribute vectors.
-        """
-        vectors = self.attribute_vectors
-        return zf.normalize_rows(vectors) if self.normalize else vectors
-
     def embedded_attributes(self, n_images: int = 1) -> Tensor:
         """Compute what the first block of the decoder asks regions with.
 
         Parameters
         ----------
         n_images : int, default=1
-            B: dropout in training makes what is asked differ between images.
+            B, in training: with dropout images are asked differently.
 
         Returns
         -------
         Tensor of shape (K, d), or (B, K, d) with dropout
-            Once for all images otherwise.
         """
         embedded = self.embed_attributes(self.vectors())
         asked: Tensor = self.decoder[0].ask_each_other(embedded, n_images)
