@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from zslearn.nn._attribute_attention import AttributeAttention
 from zslearn.nn._grid_geometry import GridGeometry
-from zslearn.nn._transzero_layers import DecoderLayer, EncoderLayer, decoder_layers
+from zslearn.nn._transzero_layers import (
+    DecoderLayer,
+    EncoderLayer,
+    decoder_layers,
+    precision_of,
+)
 
 __all__ = ["TransZeroNetwork"]
 
@@ -37,7 +44,7 @@ class TransZeroNetwork(AttributeAttention):
     attribute_dim : int, default=300
         V when `attribute_vectors` is ``None``. 300 is the usual width of word vectors.
     dim, dim_feedforward : int, default=300, 512
-        d, the width of regions and attributes, and that inside the two linear layers of a block.
+        Width d of regions and attributes, and that between the two linear layers of a block.
     dropout, encoder_attention_dropout : float, default=0.4, 0.1
         Shares that are dropped in training, the second of the attention between regions; drawn from
         torch's global generator.
@@ -68,8 +75,8 @@ class TransZeroNetwork(AttributeAttention):
 
     Notes
     -----
-    Regions in bfloat16 are multiplied in it, those of other dtypes in that of the weights. Biases
-    of keys, which have no effect, and a second embedding of regions, unused as released, are left out.
+    Regions in bfloat16 are multiplied in it, those of other dtypes in that of the weights. Left out
+    are biases of keys, which have no effect, and a second embedding of regions that has no use.
 
     References
     ----------
@@ -84,6 +91,9 @@ class TransZeroNetwork(AttributeAttention):
     >>> network(torch.randn(2, 9, 8)).shape, network.attention_maps(torch.randn(2, 9, 8)).shape
     (torch.Size([2, 4]), torch.Size([2, 4, 9]))
     """
+
+    encoder: Any
+    decoder: Any
 
     def __init__(
         self,
@@ -129,6 +139,7 @@ class TransZeroNetwork(AttributeAttention):
         Returns
         -------
         Tensor of shape (K, d), or (B, K, d) with dropout
+            Embedded attributes that have attended to each other.
         """
         embedded = self.embed_attributes(self.vectors())
         asked: Tensor = self.decoder[0].ask_each_other(embedded, n_images)
@@ -153,7 +164,7 @@ class TransZeroNetwork(AttributeAttention):
         Tensor of shape (B, k, R)
             Non-negative, each map summing to one over the regions; exactly 0 on padding.
         """
-        with self._precision(regions):
+        with precision_of(regions):
             asked, encoded = self._decode(regions, padding)
             asked = asked if attributes is None else asked[..., attributes, :]
             attention = self.decoder[-1].attention
@@ -180,7 +191,7 @@ class TransZeroNetwork(AttributeAttention):
         Tensor of shape (B, K)
             Attribute scores.
         """
-        with self._precision(regions):
+        with precision_of(regions):
             asked, encoded = self._decode(regions, padding, asked)
             found = self.decoder[-1](asked, encoded, padding) * (
                 self.vectors() @ self.output_weight
@@ -202,8 +213,3 @@ class TransZeroNetwork(AttributeAttention):
         for layer, following in zip(self.decoder, self.decoder[1:], strict=False):
             asked = following.ask_each_other(layer(asked, x, padding), len(regions))
         return asked, x
-
-    def _precision(self, regions: Tensor) -> torch.autocast:
-        low = regions.dtype == torch.bfloat16
-        # Weights are used once: there is nothing to gain by keeping their copies.
-        return torch.autocast(regions.device.type, torch.bfloat16, enabled=low, cache_enabled=False)

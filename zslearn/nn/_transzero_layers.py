@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 from zslearn.nn._dropout import dropout, relu_dropout
 
-__all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers"]
+__all__ = ["Attention", "DecoderLayer", "EncoderLayer", "decoder_layers", "precision_of"]
 
 
 class Attention(nn.Module):
@@ -31,6 +31,14 @@ class Attention(nn.Module):
     inner, outer : float
         Bounds of the uniform start of queries, keys and values, and of the output.
     """
+
+    query_weight: nn.Parameter
+    key_weight: nn.Parameter
+    value_weight: nn.Parameter
+    out_weight: nn.Parameter
+    query_bias: nn.Parameter
+    value_bias: nn.Parameter
+    out_bias: nn.Parameter
 
     def __init__(self, dim: int, n_heads: int, inner: float, outer: float) -> None:
         super().__init__()
@@ -168,6 +176,13 @@ class DecoderLayer(nn.Module):
 def _add(x: Tensor, other: Tensor) -> Tensor:
     """Add to x, which nobody else reads, in its place unless that would round."""
     return x.add_(other) if x.dtype == other.dtype else x + other
+
+
+def precision_of(regions: Tensor) -> torch.autocast:
+    """Multiply in bfloat16 where regions are of it."""
+    low, device = regions.dtype == torch.bfloat16, regions.device.type
+    # Weights are used once: there is nothing to gain by keeping their copies.
+    return torch.autocast(device, torch.bfloat16, enabled=low, cache_enabled=False)
 
 
 def decoder_layers(n_layers: int, first: DecoderLayer) -> nn.ModuleList:
