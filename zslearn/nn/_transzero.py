@@ -9,12 +9,7 @@ from torch import Tensor, nn
 
 from zslearn.nn._attribute_attention import AttributeAttention
 from zslearn.nn._grid_geometry import GridGeometry
-from zslearn.nn._transzero_layers import (
-    DecoderLayer,
-    EncoderLayer,
-    decoder_layers,
-    precision_of,
-)
+from zslearn.nn._transzero_layers import DecoderLayer, EncoderLayer, decoder_layers, precision_of
 
 __all__ = ["TransZeroNetwork"]
 
