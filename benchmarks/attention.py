@@ -1,6 +1,6 @@
 """Training of the attention methods beside literal implementations of their equations, by turns.
 
-    python -m benchmarks.attention [--methods dazle msdn] [--repeats 5] [--precision float32]
+    python -m benchmarks.attention [--methods transzero] [--repeats 5] [--precision float32]
     OMP_NUM_THREADS=1 python -m benchmarks.attention --cpu-seconds     on a busy machine
 
 An epoch over the training pictures of cub50 (49 regions x 1280, 312 attributes) in batches of 50,
@@ -22,10 +22,12 @@ from skorch.callbacks import Callback
 from benchmarks._machine import machine
 from benchmarks._measure import Comparison, measure, report, synchronize
 from benchmarks.literal_attention import LiteralDAZLE, LiteralMethod, LiteralMSDN
+from benchmarks.literal_transzero import LiteralTransZero
 from benchmarks.problems import CUB50, Problem, as_float32, load_cub50, make_problem
 from zslearn.registry import method_info
 
 BATCH = 50
+ADAM = {"lr": 1e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4}
 RMSPROP = {"lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4}
 
 
@@ -41,6 +43,7 @@ class Row(NamedTuple):
 ROWS = {
     "dazle": Row(LiteralDAZLE, torch.optim.RMSprop, RMSPROP, 5),
     "msdn": Row(LiteralMSDN, torch.optim.RMSprop, RMSPROP, 5),
+    "transzero": Row(LiteralTransZero, torch.optim.Adam, ADAM, 2),
 }
 
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
-    from zslearn.attention import CVsCClassifier, DAZLEClassifier, MSDNClassifier
+    from zslearn.attention import (
+        CVsCClassifier,
+        DAZLEClassifier,
+        MSDNClassifier,
+        TransZeroClassifier,
+    )
     from zslearn.attributes import ClassAttributes
     from zslearn.linear_model import (
         ALEClassifier,
@@ -52,6 +57,7 @@ _HOMES = {
     "SAEClassifier": "zslearn.linear_model",
     "SAEClassifierCV": "zslearn.linear_model",
     "SJEClassifier": "zslearn.linear_model",
+    "TransZeroClassifier": "zslearn.attention",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -94,6 +100,7 @@ __all__ = [
     "SAEClassifier",
     "SAEClassifierCV",
     "SJEClassifier",
+    "TransZeroClassifier",
     "__version__",
     "load",
     "save",

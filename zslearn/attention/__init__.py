@@ -5,5 +5,13 @@ from zslearn.attention._cvsc_objective import CVsCObjective
 from zslearn.attention._dazle import DAZLEClassifier
 from zslearn.attention._msdn import MSDNClassifier
 from zslearn.attention._prototype_head import PrototypeHead
+from zslearn.attention._transzero import TransZeroClassifier
 
-__all__ = ["CVsCClassifier", "CVsCObjective", "DAZLEClassifier", "MSDNClassifier", "PrototypeHead"]
+__all__ = [
+    "CVsCClassifier",
+    "CVsCObjective",
+    "DAZLEClassifier",
+    "MSDNClassifier",
+    "PrototypeHead",
+    "TransZeroClassifier",
+]

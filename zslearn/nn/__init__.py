@@ -8,7 +8,9 @@ from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._msdn import MSDNNetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._transzero import TransZeroNetwork
 from zslearn.nn.losses import (
+    AttributeRegressionLoss,
     CalibrationLoss,
     ConditionalCorrelationLoss,
     CVsCLoss,
@@ -18,6 +20,7 @@ from zslearn.nn.losses import (
 )
 
 __all__ = [
+    "AttributeRegressionLoss",
     "CVsCLoss",
     "CVsCNetwork",
     "CVsCOutput",
@@ -28,6 +31,7 @@ __all__ = [
     "MutualDistillationLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "TransZeroNetwork",
     "counterfactual",
     "functional",
     "losses",

@@ -1,5 +1,6 @@
 """Losses, one a module, each usable alone."""
 
+from zslearn.nn.losses._attribute_regression import AttributeRegressionLoss
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
@@ -8,6 +9,7 @@ from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = [
+    "AttributeRegressionLoss",
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
