@@ -83,8 +83,9 @@ class APNClassifier(AttributeClassifier):
         Weights of the squared error of attributes by the global head and by prototypes.
     lambda_local : float, default=1.0
         Weight of the cross entropy by prototypes; that of the global head has weight 1.
-    lambda_decorrelation, lambda_local_decorrelation : float, default=5e-5 and 0.04
-        Weights of the decorrelation of attribute groups in the global head and in prototypes.
+    lambda_decorrelation, lambda_local_decorrelation : float, default=5e-5 and 4e-4
+        Weights of the decorrelation of attribute groups in the global head and in prototypes. The
+        authors' 0.04 for prototypes belongs to the form "group"; by channel it leaves no maps.
     lambda_compactness : float, default=0.0
         Weight of the compactness of maps, a sum over images, attributes and regions. It shapes
         nothing but the maps, and needs regions of a grid.
@@ -186,7 +187,7 @@ class APNClassifier(AttributeClassifier):
         lambda_local_attribute: float = 0.1,
         lambda_local: float = 1.0,
         lambda_decorrelation: float = 5e-5,
-        lambda_local_decorrelation: float = 0.04,
+        lambda_local_decorrelation: float = 4e-4,
         lambda_compactness: float = 0.0,
         attribute_groups: Any = "names",
         pooling: Literal["mean", "max"] = "mean",
