@@ -6,7 +6,7 @@ import torch
 
 from zslearn import APNClassifier, ClassAttributes, HASClassifier
 from zslearn._training._learner import Batch
-from zslearn.attention._apn import APNLearner
+from zslearn.attention._apn_learner import APNLearner
 from zslearn.attention._attribute_groups import groups_of
 from zslearn.datasets import cub_attribute_parts
 from zslearn.inspection import (
