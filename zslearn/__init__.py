@@ -11,8 +11,10 @@ from zslearn._version import __version__
 
 if TYPE_CHECKING:
     from zslearn.attention import (
+        APNClassifier,
         CVsCClassifier,
         DAZLEClassifier,
+        HASClassifier,
         MSDNClassifier,
         TransZeroClassifier,
     )
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 # Imported on first use: `import zslearn` must not load torch.
 _HOMES = {
     "ALEClassifier": "zslearn.linear_model",
+    "APNClassifier": "zslearn.attention",
     "AttributeRidgeClassifier": "zslearn.linear_model",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
@@ -50,6 +53,7 @@ _HOMES = {
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
     "GFZSLClassifier": "zslearn.linear_model",
+    "HASClassifier": "zslearn.attention",
     "LatEmClassifier": "zslearn.linear_model",
     "MSDNClassifier": "zslearn.attention",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
@@ -82,6 +86,7 @@ _SUBPACKAGES = (
 
 __all__ = [
     "ALEClassifier",
+    "APNClassifier",
     "AttributeRidgeClassifier",
     "CVsCClassifier",
     "ClassAttributes",
@@ -93,6 +98,7 @@ __all__ = [
     "ESZSLClassifier",
     "ESZSLClassifierCV",
     "GFZSLClassifier",
+    "HASClassifier",
     "LatEmClassifier",
     "MSDNClassifier",
     "PrototypeRegressionClassifier",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from zslearn._data._grid import OnGrid, known_grid, refuse_padding, resolve_grid
+from zslearn._data._grid import OnGrid, known_grid, resolve_grid
 from zslearn._data._rows import SharedRows
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.feature_extraction import FeatureStoreWriter
@@ -82,6 +82,3 @@ def test_regions_on_no_grid_are_refused():
     with pytest.raises(ValueError, match="different numbers of regions, but Gridded needs"):
         Gridded().grid_of([np.ones((4, 3)), np.ones((2, 3))])
     assert Gridded().grid_of([np.ones((4, 3)), np.ones((4, 3))]) == (2, 2)
-    refuse_padding(None)
-    with pytest.raises(ValueError, match="regions of zeros, in 1 of the 2 samples"):
-        refuse_padding(torch.tensor([[False, False], [True, False]]))

@@ -7,11 +7,18 @@ from sklearn import config_context
 from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.training.learners import CosineLearner, GANLearner, TwoHeadedLearner, estimator_of
-from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier, MSDNClassifier
+from zslearn import (
+    APNClassifier,
+    ClassAttributes,
+    CVsCClassifier,
+    DAZLEClassifier,
+    HASClassifier,
+    MSDNClassifier,
+)
 from zslearn._training._learner import Learner
 from zslearn.model_selection import HeldOutStopping
 
-METHODS = [CVsCClassifier, DAZLEClassifier, MSDNClassifier]
+METHODS = [CVsCClassifier, DAZLEClassifier, MSDNClassifier, APNClassifier, HASClassifier]
 DRAWN = [estimator_of(one) for one in (CosineLearner, TwoHeadedLearner, GANLearner)]
 
 

@@ -35,7 +35,14 @@ def test_type_filter():
         dict(all_estimators("transformer")),
     )
     assert set(classifiers) | set(transformers) == set(dict(all_estimators()))
-    both = {"CVsCClassifier", "DAZLEClassifier", "MSDNClassifier", "TransZeroClassifier"}
+    both = {
+        "APNClassifier",
+        "CVsCClassifier",
+        "DAZLEClassifier",
+        "HASClassifier",
+        "MSDNClassifier",
+        "TransZeroClassifier",
+    }
     assert set(classifiers) & set(transformers) == both
     assert is_classifier(classifiers["CVsCClassifier"]())
     assert hasattr(transformers["PatchDictionaryExtractor"], "transform")

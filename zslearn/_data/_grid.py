@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-__all__ = ["OnGrid", "known_grid", "refuse_padding", "resolve_grid"]
+__all__ = ["OnGrid", "known_grid", "resolve_grid"]
 
 _ELSE = "or take a classifier without geometry, such as DAZLEClassifier"
 
@@ -102,14 +102,3 @@ def resolve_grid(
             f"{wanted}."
         )
     return down, across
-
-
-def refuse_padding(padding: Tensor | None) -> None:
-    """Raise if regions of zeros were found, where a loss has no place for them."""
-    if padding is not None:
-        n = int(padding.any(dim=1).sum())
-        raise ValueError(
-            f"X has regions of zeros, in {n} of the {len(padding)} samples read in this batch: "
-            "they are padding, which has no place on a grid. Extract as many regions of each "
-            f"picture, {_ELSE}."
-        )

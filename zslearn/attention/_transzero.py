@@ -19,7 +19,7 @@ from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.attributes import ClassAttributes
 from zslearn.nn import AttributeRegressionLoss, CalibrationLoss, TransZeroNetwork
-from zslearn.nn.functional import find_padding
+from zslearn.nn.functional import find_padding, normalize_rows
 from zslearn.nn.losses._means import mean_cross_entropy
 from zslearn.registry import register_method
 
@@ -56,7 +56,8 @@ class TransZeroLearner(AttributeLearner):
         z = s @ self.class_embeddings(self.class_attributes).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
         ce = mean_cross_entropy(rivals, batch.y, batch.weights)
-        reg = self.regression(s, batch.y, self.class_attributes, batch.weights)
+        rows = normalize_rows(self.class_attributes)[batch.y].to(s.dtype)
+        reg = self.regression(s, rows, batch.weights)
         terms = {"loss": ce + self.lambda_reg * reg, "ce": ce, "reg": reg}
         if self.lambda_cal:
             terms["cal"] = self.calibration(z, self.unseen, batch.weights)

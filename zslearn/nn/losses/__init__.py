@@ -1,19 +1,31 @@
 """Losses, one a module, each usable alone."""
 
+from zslearn.nn.losses._apn import APNLoss
 from zslearn.nn.losses._attribute_regression import AttributeRegressionLoss
 from zslearn.nn.losses._calibration import CalibrationLoss
+from zslearn.nn.losses._compactness import CompactnessLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
+from zslearn.nn.losses._decorrelation import AttributeDecorrelationLoss
+from zslearn.nn.losses._has import HASLoss
+from zslearn.nn.losses._has_perturbation import HASPerturbationLoss
 from zslearn.nn.losses._mutual_distillation import MutualDistillationLoss
+from zslearn.nn.losses._seen_cross_entropy import SeenCrossEntropyLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = [
+    "APNLoss",
+    "AttributeDecorrelationLoss",
     "AttributeRegressionLoss",
     "CVsCLoss",
     "CalibrationLoss",
+    "CompactnessLoss",
     "ConditionalCorrelationLoss",
+    "HASLoss",
+    "HASPerturbationLoss",
     "MutualDistillationLoss",
+    "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
 ]
