@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from zslearn._training._device import compute_dtype, resolve_device
 from zslearn.feature_extraction import _timm_models as models
@@ -91,11 +92,24 @@ class FittedBackbone:
                     f"The weights of {self.recipe.model_name!r} are not those that this extractor "
                     "was fitted with: fit it again."
                 )
-            place, dtype = resolve_device(device), getattr(torch, self.precision)
-            self._made.append(
-                Backbone(network, self.layout, self.config, self.pooled, place, dtype)
-            )
+            self._keep(network, device)
         return self._made[0]
+
+    def _keep(self, network: nn.Module, device: str | torch.device) -> None:
+        place, dtype = resolve_device(device), getattr(torch, self.precision)
+        self._made[:] = [Backbone(network, self.layout, self.config, self.pooled, place, dtype)]
+
+    def weights(self, device: str | torch.device) -> dict[str, torch.Tensor]:
+        """Return the weights of the network, in its precision."""
+        state = self.load(device).network.state_dict()
+        return {name: value.cpu().contiguous() for name, value in state.items()}
+
+    def restore(self, weights: dict[str, torch.Tensor], device: str | torch.device) -> None:
+        """Make the network of weights that `weights` has returned, not of their source."""
+        recipe = replace(self.recipe, pretrained=False, checkpoint_path=None)
+        network = recipe.create().to(getattr(torch, self.precision))
+        network.load_state_dict(weights)
+        self._keep(network, device)
 
     def describe(self) -> dict[str, Any]:
         """All of it, in what JSON can hold."""
