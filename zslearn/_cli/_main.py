@@ -10,7 +10,16 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from zslearn._cli import _benchmark, _evaluate, _extract, _info, _reproduce
+from zslearn._cli import (
+    _benchmark,
+    _evaluate,
+    _explain,
+    _extract,
+    _info,
+    _predict,
+    _reproduce,
+    _train,
+)
 from zslearn._cli._arguments import expand_paths
 from zslearn._version import __version__
 from zslearn.exceptions import NonFiniteLossError
@@ -18,6 +27,9 @@ from zslearn.exceptions import NonFiniteLossError
 __all__ = ["main"]
 
 _COMMANDS = {
+    "train": _train,
+    "predict": _predict,
+    "explain": _explain,
     "extract": _extract,
     "evaluate": _evaluate,
     "benchmark": _benchmark,
@@ -66,7 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _COMMANDS[command].run(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        goes_on = command in ("extract", "reproduce") or getattr(arguments, "out", None)
+        keeps = ("out",) if command != "train" else ("features",)
+        goes_on = command in ("extract", "reproduce") or any(
+            getattr(arguments, option, None) for option in keeps
+        )
         hint = " Run the same command again to go on." if goes_on else ""
         _say(f"zslearn {command}: interrupted.{hint}")
         return 130
@@ -87,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="zslearn", description="Zero-shot learning: the steps before and after Python."
+        prog="zslearn", description="Zero-shot learning, from pictures to answers."
     )
     parser.add_argument("--version", action="version", version=f"zslearn {__version__}")
     parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)

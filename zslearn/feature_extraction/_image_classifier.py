@@ -342,9 +342,9 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
 
     def _get_saved_state(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        backbone = getattr(final_estimator(state.get("extractor_")), "_fitted", None)
-        if hasattr(backbone, "weights"):
-            state["network"] = backbone.weights(final_estimator(self.extractor_).device)
+        inner: Any = final_estimator(state.get("extractor_"))
+        if hasattr(getattr(inner, "_fitted", None), "weights"):
+            state["network"] = inner._fitted.weights(inner.device)
         return state
 
     def _set_saved_state(self, state: dict[str, Any]) -> None:
