@@ -512,5 +512,5 @@ def test_intervals_are_over_classes(zslearn, problem, files):
     area = bootstrap_interval("ausuc_score", truth, scores, classes=clf.classes_, **draw)
     assert run["intervals"]["AUSUC"] == pytest.approx([area.low, area.high], rel=1e-12)
     text = zslearn("evaluate", *files, *split).out
-    assert f"{H.low[2]:.3f} to {H.high[2]:.3f}" in text
+    assert f"{H.low[2]:.3f}–{H.high[2]:.3f}" in text
     assert "95 % over classes" in text

@@ -300,7 +300,7 @@ def _as_text(results: dict[str, Any]) -> str:
     lines.append("".join(cells))
     intervals = results["runs"][0]["intervals"]
     if intervals is not None:
-        cells = [f"{low:.3f} to {high:.3f}" for low, high in intervals.values()]
+        cells = [f"{low:.3f}–{high:.3f}" for low, high in intervals.values()]
         of = "" if len(results["runs"]) == 1 else ", first seed"
         lines.append("".join(f"{cell:>14}" for cell in cells) + f"   95 % over classes{of}")
     if len(results["runs"]) > 1:
