@@ -53,6 +53,7 @@ class FittedBackbone:
         *,
         layer: int,
         norm: bool,
+        pooled: bool | str = False,
         grid_shape: Any,
         data_config: Mapping[str, Any] | None,
         precision: str,
@@ -70,13 +71,13 @@ class FittedBackbone:
         weights_checksum = models.checksum(network)
         config = models.resolve_data_config(network, recipe.image_size, data_config)
         size = (config["input_size"][1], config["input_size"][2])
-        layout = find_layout(network.to(place), size, layer, norm)
-        pooled = check_pooling(grid_shape, layout)
+        layout = find_layout(network.to(place), size, layer, norm, bool(pooled))
+        to_grid = check_pooling(grid_shape, layout)
         # However small the network, a batch of pictures is work enough for half precision to pay.
         dtype = compute_dtype(precision, place, 2**62)
         name = str(dtype).removeprefix("torch.")
-        backbone = Backbone(network, layout, config, pooled, place, dtype)
-        return cls(recipe, weights_checksum, layout, pooled, config, name, [backbone])
+        backbone = Backbone(network, layout, config, to_grid, place, dtype)
+        return cls(recipe, weights_checksum, layout, to_grid, config, name, [backbone])
 
     @property
     def grid_shape(self) -> tuple[int, int] | None:
@@ -123,12 +124,22 @@ class FittedBackbone:
             "layer": layout.layer,
             "n_layers": layout.n_layers,
             "norm": layout.norm,
+            **(
+                {"pooled": "projected" if self.recipe.with_head else True}
+                if layout.source == "pooled"
+                else {}
+            ),
             "n_prefix_tokens": layout.n_prefix_tokens,
             "native_grid_shape": _as_list(layout.grid_shape),
             "grid_shape": _as_list(self.grid_shape),
             "data_config": self.config,
             "precision": self.precision,
         }
+
+    def _describe_pooling(self) -> dict[str, Any]:
+        if self.layout.source != "pooled":
+            return {}
+        return {"pooled": "projected" if self.recipe.with_head else True}
 
     def __getstate__(self) -> dict[str, Any]:
         # The network is large, and can be made again.
