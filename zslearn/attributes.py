@@ -229,11 +229,11 @@ class ClassAttributes:
         Parameters
         ----------
         descriptions : mapping from label to str or list of str, or pandas.Series
-            The texts of each class.
+            Texts.
         encoder : callable or object with ``encode`` or ``transform``
-            Makes an array (n_texts, n_dims) of a list of texts, as a text tower of CLIP does.
+            Makes an array (n_texts, n_dims) of a list of texts.
         attribute_names : sequence of str of length n_dims, default=None
-            Names of the dimensions. ``None`` numbers them.
+            Names of the dimensions.
 
         Returns
         -------
@@ -241,10 +241,8 @@ class ClassAttributes:
 
         Raises
         ------
-        TypeError
-            If `descriptions` maps to no texts, or `encoder` takes none.
-        ValueError
-            If a description is empty, or a text does not become a finite vector.
+        TypeError, ValueError
+            If there are no texts, or one becomes no finite vector.
 
         See Also
         --------
@@ -396,8 +394,6 @@ class ClassAttributes:
     __hash__ = None  # type: ignore[assignment]
     __array_ufunc__ = None  # comparing with an array asks __eq__ above, not each element
 
-    def __repr__(self) -> str:
-        return table_text(self)
+    __repr__ = table_text
 
-    def _repr_html_(self) -> str:
-        return table_html(self)
+    _repr_html_ = table_html
