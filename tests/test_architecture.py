@@ -34,7 +34,7 @@ FLOORS = [
     ["finetuning"],
     ["datasets"],
     ["persistence"],
-    ["utils"],
+    ["_show_versions", "utils"],
     ["inspection"],
     ["_cli"],
     ["__main__"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
+    from zslearn._show_versions import show_versions
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
     from zslearn.linear_model import (
@@ -53,6 +54,7 @@ _HOMES = {
     "SJEClassifier": "zslearn.linear_model",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
+    "show_versions": "zslearn._show_versions",
 }
 _SUBPACKAGES = (
     "attention",
@@ -95,6 +97,7 @@ __all__ = [
     "__version__",
     "load",
     "save",
+    "show_versions",
 ]
 
 

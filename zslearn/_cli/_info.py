@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,6 @@ With one: what is in a trained model, a feature store, a .npy file, a table of c
     zslearn info xlsa17/data/CUB
 """
 
-_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "skorch", "numpy", "joblib")
-_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "dask")
 _SHOWN = 10
 
 
@@ -40,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Look, and print."""
-    facts = _of_machine() if arguments.path is None else _of_path(Path(arguments.path))
+    from zslearn._show_versions import describe_machine
+
+    facts = describe_machine() if arguments.path is None else _of_path(Path(arguments.path))
     if arguments.json:
         print(as_json(facts))
         return
@@ -56,35 +54,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={entry}" for name, entry in value.items())
     return "none" if value is None else str(value)
-
-
-def _of_machine() -> dict[str, Any]:
-    import torch
-
-    from zslearn._training._device import has_fast_bfloat16
-    from zslearn._version import __version__
-    from zslearn.datasets._data_home import locate_data_home
-
-    facts: dict[str, Any] = {
-        "zslearn": __version__,
-        "python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
-    }
-    for package in (*_PACKAGES, *_EXTRAS):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    names = ["cpu"]
-    names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    names += ["mps"] if torch.backends.mps.is_available() else []
-    for name in names:
-        device = torch.device(name)
-        title = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        title = title or (f"{torch.get_num_threads()} threads" if name == "cpu" else "Metal")
-        half = "fast bfloat16" if has_fast_bfloat16(device) else "float32"
-        facts[name] = f"{title}, {half}"
-    facts["data home"] = locate_data_home()
-    return facts
 
 
 def _of_path(path: Path) -> dict[str, Any]:
