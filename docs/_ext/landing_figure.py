@@ -35,19 +35,21 @@ def main() -> None:
     truth = guide.target[guide.test_unseen]
     right = np.flatnonzero(clf.predict(unseen) == truth)
     print(f"{len(right)} of {len(truth)} pictures of unseen species named right, among all 20")
-    picture = unseen[right[:1]]  # the first, whichever it is
-    figure = plt.figure(figsize=(10, 6.2), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 2.1))
+    whole = (guide.part_visible[guide.test_unseen][right] > 0.8).all(axis=1)
+    shown = right[whole][:1]  # the first of which every part can be seen
+    picture = unseen[shown]
+    figure = plt.figure(figsize=(10, 5.6), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.75))
     AttributeAttentionDisplay.from_estimator(
         clf,
         picture,
         images=picture,
-        y=truth[right[:1]],
+        y=truth[shown],
         n_attributes=5,
         axes=upper.subplots(1, 6, squeeze=False),
     )
-    SemanticExplanationDisplay.from_estimator(clf, picture, max_attributes=7, ax=lower.subplots())
-    figure.savefig(TARGET, dpi=110)
+    SemanticExplanationDisplay.from_estimator(clf, picture, max_attributes=6, ax=lower.subplots())
+    figure.savefig(TARGET, dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":
