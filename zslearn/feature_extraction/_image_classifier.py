@@ -15,7 +15,6 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import check_labels_of
 from zslearn._scored_prediction import ScoredPrediction
 from zslearn._wrapped import final_estimator
@@ -216,20 +215,16 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
             yield from self.classifier_._score_blocks(block, table)
 
     def _decide(self, score_blocks: Iterable[Any], table: Any, columns: Any) -> NDArray[Any]:
-        decided: NDArray[Any] = self.classifier_._decide(score_blocks, table, columns)
-        return decided
+        return self.classifier_._decide(score_blocks, table, columns)
 
     def _delta_and_scale(self) -> tuple[float, str]:
-        pair: tuple[float, str] = self.classifier_._delta_and_scale()
-        return pair
+        return self.classifier_._delta_and_scale()
 
     def _delta_shares(self, labels: NDArray[Any]) -> NDArray[Any]:
-        shares: NDArray[Any] = self.classifier_._delta_shares(labels)
-        return shares
+        return self.classifier_._delta_shares(labels)
 
     def _described(self, class_attributes: Any) -> ClassAttributes:
-        table: ClassAttributes = self.classifier_._described(class_attributes)
-        return table
+        return self.classifier_._described(class_attributes)
 
     def with_class_attributes(self, class_attributes: Any) -> Self:
         """Give a fitted copy that knows the classes of another table.
@@ -249,9 +244,6 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
         changed = copy(self)
         changed.classifier_ = self.classifier_.with_class_attributes(class_attributes)
         return changed
-
-    def _describe_anew(self, classes: DescribedClasses) -> None:
-        raise AssertionError("with_class_attributes asks the classifier")
 
     @available_if(_classifier_has("predict_attributes"))
     def predict_attributes(self, X: Any) -> NDArray[np.floating]:
@@ -322,9 +314,6 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
             ``extractor_.grid_shape_``.
         """
         return self._collect("attention_maps", X, attributes)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "classifier_")
 
     def __getattr__(self, name: str) -> Any:
         """Look up what describes the fitted classes, and the grid, where it is kept."""
