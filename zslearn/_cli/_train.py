@@ -281,13 +281,13 @@ def _describe(
 def _as_text(training: dict[str, Any], output: str) -> str:
     lines = [
         f"{output}: {training['method']}, {training['pictures']} pictures of "
-        f"{training['seen classes']} classes, {training['unseen classes']} more are known by "
+        f"{training['seen classes']} classes, {training['unseen classes']} more known by "
         f"{training['attributes']} attributes, {training['seconds']} s",
     ]
     if "H on held-out classes" in training:
         lines.append(
-            f"delta {training['delta']:.3g}; on classes held out in turn, H was "
-            f"{training['H on held-out classes']:.3f} (a little too high: delta was chosen there)"
+            f"delta {training['delta']:.3g}; H on classes held out in turn: "
+            f"{training['H on held-out classes']:.3f} (a little too high: it chose delta)"
         )
     if "rejected of others" in training:
         lines.append(
