@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -263,9 +264,12 @@ def test_mistakes_leave_nothing_behind(zslearn, folder, tmp_path, monkeypatch, m
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_interrupted_training_leaves_nothing_behind(zslearn, folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_leaves_nothing_behind(
+    zslearn, folder, tmp_path, monkeypatch, signal_number
+):
     def stop(*_, **__):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal_number)
 
     monkeypatch.setattr(ESZSLClassifier, "_solve", stop)
     done = zslearn(*train(folder, tmp_path / "model", "--method", "eszsl", "--quiet"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from zslearn._cli import (
@@ -73,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     expand_paths(arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _terminated_as_interrupted():
             warnings.showwarning = _show_warning
             _COMMANDS[command].run(arguments)
             sys.stdout.flush()
@@ -98,6 +101,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"zslearn {command}: error: {line}")
         return 1
     return 0
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let a command that is told to stop clean up, as one that is interrupted does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _make_parser() -> argparse.ArgumentParser:
