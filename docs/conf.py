@@ -96,5 +96,16 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-_alone = ["index", "start_here", "concepts", "method", "benchmarks", "contributing", "changelog"]
+_alone = [
+    "index",
+    "start_here",
+    "concepts",
+    "glossary",
+    "choosing_map",
+    "why_not_clip",
+    "method",
+    "benchmarks",
+    "contributing",
+    "changelog",
+]
 html_sidebars = {page: [] for page in _alone}

@@ -1,6 +1,7 @@
 """What every estimator has to fulfil: scikit-learn's checks and those of zero-shot estimators."""
 
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zslearn.calibration import (
@@ -9,6 +10,7 @@ from zslearn.calibration import (
     TunedCalibrationClassifierCV,
 )
 from zslearn.ensemble import SeedEnsembleClassifier
+from zslearn.feature_extraction import ImageClassifier
 from zslearn.registry import list_methods, make
 from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
@@ -40,6 +42,7 @@ OTHERS = [
     FixedCalibrationClassifier(short("cvsc"), delta=0.1, delta_scale="probability"),
     TunedCalibrationClassifierCV(short("cvsc"), cv=2, random_state=0),
     RejectionClassifierCV(make("prototypes"), cv=2, random_state=0),
+    ImageClassifier(FunctionTransformer(), make("eszsl")),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2, average="probability"),
 ]

@@ -20,3 +20,10 @@ def test_names_are_found_on_first_use():
 def test_every_public_subpackage_is_listed():
     found = {name for _, name, _ in pkgutil.iter_modules(zslearn.__path__) if name[0] != "_"}
     assert found <= set(dir(zslearn))
+
+
+def test_versions_are_shown(capsys):
+    zslearn.show_versions()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["zslearn", zslearn.__version__]
+    assert any(line.split()[0] == "cpu" and "threads" in line for line in lines)

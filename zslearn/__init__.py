@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
+    from zslearn._show_versions import show_versions
     from zslearn.attention import (
         APNClassifier,
         CVsCClassifier,
@@ -64,6 +65,7 @@ _HOMES = {
     "TransZeroClassifier": "zslearn.attention",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
+    "show_versions": "zslearn._show_versions",
 }
 _SUBPACKAGES = (
     "attention",
@@ -110,6 +112,7 @@ __all__ = [
     "__version__",
     "load",
     "save",
+    "show_versions",
 ]
 
 

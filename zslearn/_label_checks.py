@@ -144,3 +144,19 @@ def lookalike_hint(missing: list[Any], described: list[Any]) -> str:
         if isinstance(label, str) and any(str(x) == label for x in described):
             return f" {label!r} is text, the described label of that spelling is a number."
     return ""
+
+
+def rows_of_labels(wanted: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Find the rows of labels in a table; refuse those that are not there."""
+    unique, inverse = np.unique(wanted, return_inverse=True)
+    position = {label: row for row, label in enumerate(labels.tolist())}
+    missing = [label for label in unique.tolist() if label not in position]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} label(s) are not described in class_attributes: "
+            f"{quote_some(missing)}. It describes {quote_some(labels)}."
+            f"{lookalike_hint(missing, list(position))} Check spelling and dtype, or add their "
+            "rows."
+        )
+    rows = np.array([position[label] for label in unique.tolist()], dtype=np.intp)
+    return rows[inverse]

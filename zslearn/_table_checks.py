@@ -123,3 +123,13 @@ def refuse_numbering(table: NDArray[np.float64], names: list[str], remedy: str) 
                 f"the column {name!r} holds {shown}, ...: it seems to number the classes, and "
                 f"would become an attribute that outweighs the others. {remedy}"
             )
+
+
+def refuse_zero_rows(table: NDArray[np.float64], labels: NDArray[Any]) -> None:
+    """Refuse classes described by zeros alone."""
+    zero = np.flatnonzero(~table.any(axis=1))
+    if len(zero):
+        raise ValueError(
+            f"values has {len(zero)} all-zero row(s), which describe nothing and have no "
+            f"direction: {quote_some(labels[zero])}. Describe or remove these classes."
+        )

@@ -20,8 +20,10 @@ def final_estimator(estimator: Any) -> Any:
 
 def through_steps(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the classifier inside, and X as the steps before it transform it."""
-    while (inner := _inside(estimator)) is not None:
-        if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+    while (inner := _inside(estimator)) is not None or hasattr(estimator, "extractor_"):
+        if inner is None:  # an ImageClassifier, of a floor above
+            X, inner = estimator.extract(X), estimator.classifier_
+        elif isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
             X = estimator[:-1].transform(X)
         estimator = inner
     return estimator, X

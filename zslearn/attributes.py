@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Self
 
@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from zslearn._attribute_vectors import as_word_vectors
 from zslearn._class_files import read_class_csv
 from zslearn._class_frames import read_frame
-from zslearn._containers import as_pandas_like, has_unset_index, is_frame
-from zslearn._label_checks import as_labels, as_names, lookalike_hint
+from zslearn._class_reprs import table_html, table_text
+from zslearn._class_texts import encode_descriptions
+from zslearn._containers import is_frame
+from zslearn._frame_names import take_names
+from zslearn._label_checks import as_labels, as_names, rows_of_labels
 from zslearn._table_checks import (
     as_table,
     check_finite,
-    quote_some,
     refuse_duplicates,
+    refuse_zero_rows,
     replace_missing,
 )
 
@@ -110,18 +113,13 @@ class ClassAttributes:
         missing: Literal["mean", "zero"] = "mean",
     ) -> None:
         if is_frame(values):
-            values, labels, attribute_names = _agreeing(values, labels, attribute_names)
+            values, labels, attribute_names = take_names(values, labels, attribute_names)
         table, mask = as_table(values)
         self.labels = as_labels(np.arange(len(table)) if labels is None else labels, len(table))
         self.attribute_names = as_names(attribute_names, table.shape[1])
         table, mask = replace_missing(table, mask, missing_values, missing, self.attribute_names)
         check_finite(table, self.labels, self.attribute_names)
-        zero = np.flatnonzero(~table.any(axis=1))
-        if len(zero):
-            raise ValueError(
-                f"values has {len(zero)} all-zero row(s), which describe nothing and have no "
-                f"direction: {quote_some(self.labels[zero])}. Describe or remove these classes."
-            )
+        refuse_zero_rows(table, self.labels)
         self.values, self.missing_mask = table, mask
         self.word_vectors = as_word_vectors(word_vectors, self.attribute_names)
         self._freeze()
@@ -216,6 +214,53 @@ class ClassAttributes:
         table = read_class_csv(path, label_column, delimiter)
         return cls(table.values, labels=table.labels, attribute_names=table.names, **options)
 
+    @classmethod
+    def from_text(
+        cls,
+        descriptions: Mapping[Any, str | Sequence[str]],
+        encoder: Any,
+        *,
+        attribute_names: Iterable[str] | None = None,
+    ) -> Self:
+        """Build the table from descriptions in words, by any text encoder.
+
+        A class becomes the mean of the unit vectors of its texts.
+
+        Parameters
+        ----------
+        descriptions : mapping from label to str or list of str, or pandas.Series
+            Texts.
+        encoder : callable or object with ``encode`` or ``transform``
+            Makes an array (n_texts, n_dims) of a list of texts.
+        attribute_names : sequence of str of length n_dims, default=None
+            Names of the dimensions.
+
+        Returns
+        -------
+        ClassAttributes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are no texts, or one becomes no finite vector.
+
+        See Also
+        --------
+        zslearn.CosineClassifier : Compares them with pictures, without training.
+
+        Examples
+        --------
+        >>> from zslearn import ClassAttributes
+        >>> def count(texts):
+        ...     return [[text.count("stripe"), text.count("sea")] for text in texts]
+        >>> texts = {"zebra": "a horse with stripes", "whale": ["lives in the sea", "a sea mammal"]}
+        >>> ClassAttributes.from_text(texts, count).values
+        array([[1., 0.],
+               [0., 1.]])
+        """
+        values, labels = encode_descriptions(descriptions, encoder)
+        return cls(values, labels=labels, attribute_names=attribute_names)
+
     @property
     def n_classes(self) -> int:
         """Number of classes described."""
@@ -249,19 +294,7 @@ class ClassAttributes:
         ValueError
             If a label is not in the table.
         """
-        wanted = as_labels(labels, None)
-        unique, inverse = np.unique(wanted, return_inverse=True)
-        position = {label: row for row, label in enumerate(self.labels.tolist())}
-        missing = [label for label in unique.tolist() if label not in position]
-        if missing:
-            raise ValueError(
-                f"{len(missing)} label(s) are not described in class_attributes: "
-                f"{quote_some(missing)}. It describes {quote_some(self.labels)}."
-                f"{lookalike_hint(missing, list(position))} Check spelling and dtype, or add their "
-                "rows."
-            )
-        rows = np.array([position[label] for label in unique.tolist()], dtype=np.intp)
-        return rows[inverse]
+        return rows_of_labels(as_labels(labels, None), self.labels)
 
     def subset(self, labels: ArrayLike) -> Self:
         """Return the table of some classes, in the order given.
@@ -361,33 +394,6 @@ class ClassAttributes:
     __hash__ = None  # type: ignore[assignment]
     __array_ufunc__ = None  # comparing with an array asks __eq__ above, not each element
 
-    def __repr__(self) -> str:
-        vectors = (
-            "no word vectors"
-            if self.word_vectors is None
-            else f"{self.word_vectors.shape[1]}-d word vectors"
-        )
-        return (
-            f"ClassAttributes({self.n_classes} classes x {self.n_attributes} attributes, "
-            f"labels: {quote_some(self.labels, 3)}, {vectors})"
-        )
+    __repr__ = table_text
 
-
-def _agreeing(values: Any, labels: Any, names: Any) -> tuple[Any, Any, Any]:
-    """Take labels and names out of a data frame, or refuse those given if it has others."""
-    frame = as_pandas_like(values)
-    table = read_frame(frame, row_numbers=labels is not None)
-    index = as_labels(table.labels, None)
-    if labels is not None and not has_unset_index(frame):
-        given = as_labels(labels, None)
-        if given.tolist() != index.tolist():
-            raise ValueError(
-                f"labels begins with {quote_some(given, 3)}, but the index of values with "
-                f"{quote_some(index, 3)}: to name the rows anew, pass values.to_numpy()."
-            )
-    if names is not None and list(map(str, names)) != table.names:
-        raise ValueError(
-            f"attribute_names differs from the columns of values, {quote_some(table.names, 3)}: to "
-            "name the columns anew, pass values.to_numpy()."
-        )
-    return table.values, index if labels is None else labels, table.names
+    _repr_html_ = table_html

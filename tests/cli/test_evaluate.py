@@ -19,7 +19,7 @@ from zslearn.linear_model import (
     PrototypeRegressionClassifier,
     SAEClassifierCV,
 )
-from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
+from zslearn.metrics import ausuc_score, bootstrap_interval, czsl_accuracy_score, gzsl_scores
 from zslearn.model_selection import gzsl_train_test_split
 from zslearn.persistence import load
 
@@ -493,3 +493,24 @@ def test_gaps_and_the_home_folder(zslearn, problem, files, monkeypatch):
     )
     assert done.code == 0, done.err
     assert (problem.folder / "out.json").is_file()
+
+
+def test_intervals_are_over_classes(zslearn, problem, files):
+    split = ("--split", problem.folder / "split.npz", "--method", "eszsl", "--delta", 0.5)
+    done = zslearn("evaluate", *files, *split, "--format", "json")
+    assert done.code == 0, done.err
+    (run,) = json.loads(done.out)["runs"]
+    clf = ESZSLClassifier(delta=0.5)
+    rows = problem.split["trainval"]
+    table = ClassAttributes.from_csv(problem.folder / "classes.csv")
+    clf.fit(problem.X[rows], problem.y[rows], class_attributes=table)
+    test = np.concatenate([problem.split["test_seen"], problem.split["test_unseen"]])
+    truth, draw = problem.y[test], {"seen_classes": clf.seen_classes_, "random_state": 0}
+    H = bootstrap_interval("gzsl_scores", truth, clf.predict(problem.X[test]), **draw)
+    assert run["intervals"]["H"] == pytest.approx([H.low[2], H.high[2]], rel=1e-12)
+    scores = clf.uncalibrated_scores(problem.X[test])
+    area = bootstrap_interval("ausuc_score", truth, scores, classes=clf.classes_, **draw)
+    assert run["intervals"]["AUSUC"] == pytest.approx([area.low, area.high], rel=1e-12)
+    text = zslearn("evaluate", *files, *split).out
+    assert f"{H.low[2]:.3f}–{H.high[2]:.3f}" in text
+    assert "95 % over classes" in text

@@ -244,3 +244,12 @@ def test_a_refused_later_call_does_not_change_width_or_names(data):
         clf.partial_fit(frame.rename(columns={"a": "z"}), y)
     assert clf.feature_names_in_.tolist() == list("abcdefgh")
     clf.partial_fit(frame, y)
+
+
+def test_epochs_trained_are_counted(data):
+    assert not hasattr(CVsCClassifier(), "n_iter_")
+    clf = fit(data)
+    assert clf.n_iter_ == 2
+    assert go_on(clf, data).n_iter_ == 4
+    X, y, table = data
+    assert clf.partial_fit(X, y, class_attributes=table).n_iter_ == 5

@@ -100,6 +100,7 @@ def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 _PATHS = (
     *("attributes", "checkpoint", "features", "figure", "folder", "image_index", "json", "labels"),
     *("out", "output", "path", "root", "save", "settings", "split", "word_vectors", "work"),
+    *("model", "picture"),
 )
 
 

@@ -61,6 +61,15 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> tuple[Any, Any]:
     model.add_argument("--layer", type=int, default=-1, help="block or stage (default: the last)")
     model.add_argument("--no-norm", action="store_true", help="before the final normalisation")
     model.add_argument(
+        "--pooled",
+        nargs="?",
+        const=True,
+        default=False,
+        choices=[True, "projected"],
+        metavar="projected",
+        help="one vector a picture; 'projected' as image towers of CLIP compare it with texts",
+    )
+    model.add_argument(
         "--grid", metavar="HxW", type=grid, help="average the regions to a coarser grid"
     )
     pictures = parser.add_argument_group("pictures")
@@ -112,6 +121,7 @@ def make_extractor(arguments: argparse.Namespace, on_error: str, *, quiet: bool)
         model_kwargs=as_parameters(arguments.model_option) or None,
         layer=arguments.layer,
         norm=not arguments.no_norm,
+        pooled=arguments.pooled,
         grid_shape=arguments.grid,
         image_size=arguments.image_size,
         data_config=as_parameters(arguments.data_option) or None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from zslearn.feature_extraction._regular_files import open_regular
 
-__all__ = ["load_array", "read_text"]
+__all__ = ["load_array", "read_text", "write_atomically"]
 
 
 def load_array(path: Path, **options: Any) -> Any:
@@ -41,3 +43,18 @@ def read_text(path: Path, option: str) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{option}: {str(path)!r} is no UTF-8 text: {error}") from None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 that appears when it is complete."""
+    handle, made = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(made, 0o666 & ~mask)
+        os.replace(made, path)
+    except BaseException:
+        os.unlink(made)
+        raise

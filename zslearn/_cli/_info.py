@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import platform
+import json
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zslearn._cli._arguments import as_json
+from zslearn._cli._model_folder import MODEL, TRAINING, model_file
 
 SUMMARY = "versions and devices, or what a file or folder holds"
 DESCRIPTION = """\
 Without an argument: versions of the packages zslearn uses, and the devices it can compute on.
-With one: what is in a feature store, a .npy file, a table of class attributes (.csv), the Proposed
-Splits (att_splits.mat, or its folder) or a folder of pictures.
+With one: what is in a trained model, a feature store, a .npy file, a table of class attributes
+(.csv), the Proposed Splits (att_splits.mat, or its folder) or a folder of pictures.
 
     zslearn info
+    zslearn info model/
     zslearn info features/
     zslearn info xlsa17/data/CUB
 """
 
-_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "skorch", "numpy", "joblib")
-_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "dask")
 _SHOWN = 10
 
 
@@ -37,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Look, and print."""
-    facts = _of_machine() if arguments.path is None else _of_path(Path(arguments.path))
+    from zslearn._show_versions import describe_machine
+
+    facts = describe_machine() if arguments.path is None else _of_path(Path(arguments.path))
     if arguments.json:
         print(as_json(facts))
         return
@@ -55,40 +56,12 @@ def _as_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _of_machine() -> dict[str, Any]:
-    import torch
-
-    from zslearn._training._device import has_fast_bfloat16
-    from zslearn._version import __version__
-    from zslearn.datasets._data_home import locate_data_home
-
-    facts: dict[str, Any] = {
-        "zslearn": __version__,
-        "python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
-    }
-    for package in (*_PACKAGES, *_EXTRAS):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    names = ["cpu"]
-    names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    names += ["mps"] if torch.backends.mps.is_available() else []
-    for name in names:
-        device = torch.device(name)
-        title = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        title = title or (f"{torch.get_num_threads()} threads" if name == "cpu" else "Metal")
-        half = "fast bfloat16" if has_fast_bfloat16(device) else "float32"
-        facts[name] = f"{title}, {half}"
-    facts["data home"] = locate_data_home()
-    return facts
-
-
 def _of_path(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"there is no {str(path)!r}.")
     readers: list[tuple[bool, Callable[[Path], dict[str, Any]]]] = [
         ((path / "store.json").is_file(), _of_store),
+        ((path / MODEL).is_file() or path.suffix.lower() == ".safetensors", _of_model),
         ((path / "att_splits.mat").is_file(), lambda p: _of_splits(p / "att_splits.mat")),
         (path.suffix.lower() == ".mat", _of_splits),
         (path.suffix.lower() == ".npy", _of_array),
@@ -99,9 +72,37 @@ def _of_path(path: Path) -> dict[str, Any]:
         if applies:
             return {"path": str(path)} | read(path)
     raise ValueError(
-        f"{str(path)!r} is nothing that zslearn reads: give a feature store, a .npy, .csv or "
-        "att_splits.mat file, or a folder of pictures."
+        f"{str(path)!r} is nothing that zslearn reads: give a trained model, a feature "
+        "store, a .npy, .csv or att_splits.mat file, or a folder of pictures."
     )
+
+
+def _of_model(path: Path) -> dict[str, Any]:
+    from zslearn._wrapped import final_estimator
+    from zslearn.persistence import load
+
+    file = model_file(path)
+    model = load(file)
+    facts: dict[str, Any] = {"kind": "model", "bytes": file.stat().st_size}
+    extractor = final_estimator(getattr(model, "extractor_", None))
+    classifier = getattr(model, "classifier_", model)
+    facts["classifier"] = " ".join(repr(getattr(model, "classifier", model)).split())
+    if hasattr(classifier, "classes_"):
+        facts |= {
+            "seen classes": len(classifier.seen_classes_),
+            "unseen classes": len(classifier.unseen_classes_),
+            "attributes": classifier.class_attributes_.n_attributes,
+            "delta": float(classifier._delta_and_scale()[0]),
+            "class names": classifier.classes_.tolist(),
+        }
+    for name in ("threshold_", "acceptance_rate_", "rejection_rate_", "auc_"):
+        if hasattr(classifier, name):
+            facts[name.strip("_").replace("_", " ")] = float(getattr(classifier, name))
+    facts |= {f"network {k}": v for k, v in getattr(extractor, "metadata_", {}).items()}
+    training = file.with_name(TRAINING)
+    if training.is_file():
+        facts["training"] = json.loads(training.read_text(encoding="utf-8"))
+    return facts
 
 
 def _of_store(path: Path) -> dict[str, Any]:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from zslearn._cli import _benchmark, _evaluate, _extract, _info, _reproduce
+from zslearn._cli import (
+    _benchmark,
+    _evaluate,
+    _explain,
+    _extract,
+    _info,
+    _predict,
+    _reproduce,
+    _train,
+)
 from zslearn._cli._arguments import expand_paths
 from zslearn._version import __version__
 from zslearn.exceptions import NonFiniteLossError
@@ -18,6 +30,9 @@ from zslearn.exceptions import NonFiniteLossError
 __all__ = ["main"]
 
 _COMMANDS = {
+    "train": _train,
+    "predict": _predict,
+    "explain": _explain,
     "extract": _extract,
     "evaluate": _evaluate,
     "benchmark": _benchmark,
@@ -61,12 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     expand_paths(arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _terminated_as_interrupted():
             warnings.showwarning = _show_warning
             _COMMANDS[command].run(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        goes_on = command in ("extract", "reproduce") or getattr(arguments, "out", None)
+        keeps = ("out",) if command != "train" else ("features",)
+        goes_on = command in ("extract", "reproduce") or any(
+            getattr(arguments, option, None) for option in keeps
+        )
         hint = " Run the same command again to go on." if goes_on else ""
         _say(f"zslearn {command}: interrupted.{hint}")
         return 130
@@ -85,9 +103,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let a command that is told to stop clean up, as one that is interrupted does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="zslearn", description="Zero-shot learning: the steps before and after Python."
+        prog="zslearn", description="Zero-shot learning, from pictures to answers."
     )
     parser.add_argument("--version", action="version", version=f"zslearn {__version__}")
     parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)

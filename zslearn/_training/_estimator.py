@@ -374,6 +374,11 @@ class DeepZeroShotClassifier(
         net.made_with_ = MadeWith.of(self)
         return net.initialize()
 
+    @property
+    def n_iter_(self) -> int:
+        """Epochs trained, those of all calls of `partial_fit`."""
+        return len(self.net_.history)
+
     def _describe_anew(self, classes: DescribedClasses) -> None:
         go_on(self, self._learner_params(classes))
         self.class_count_ = counts_of(classes.labels, self.classes_, self.class_count_)

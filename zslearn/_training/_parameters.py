@@ -137,6 +137,8 @@ validation_history_ : skorch History
     ``valid_ausuc``. After a refit, ``net_.history`` is that of the refit.
 best_epoch_ : int
     With `early_stopping`, the epoch of the best one, counted from 1.
+n_iter_ : int
+    Epochs trained, with those of all calls of `partial_fit`.
 net_ : skorch net
     ``net_.history`` holds the loss terms, ``net_.module_`` is the network in training's terms.
 """

@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from zslearn._log import tell
 from zslearn._table_checks import quote_some
 from zslearn.base import check_class_attributes
 from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
@@ -115,11 +116,10 @@ def fit_folds(
         if scoring is not None:
             curves = [FoldCurve.from_switches(one.switches, one.unit) for one in folds]
             best = sweep(curves, scoring)
-            print(
+            tell(
                 f"[calibration fold {len(folds)}/{len(splits)}] {len(fold.held_out)} classes held "
                 f"out, {fold.seconds:.1f}s; so far delta_in_units_={best.delta:.4g}, "
-                f"best_score_={best.score:.4f}",
-                flush=True,
+                f"best_score_={best.score:.4f}"
             )
     return folds
 

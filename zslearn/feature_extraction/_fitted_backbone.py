@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from zslearn._training._device import compute_dtype, resolve_device
 from zslearn.feature_extraction import _timm_models as models
@@ -52,6 +53,7 @@ class FittedBackbone:
         *,
         layer: int,
         norm: bool,
+        pooled: bool | str = False,
         grid_shape: Any,
         data_config: Mapping[str, Any] | None,
         precision: str,
@@ -69,13 +71,13 @@ class FittedBackbone:
         weights_checksum = models.checksum(network)
         config = models.resolve_data_config(network, recipe.image_size, data_config)
         size = (config["input_size"][1], config["input_size"][2])
-        layout = find_layout(network.to(place), size, layer, norm)
-        pooled = check_pooling(grid_shape, layout)
+        layout = find_layout(network.to(place), size, layer, norm, bool(pooled))
+        to_grid = check_pooling(grid_shape, layout)
         # However small the network, a batch of pictures is work enough for half precision to pay.
         dtype = compute_dtype(precision, place, 2**62)
         name = str(dtype).removeprefix("torch.")
-        backbone = Backbone(network, layout, config, pooled, place, dtype)
-        return cls(recipe, weights_checksum, layout, pooled, config, name, [backbone])
+        backbone = Backbone(network, layout, config, to_grid, place, dtype)
+        return cls(recipe, weights_checksum, layout, to_grid, config, name, [backbone])
 
     @property
     def grid_shape(self) -> tuple[int, int] | None:
@@ -91,11 +93,24 @@ class FittedBackbone:
                     f"The weights of {self.recipe.model_name!r} are not those that this extractor "
                     "was fitted with: fit it again."
                 )
-            place, dtype = resolve_device(device), getattr(torch, self.precision)
-            self._made.append(
-                Backbone(network, self.layout, self.config, self.pooled, place, dtype)
-            )
+            self._keep(network, device)
         return self._made[0]
+
+    def _keep(self, network: nn.Module, device: str | torch.device) -> None:
+        place, dtype = resolve_device(device), getattr(torch, self.precision)
+        self._made[:] = [Backbone(network, self.layout, self.config, self.pooled, place, dtype)]
+
+    def weights(self, device: str | torch.device) -> dict[str, torch.Tensor]:
+        """Return the weights of the network, in its precision."""
+        state = self.load(device).network.state_dict()
+        return {name: value.cpu().contiguous() for name, value in state.items()}
+
+    def restore(self, weights: dict[str, torch.Tensor], device: str | torch.device) -> None:
+        """Make the network of weights that `weights` has returned, not of their source."""
+        recipe = replace(self.recipe, pretrained=False, checkpoint_path=None)
+        network = recipe.create().to(getattr(torch, self.precision))
+        network.load_state_dict(weights)
+        self._keep(network, device)
 
     def describe(self) -> dict[str, Any]:
         """All of it, in what JSON can hold."""
@@ -109,12 +124,22 @@ class FittedBackbone:
             "layer": layout.layer,
             "n_layers": layout.n_layers,
             "norm": layout.norm,
+            **(
+                {"pooled": "projected" if self.recipe.with_head else True}
+                if layout.source == "pooled"
+                else {}
+            ),
             "n_prefix_tokens": layout.n_prefix_tokens,
             "native_grid_shape": _as_list(layout.grid_shape),
             "grid_shape": _as_list(self.grid_shape),
             "data_config": self.config,
             "precision": self.precision,
         }
+
+    def _describe_pooling(self) -> dict[str, Any]:
+        if self.layout.source != "pooled":
+            return {}
+        return {"pooled": "projected" if self.recipe.with_head else True}
 
     def __getstate__(self) -> dict[str, Any]:
         # The network is large, and can be made again.

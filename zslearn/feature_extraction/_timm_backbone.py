@@ -26,9 +26,9 @@ class Layout(NamedTuple):
         Index of the layer among `n_layers`.
     n_layers : int
         Layers there are.
-    source : {"NCHW", "NHWC", "NLC", "intermediate"}
+    source : {"NCHW", "NHWC", "NLC", "intermediate", "pooled"}
         Axes of what ``forward_features`` returns; or "intermediate" where the map is one of
-        ``forward_intermediates``.
+        ``forward_intermediates``, "pooled" where ``forward_head`` makes one vector of it.
     norm : bool
         Whether ``forward_intermediates`` is asked for the final norm.
     n_prefix_tokens : int
@@ -60,7 +60,9 @@ class _Final(NamedTuple):
 
 
 @torch.inference_mode()
-def find_layout(network: nn.Module, size: tuple[int, int], layer: int, norm: bool) -> Layout:
+def find_layout(
+    network: nn.Module, size: tuple[int, int], layer: int, norm: bool, pooled: bool = False
+) -> Layout:
     """Run a network on one blank picture and find out how to take the regions of a layer.
 
     Raises
@@ -83,6 +85,14 @@ def find_layout(network: nn.Module, size: tuple[int, int], layer: int, norm: boo
             f"({type(error).__name__}: {error}). Choose another image_size; None is the model's "
             "own."
         ) from error
+    if pooled:
+        vector = network.forward_head(output)  # type: ignore[operator]
+        if vector.ndim != 2:
+            raise ValueError(
+                f"{name} pools to {_describe(vector)}, not to a vector a picture: use pooled=False."
+            )
+        n_layers = max(1, len(maps))
+        return Layout(n_layers - 1, n_layers, "pooled", norm, 0, (1, 1), 1, vector.shape[1])
     last = maps[-1] if maps else None
     final = _read_final(network, output, last)
     if final is None and last is None:
@@ -291,7 +301,9 @@ class Backbone:
             (output,) = _intermediates(self.network, x, layout.layer, layout.norm)
         else:
             output = self.network.forward_features(x)
-        if layout.source == "NLC":
+        if layout.source == "pooled":
+            regions = self.network.forward_head(output).unsqueeze(1)
+        elif layout.source == "NLC":
             regions = output[:, layout.n_prefix_tokens :]
         elif layout.source == "NHWC":
             regions = output.flatten(1, 2)

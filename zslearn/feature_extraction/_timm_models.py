@@ -48,9 +48,12 @@ class NetworkRecipe:
     model_kwargs: dict[str, Any]
     image_size: tuple[int, int] | None
     seed: int
+    with_head: bool = False
 
     def create(self) -> nn.Module:
-        """Make the network without classifier, on the CPU, in float32 and evaluation mode.
+        """Make the network on the CPU, in float32 and evaluation mode; without its classifier.
+
+        `with_head` keeps that, which is a projection in towers of CLIP.
 
         torch's own random numbers stay as they are.
 
@@ -67,7 +70,7 @@ class NetworkRecipe:
         for name in self.model_kwargs:
             if name in _TAKEN:
                 raise ValueError(f"model_kwargs holds {name!r}; use {_TAKEN[name]} instead.")
-        kwargs = {**self.model_kwargs, "num_classes": 0}
+        kwargs = dict(self.model_kwargs) | ({} if self.with_head else {"num_classes": 0})
         _check_name(self.model_name)
         path = self.checkpoint_path
         weights = None if path is None else _read_weights(Path(path))
@@ -212,13 +215,19 @@ def _make_with_weights(
 
     def attempt(weights: dict[str, torch.Tensor]) -> Any:
         # num_classes as the network has them, so that timm does not turn to lenient loading.
-        overlay = {"state_dict": weights, "num_classes": 0, "source": "", "custom_load": False}
+        overlay = {"state_dict": weights, "source": "", "custom_load": False}
+        overlay |= {"num_classes": 0} if "num_classes" in kwargs else {}
         network = _make(
             model_name, image_size, kwargs, seed, pretrained=True, pretrained_cfg_overlay=overlay
         )
         network.pretrained_cfg.pop("state_dict", None)
         return network
 
+    if "num_classes" not in kwargs:
+        try:
+            return attempt(weights)
+        except _WeightsError as error:
+            raise _unfit(model_name, kwargs, path, error) from error.__cause__
     if ":" in model_name:
         config = _make(model_name, image_size, kwargs, seed, pretrained=False).pretrained_cfg
     else:
@@ -237,10 +246,14 @@ def _make_with_weights(
                 return attempt({name: rest[name] for name in inner})
             except _WeightsError as second:
                 reason = second
-        raise ValueError(
-            f"checkpoint_path={path!r} holds weights that do not fit {model_name!r}"
-            f"{f' with model_kwargs={_given(kwargs)}' if _given(kwargs) else ''}: {reason}"
-        ) from reason.__cause__
+        raise _unfit(model_name, kwargs, path, reason) from reason.__cause__
+
+
+def _unfit(model_name: str, kwargs: dict[str, Any], path: str, reason: Any) -> ValueError:
+    given = f" with model_kwargs={_given(kwargs)}" if _given(kwargs) else ""
+    return ValueError(
+        f"checkpoint_path={path!r} holds weights that do not fit {model_name!r}{given}: {reason}"
+    )
 
 
 def _given(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,12 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         Whether the model's final norm is applied, also to earlier layers of a ViT. Without effect
         where the model has no such norm, and on earlier stages of networks in stages, as timm
         does it.
+    pooled : bool or "projected", default=False
+        One vector a picture instead of regions, as (n, 1, D). ``True`` is what the model's
+        classifier would look at: the class token, a mean or an attention pool, as the model has
+        it. ``"projected"`` is taken behind its last layer: for the image towers of CLIP and
+        SigLIP [2]_ the vector that is compared with those of texts (of a classifier, scores of its
+        classes). Only with ``layer=-1`` and without `grid_shape`.
     grid_shape : (int, int) or None, default=None
         Regions down and across to average to, in float32; at most those there are. ``None`` keeps
         all.
@@ -162,6 +168,9 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
     ----------
     .. [1] R. Wightman, "PyTorch Image Models", 2019,
        https://github.com/huggingface/pytorch-image-models.
+    .. [2] A. Radford et al., "Learning transferable visual models from natural language
+       supervision", ICML 2021; X. Zhai et al., "Sigmoid loss for language image pre-training",
+       ICCV 2023.
 
     Examples
     --------
@@ -188,6 +197,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         "model_kwargs": [Mapping, None],
         "layer": [Integral],
         "norm": ["boolean"],
+        "pooled": ["boolean", StrOptions({"projected"})],
         "grid_shape": [tuple, list, None],
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "data_config": [Mapping, None],
@@ -210,6 +220,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         model_kwargs: Mapping[str, Any] | None = None,
         layer: int = -1,
         norm: bool = True,
+        pooled: bool | str = False,
         grid_shape: tuple[int, int] | None = None,
         image_size: int | tuple[int, int] | None = None,
         data_config: Mapping[str, Any] | None = None,
@@ -228,6 +239,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         self.model_kwargs = model_kwargs
         self.layer = layer
         self.norm = norm
+        self.pooled = pooled
         self.grid_shape = grid_shape
         self.image_size = image_size
         self.data_config = data_config
@@ -272,6 +284,11 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         from zslearn.feature_extraction import _timm_models as models
         from zslearn.feature_extraction._fitted_backbone import FittedBackbone
 
+        if self.pooled and (self.layer != -1 or self.grid_shape is not None):
+            raise ValueError(
+                f"pooled={self.pooled!r} makes one vector of the last layer: leave layer and "
+                "grid_shape out."
+            )
         path = self.checkpoint_path
         recipe = models.NetworkRecipe(
             self.model_name,
@@ -280,11 +297,13 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
             dict(self.model_kwargs or {}),
             models.resolve_image_size(self.image_size),
             int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+            self.pooled == "projected",
         )
         fitted = FittedBackbone.fit(
             recipe,
             layer=int(self.layer),
             norm=bool(self.norm),
+            pooled=self.pooled,
             grid_shape=self.grid_shape,
             data_config=self.data_config,
             precision=self.precision,

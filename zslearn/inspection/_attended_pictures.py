@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from zslearn._data._grid import resolve_grid as _resolve_grid
 from zslearn.calibration._base import BaseCalibrationClassifier, inner_estimator
-from zslearn.feature_extraction import FeatureStore
+from zslearn.feature_extraction import FeatureStore, ImageClassifier
 from zslearn.feature_extraction._decoding import to_rgb
 from zslearn.feature_extraction._feature_store import StoredRows
 from zslearn.feature_extraction._picture_sources import as_pictures
@@ -76,6 +76,10 @@ def _find_extractor(estimator: Any) -> Any:
             estimator = estimator.best_estimator_
         elif isinstance(estimator, BaseCalibrationClassifier):
             estimator = inner_estimator(estimator)
+        elif isinstance(estimator, ImageClassifier):
+            estimator = estimator.extractor_
+            if hasattr(estimator, "grid_shape_"):
+                return estimator
         else:
             return estimator
 

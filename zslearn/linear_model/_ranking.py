@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zslearn._data._vectors import mean_vectors
+from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
 from zslearn.linear_model._descent import DescendingClassifier
@@ -23,7 +26,54 @@ _READ_NUMBERS, _CACHED_NUMBERS = 2**22, 2**17
 
 
 class _RankingClassifier(AttributeScoresMixin, DescendingClassifier):
-    """Stochastic gradient descent on a ranking loss, from zero."""
+    """Stochastic gradient descent on a ranking loss, from zero or a multiple of the identity."""
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        *,
+        margin: float = 1.0,
+        max_epochs: int = 15,
+        batch_size: int = 16,
+        identity_start: float = 0.0,
+        scaling: str | None = "unit_length",
+        attribute_scaling: str | None = "unit_length",
+        score_scale: Any = "auto",
+        delta: float = 0.0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            margin=margin,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            scaling=scaling,
+            attribute_scaling=attribute_scaling,
+            score_scale=score_scale,
+            delta=delta,
+            random_state=random_state,
+        )
+        self.identity_start = identity_start
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not isinstance(self.identity_start, Real) or not 0 <= self.identity_start < np.inf:
+            raise ValueError(
+                f"identity_start must be a number of at least 0, found {self.identity_start!r}"
+            )
+
+    def _check_fit(
+        self, X: Any, y: Any, class_attributes: Any
+    ) -> tuple[Any, NDArray[Any], DescribedClasses]:
+        X, y, classes = super()._check_fit(X, y, class_attributes)
+        found, width = classes.table.n_attributes, X.shape[-1]
+        if self.identity_start and found != width:
+            raise ValueError(
+                f"identity_start={self.identity_start!r} needs classes described in the space of "
+                f"the samples, but class_attributes has {found} values a class and X has {width} "
+                "features: use 0."
+            )
+        return X, y, classes
 
     @staticmethod
     @abstractmethod
@@ -41,12 +91,18 @@ class _RankingClassifier(AttributeScoresMixin, DescendingClassifier):
         rng = np.random.default_rng(seed)
         similar = self.learning_rate * described @ described.T
         dual = np.zeros((len(described), samples.X.shape[-1]))
+        start = self.identity_start
         for scaled, chosen in self._batches(samples, index, rng):
-            parts = self._gradient(scaled @ dual.T @ similar, samples.y[chosen])
+            scores = scaled @ dual.T @ similar
+            if start:
+                scores += start * scaled @ described.T
+            parts = self._gradient(scores, samples.y[chosen])
             if samples.weights is not None:
                 parts *= samples.weights[chosen][:, None]
             dual -= parts.T @ scaled
         self.coef_ = self.learning_rate * dual.T @ described
+        if start:
+            np.einsum("ii->i", self.coef_)[...] += start
 
     def _batches(
         self, samples: Samples, index: NDArray[np.intp], rng: np.random.Generator
@@ -125,6 +181,11 @@ class ALEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
+    identity_start : float, default=0.0
+        The map starts from this times the identity, for classes described in the space of the
+        samples, as by a pair of image and text encoders: their alignment is then bent and not
+        thrown away. The scale of the encoders' cosines, 100 or so, makes the margin one of their
+        scores. 0 starts from nothing.
     scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
 default="unit_length"
         Scaling of each sample.
@@ -200,6 +261,11 @@ class DeViSEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
+    identity_start : float, default=0.0
+        The map starts from this times the identity, for classes described in the space of the
+        samples, as by a pair of image and text encoders: their alignment is then bent and not
+        thrown away. The scale of the encoders' cosines, 100 or so, makes the margin one of their
+        scores. 0 starts from nothing.
     scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
 default="unit_length"
         Scaling of each sample.
@@ -266,6 +332,11 @@ class SJEClassifier(_RankingClassifier):
         unseen ones.
     batch_size : int, default=16
         Samples a step, whose gradients are summed.
+    identity_start : float, default=0.0
+        The map starts from this times the identity, for classes described in the space of the
+        samples, as by a pair of image and text encoders: their alignment is then bent and not
+        thrown away. The scale of the encoders' cosines, 100 or so, makes the margin one of their
+        scores. 0 starts from nothing.
     scaling : {"unit_length", "signed_root", "standard", "min_max"} or None, \
 default="unit_length"
         Scaling of each sample.

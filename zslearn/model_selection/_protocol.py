@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from zslearn._log import tell
 from zslearn._version import __version__
 from zslearn.model_selection._classes import COUNT_OR_FRACTION
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit
@@ -354,11 +355,11 @@ class GZSLProtocol:
             return
         where = f"{line['data']}, split {line['split']}, seed {line['seed']}: {line['method']}"
         if line["error"]:
-            print(f"{where}: {line['error']}", file=sys.stderr, flush=True)
+            tell(f"{where}: {line['error']}", sys.stderr)
             return
         scores = "  ".join(f"{m} {line['scores'][m]:.3f}" for m in ("T1", "H", "AUSUC"))
         seconds = f"{line['seconds']['choose']:.1f} + {line['seconds']['fit']:.1f} s"
-        print(f"{where}: {scores}  ({seconds})", file=sys.stderr, flush=True)
+        tell(f"{where}: {scores}  ({seconds})", sys.stderr)
 
 
 def _as_line(error: Exception) -> str:

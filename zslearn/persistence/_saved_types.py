@@ -24,6 +24,7 @@ _HOMES = {
     "FittedHead": "zslearn.attention._prototype_head",
     "HeadSums": "zslearn.attention._prototype_head",
     "HeldOutStopping": "zslearn._training._stopping",
+    "ImageClassifier": "zslearn.feature_extraction",
     "Layout": "zslearn.feature_extraction._timm_backbone",
     "NetworkRecipe": "zslearn.feature_extraction._timm_models",
     "PatchDictionaryExtractor": "zslearn.feature_extraction",
