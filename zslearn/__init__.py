@@ -12,6 +12,7 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
+    from zslearn.generative import FCLSWGANClassifier
     from zslearn.linear_model import (
         ALEClassifier,
         AttributeRidgeClassifier,
@@ -44,6 +45,7 @@ _HOMES = {
     "DeViSEClassifier": "zslearn.linear_model",
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
+    "FCLSWGANClassifier": "zslearn.generative",
     "GFZSLClassifier": "zslearn.linear_model",
     "LatEmClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
@@ -63,6 +65,7 @@ _SUBPACKAGES = (
     "ensemble",
     "exceptions",
     "feature_extraction",
+    "generative",
     "inspection",
     "linear_model",
     "metrics",
@@ -85,6 +88,7 @@ __all__ = [
     "DeViSEClassifier",
     "ESZSLClassifier",
     "ESZSLClassifierCV",
+    "FCLSWGANClassifier",
     "GFZSLClassifier",
     "LatEmClassifier",
     "PrototypeRegressionClassifier",

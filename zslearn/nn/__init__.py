@@ -5,14 +5,18 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
+    CriticLoss,
     CVsCLoss,
+    GradientPenalty,
     SemanticInterventionLoss,
     TargetInterventionLoss,
+    VAELoss,
 )
 
 __all__ = [
@@ -21,9 +25,14 @@ __all__ = [
     "CVsCOutput",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "ConditionalMLP",
+    "CriticLoss",
     "DAZLENetwork",
+    "GaussianEncoder",
+    "GradientPenalty",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "VAELoss",
     "counterfactual",
     "functional",
     "losses",

@@ -1,15 +1,21 @@
-"""Losses of CVsC, one a module, each usable alone."""
+"""Losses, one a module, each usable alone."""
 
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
+from zslearn.nn.losses._critic import CriticLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
+from zslearn.nn.losses._gradient_penalty import GradientPenalty
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
+from zslearn.nn.losses._vae import VAELoss
 
 __all__ = [
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "CriticLoss",
+    "GradientPenalty",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "VAELoss",
 ]
