@@ -12,7 +12,12 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
-    from zslearn.generative import FCLSWGANClassifier
+    from zslearn.generative import (
+        FCLSWGANClassifier,
+        FREEClassifier,
+        FVAEGANClassifier,
+        TFVAEGANClassifier,
+    )
     from zslearn.linear_model import (
         ALEClassifier,
         AttributeRidgeClassifier,
@@ -46,6 +51,8 @@ _HOMES = {
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
     "FCLSWGANClassifier": "zslearn.generative",
+    "FREEClassifier": "zslearn.generative",
+    "FVAEGANClassifier": "zslearn.generative",
     "GFZSLClassifier": "zslearn.linear_model",
     "LatEmClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
@@ -53,6 +60,7 @@ _HOMES = {
     "SAEClassifier": "zslearn.linear_model",
     "SAEClassifierCV": "zslearn.linear_model",
     "SJEClassifier": "zslearn.linear_model",
+    "TFVAEGANClassifier": "zslearn.generative",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
 }
@@ -89,6 +97,8 @@ __all__ = [
     "ESZSLClassifier",
     "ESZSLClassifierCV",
     "FCLSWGANClassifier",
+    "FREEClassifier",
+    "FVAEGANClassifier",
     "GFZSLClassifier",
     "LatEmClassifier",
     "PrototypeRegressionClassifier",
@@ -96,6 +106,7 @@ __all__ = [
     "SAEClassifier",
     "SAEClassifierCV",
     "SJEClassifier",
+    "TFVAEGANClassifier",
     "__version__",
     "load",
     "save",

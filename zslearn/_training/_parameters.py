@@ -234,7 +234,8 @@ class TrainingParameters(BaseEstimator):
         cls._parameter_constraints = inherited
         if "_family_defaults" in vars(cls):  # on top of those of the bases
             above: Any = super(cls, cls)
-            cls._family_defaults = {**cls._family_defaults, **above._family_defaults}
+            own = cls._family_defaults
+            cls._family_defaults = {**own, **above._family_defaults, **own}
             cls._family_doc = f"{cls._family_doc.strip()}\n{above._family_doc}"
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _complete(cls)  # type: ignore[attr-defined]

@@ -8,8 +8,10 @@ from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._refinement import AttributeDecoder, FeatureRefiner, Feedback
 from zslearn.nn.losses import (
     CalibrationLoss,
+    CenterMarginLoss,
     ConditionalCorrelationLoss,
     CriticLoss,
     CVsCLoss,
@@ -17,22 +19,28 @@ from zslearn.nn.losses import (
     SemanticInterventionLoss,
     TargetInterventionLoss,
     VAELoss,
+    WeightedL1Loss,
 )
 
 __all__ = [
+    "AttributeDecoder",
     "CVsCLoss",
     "CVsCNetwork",
     "CVsCOutput",
     "CalibrationLoss",
+    "CenterMarginLoss",
     "ConditionalCorrelationLoss",
     "ConditionalMLP",
     "CriticLoss",
     "DAZLENetwork",
+    "FeatureRefiner",
+    "Feedback",
     "GaussianEncoder",
     "GradientPenalty",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "VAELoss",
+    "WeightedL1Loss",
     "counterfactual",
     "functional",
     "losses",
