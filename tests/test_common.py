@@ -14,19 +14,20 @@ from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 
 # Parameters that make a fit short, where an estimator has them.
-SHORT = {"max_epochs": 2, "hidden_dim": 16}
+SHORT = {"max_epochs": 2, "hidden_dim": 16, "critic_iter": 1}
 # Methods whose products round otherwise where a sample has another place in its batch.
-ROUNDED = ["dazle"]
+ROUNDED = ["dazle", "free", "tfvaegan"]
+# Methods that are meant for a card as they come, and trained for long at a low rate.
+LONG = list_methods(family="generative")
 
 
 def short(name):
     estimator = make(name)
     known = estimator.get_params()
-    return estimator.set_params(**{key: SHORT[key] for key in SHORT if key in known})
+    wanted = SHORT | ({"learning_rate": 0.1} if name in LONG else {})
+    return estimator.set_params(**{key: wanted[key] for key in wanted if key in known})
 
 
-# Methods that generate features are meant for a card as they come, and trained for long.
-LONG = list_methods(family="generative")
 METHODS = [short(name) if name in LONG else make(name) for name in list_methods()]
 SHORT_METHODS = [short(name) for name in list_methods()]
 # Other ways through training, and what holds a method.
@@ -48,6 +49,8 @@ def beyond_what_holds(estimator):
     if type(estimator) in {type(make(name)) for name in ROUNDED}:
         reason = "equal to float32's rounding, see check_samples_apart"
         expected["check_methods_sample_order_invariance"] = reason
+        if "classifier" in known:  # at the end, which may take roundings further
+            expected["check_methods_subset_invariance"] = reason
     equivalence = "check_sample_weight_equivalence_on_dense_data"
     if "max_epochs" in known:
         expected[equivalence] = "a weight is no repetition where steps are taken on few samples"
