@@ -35,6 +35,7 @@ class HeldOutTraining:
     net_: LearnerNet
     validation_scores_: list[float]
     validation_history_: Any
+    validation_delta_: float
     best_epoch_: int
     seen_classes_: NDArray[Any]
     _draw_seed: Callable[[], int]
@@ -107,12 +108,14 @@ class HeldOutTraining:
                 scorer_of=lambda net, dtype: self._scorer_of_held_out(net, kept, described, dtype),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
+                delta_scale=getattr(self, "delta_scale", "logit"),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, kept, described, self._epochs(samples), task)
         self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
+        self.validation_delta_ = monitor.best_delta
         self.best_epoch_ = max(1, monitor.best_epoch)
         if stopping.refit and not net.interrupted_:
             del self.net_
