@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ _SHARE = 0.2
 
 class HeldOutTraining:
     """What a training estimator does before it trains on everything."""
+
+    # Whether held-out samples are scored on the scale of predictions, so that a delta carries over.
+    _scores_held_out_alike: ClassVar[bool] = False
 
     max_epochs: int | Literal["auto"]
     batch_size: int
@@ -115,7 +118,8 @@ class HeldOutTraining:
         self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
-        self.validation_delta_ = monitor.best_delta
+        if self._scores_held_out_alike:
+            self.validation_delta_ = monitor.best_delta
         self.best_epoch_ = max(1, monitor.best_epoch)
         if stopping.refit and not net.interrupted_:
             del self.net_

@@ -126,9 +126,6 @@ validation_scores_ : list of float
 validation_history_ : skorch History
     With `early_stopping`, the history of the training that was watched, with that area as
     ``valid_ausuc``. After a refit, ``net_.history`` is that of the refit.
-validation_delta_ : float
-    With `early_stopping`, the delta with the best harmonic mean on the held-out samples after the
-    best epoch: ``set_params(delta=...)`` takes it without another training.
 best_epoch_ : int
     With `early_stopping`, the epoch of the best one, counted from 1.
 net_ : skorch net

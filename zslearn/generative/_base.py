@@ -46,6 +46,7 @@ class FeatureGeneratingClassifier(
     scaling_ : Scaling
     """
 
+    _scores_held_out_alike = True
     _learner_type: ClassVar[type[FeatureGeneratingLearner]]
     scaling_: Scaling
     final_classifier_: FinalClassifier
