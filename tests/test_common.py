@@ -14,7 +14,7 @@ from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 
 # Parameters that make a fit short, where an estimator has them.
-SHORT = {"max_epochs": 2, "hidden_dim": 16, "critic_iter": 1}
+SHORT = {"max_epochs": 2, "hidden_dim": 16, "critic_iter": 1, "n_synthetic": 20}
 # Methods whose products round otherwise where a sample has another place in its batch.
 ROUNDED = ["dazle", "free", "tfvaegan"]
 # Methods that are meant for a card as they come, and trained for long at a low rate.
