@@ -20,6 +20,12 @@ if TYPE_CHECKING:
         TransZeroClassifier,
     )
     from zslearn.attributes import ClassAttributes
+    from zslearn.generative import (
+        FCLSWGANClassifier,
+        FREEClassifier,
+        FVAEGANClassifier,
+        TFVAEGANClassifier,
+    )
     from zslearn.linear_model import (
         ALEClassifier,
         AttributeRidgeClassifier,
@@ -53,6 +59,9 @@ _HOMES = {
     "DeViSEClassifier": "zslearn.linear_model",
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
+    "FCLSWGANClassifier": "zslearn.generative",
+    "FREEClassifier": "zslearn.generative",
+    "FVAEGANClassifier": "zslearn.generative",
     "GFZSLClassifier": "zslearn.linear_model",
     "HASClassifier": "zslearn.attention",
     "LatEmClassifier": "zslearn.linear_model",
@@ -63,6 +72,7 @@ _HOMES = {
     "SAEClassifierCV": "zslearn.linear_model",
     "SJEClassifier": "zslearn.linear_model",
     "TransZeroClassifier": "zslearn.attention",
+    "TFVAEGANClassifier": "zslearn.generative",
     "load": "zslearn.persistence",
     "save": "zslearn.persistence",
     "show_versions": "zslearn._show_versions",
@@ -76,6 +86,7 @@ _SUBPACKAGES = (
     "ensemble",
     "exceptions",
     "feature_extraction",
+    "generative",
     "inspection",
     "linear_model",
     "metrics",
@@ -99,6 +110,9 @@ __all__ = [
     "DeViSEClassifier",
     "ESZSLClassifier",
     "ESZSLClassifierCV",
+    "FCLSWGANClassifier",
+    "FREEClassifier",
+    "FVAEGANClassifier",
     "GFZSLClassifier",
     "HASClassifier",
     "LatEmClassifier",
@@ -108,6 +122,7 @@ __all__ = [
     "SAEClassifier",
     "SAEClassifierCV",
     "SJEClassifier",
+    "TFVAEGANClassifier",
     "TransZeroClassifier",
     "__version__",
     "load",

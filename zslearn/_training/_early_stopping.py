@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn._calibrated import on_delta_scale
 from zslearn._data._rows import RegionRows
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._callbacks import TrainingCallback
-from zslearn.metrics import ausuc_score
+from zslearn.metrics import ausuc_score, best_calibration
 
 __all__ = ["HeldOutMonitor", "hold_out_classes"]
 
@@ -79,12 +81,14 @@ class HeldOutMonitor(TrainingCallback):
         Their labels.
     classes : DescribedClasses
         Those of the fold.
-    table : Tensor of shape (n_classes, n_attributes)
-        Their values, on the device.
+    scorer_of : callable
+        Of a net and a dtype, makes what gives class scores of regions of that dtype.
     patience : int
         Epochs without a new best after which training stops.
     keep_weights : bool
         Whether to keep a copy of the best weights.
+    delta_scale : str, default="logit"
+        What a delta is added to.
 
     Attributes
     ----------
@@ -92,6 +96,8 @@ class HeldOutMonitor(TrainingCallback):
         The area after each epoch; also ``valid_ausuc`` in the net's history.
     best_epoch : int
         Counted from one.
+    best_delta : float
+        The one with the best harmonic mean in that epoch.
     """
 
     def __init__(
@@ -99,16 +105,23 @@ class HeldOutMonitor(TrainingCallback):
         regions: RegionRows,
         y: NDArray[Any],
         classes: DescribedClasses,
-        table: Tensor,
+        scorer_of: Callable[[Any, torch.dtype], Callable[[Tensor], Tensor]],
         patience: int,
         keep_weights: bool,
+        delta_scale: str = "logit",
     ) -> None:
         self.regions = regions
         self.y = y
-        self.known = {"classes": classes.labels, "seen_classes": classes.seen_labels}
-        self.table = table
+        self.known: dict[str, Any] = {
+            "classes": classes.labels,
+            "seen_classes": classes.seen_labels,
+        }
+        self.n_attributes = classes.table.n_attributes
+        self.scorer_of = scorer_of
         self.patience = patience
         self.keep_weights = keep_weights
+        self.delta_scale = delta_scale
+        self.best_delta = 0.0
         self.scores: list[float] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Any] | None = None
@@ -118,15 +131,18 @@ class HeldOutMonitor(TrainingCallback):
         module = net.module_.eval()
         logits = []
         with torch.inference_mode(), net.autocast(self.regions.dtype):
-            score_of = module.scorer(self.table, self.regions.dtype)
-            n_values = self.regions.shape[1] * self.table.shape[1]
+            score_of = self.scorer_of(net, self.regions.dtype)
+            n_values = self.regions.shape[1] * self.n_attributes
             for _, regions in self.regions.take_chunks(8 * n_values):
                 logits.append(score_of(regions).float().cpu().numpy())
-        score = ausuc_score(self.y, np.concatenate(logits), **self.known)
+        found = np.concatenate(logits)
+        score = ausuc_score(self.y, found, **self.known)
         net.history.record("valid_ausuc", score)
         self.scores.append(score)
         if score > max(self.scores[:-1], default=-1.0):
             self.best_epoch = len(self.scores)
+            scaled = on_delta_scale(found, self.delta_scale)
+            self.best_delta = best_calibration(self.y, scaled, **self.known).delta
             if self.keep_weights:
                 self.best_weights = copy.deepcopy(module.state_dict())
         elif len(self.scores) - self.best_epoch >= self.patience:

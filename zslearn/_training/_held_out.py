@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -31,12 +31,16 @@ _SHARE = 0.2
 class HeldOutTraining:
     """What a training estimator does before it trains on everything."""
 
+    # Whether held-out samples are scored on the scale of predictions, so that a delta carries over.
+    _scores_held_out_alike: ClassVar[bool] = False
+
     max_epochs: int | Literal["auto"]
     batch_size: int
     batch_sampling: BatchSampling
     net_: LearnerNet
     validation_scores_: list[float]
     validation_history_: Any
+    validation_delta_: float
     best_epoch_: int
     seen_classes_: NDArray[Any]
     _draw_seed: Callable[[], int]
@@ -49,6 +53,17 @@ class HeldOutTraining:
     def _epochs(self, samples: Samples) -> int:
         n_batches = batches_of_epoch(self.batch_sampling, samples.y, self.batch_size)
         return epochs_for(self.max_epochs, n_batches)
+
+    def _before_training(
+        self, samples: Samples, classes: DescribedClasses, *, more: bool = False
+    ) -> None:
+        """Learn what the net is made and fed by from what it trains on; with `more`, it goes on."""
+
+    def _scorer_of_held_out(
+        self, net: LearnerNet, samples: Samples, classes: DescribedClasses, dtype: torch.dtype
+    ) -> Callable[[Tensor], Tensor]:
+        """Return what gives class scores (B, C) of regions while a net trains on samples."""
+        return net.module_.scorer(self._table_values(classes.table, device_of(net)), dtype)
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
@@ -81,6 +96,7 @@ class HeldOutTraining:
         described = DescribedClasses.of(
             classes.table.subset(np.unique(samples.y)), samples.y[train]
         )
+        self._before_training(samples.part(train), described)
         net = self._new_net(described)
         self._train(net, samples.part(train), described, epochs, task)
         if net.interrupted_:
@@ -102,6 +118,8 @@ class HeldOutTraining:
         train, held_out = hold_out_classes(y, stopping.validation_fraction, seed)
         # The classes without samples have no part in choosing the epochs.
         described = DescribedClasses.of(classes.table.subset(np.unique(y)), y[train])
+        kept = samples.part(train)
+        self._before_training(kept, described)
         net = self._new_net(described)
         device = device_of(net)
         with take_turn(device):
@@ -111,15 +129,18 @@ class HeldOutTraining:
                 ),
                 y[held_out],
                 classes=described,
-                table=self._table_values(described.table, device),
+                scorer_of=lambda net, dtype: self._scorer_of_held_out(net, kept, described, dtype),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
+                delta_scale=getattr(self, "delta_scale", "logit"),
             )
             with attached(net, "held_out", monitor):
-                self._train(net, samples.part(train), described, self._epochs(samples), task)
-        self._judge(samples.part(train), samples.part(held_out))
+                self._train(net, kept, described, self._epochs(samples), task)
+        self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
+        if self._scores_held_out_alike:
+            self.validation_delta_ = monitor.best_delta
         self.best_epoch_ = max(1, monitor.best_epoch)
         if stopping.refit and not net.interrupted_:
             del self.net_
@@ -129,5 +150,5 @@ class HeldOutTraining:
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
         self._describe_anew(whole)
-        self._after_training(samples.part(train))
+        self._after_training(kept)
         return net

@@ -3,16 +3,21 @@
 from zslearn.nn.losses._apn import APNLoss
 from zslearn.nn.losses._attribute_regression import AttributeRegressionLoss
 from zslearn.nn.losses._calibration import CalibrationLoss
+from zslearn.nn.losses._center_margin import CenterMarginLoss
 from zslearn.nn.losses._compactness import CompactnessLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
+from zslearn.nn.losses._critic import CriticLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
 from zslearn.nn.losses._decorrelation import AttributeDecorrelationLoss
+from zslearn.nn.losses._gradient_penalty import GradientPenalty
 from zslearn.nn.losses._has import HASLoss
 from zslearn.nn.losses._has_perturbation import HASPerturbationLoss
 from zslearn.nn.losses._mutual_distillation import MutualDistillationLoss
 from zslearn.nn.losses._seen_cross_entropy import SeenCrossEntropyLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
+from zslearn.nn.losses._vae import VAELoss
+from zslearn.nn.losses._weighted_l1 import WeightedL1Loss
 
 __all__ = [
     "APNLoss",
@@ -20,12 +25,17 @@ __all__ = [
     "AttributeRegressionLoss",
     "CVsCLoss",
     "CalibrationLoss",
+    "CenterMarginLoss",
     "CompactnessLoss",
     "ConditionalCorrelationLoss",
+    "CriticLoss",
+    "GradientPenalty",
     "HASLoss",
     "HASPerturbationLoss",
     "MutualDistillationLoss",
     "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "VAELoss",
+    "WeightedL1Loss",
 ]
