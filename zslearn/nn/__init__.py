@@ -6,7 +6,9 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._ieam import IEAMHead, quarter_turns
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._vitzsl import ViTZSLHead
 from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
@@ -22,9 +24,12 @@ __all__ = [
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
     "DAZLENetwork",
+    "IEAMHead",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
+    "ViTZSLHead",
     "counterfactual",
     "functional",
     "losses",
+    "quarter_turns",
 ]

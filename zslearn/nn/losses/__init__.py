@@ -1,8 +1,9 @@
-"""Losses of CVsC, one a module, each usable alone."""
+"""Losses, one a module, each usable alone."""
 
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
+from zslearn.nn.losses._seen_cross_entropy import SeenCrossEntropyLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
@@ -10,6 +11,7 @@ __all__ = [
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
 ]
