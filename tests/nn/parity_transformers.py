@@ -31,6 +31,8 @@ def vision_transformer(case):
         num_heads=int(case["n_heads"]),
         num_classes=0,
     ).double()
+    if "w.backbone.norm.weight" not in case:
+        network.norm = torch.nn.Identity()
     network.load_state_dict(with_prefix(case, "w.backbone."))
     return network
 

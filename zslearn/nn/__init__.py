@@ -7,7 +7,9 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._ieam import IEAMHead, quarter_turns
+from zslearn.nn._mutual_adaption import MutualAdaption
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._psvma import PSVMAHead, PSVMAOutput
 from zslearn.nn._vitzsl import ViTZSLHead
 from zslearn.nn.losses import (
     CalibrationLoss,
@@ -25,6 +27,9 @@ __all__ = [
     "ConditionalCorrelationLoss",
     "DAZLENetwork",
     "IEAMHead",
+    "MutualAdaption",
+    "PSVMAHead",
+    "PSVMAOutput",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "ViTZSLHead",

@@ -3,6 +3,7 @@
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
+from zslearn.nn.losses._debiasing import DebiasingLoss
 from zslearn.nn.losses._seen_cross_entropy import SeenCrossEntropyLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
@@ -11,6 +12,7 @@ __all__ = [
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "DebiasingLoss",
     "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
