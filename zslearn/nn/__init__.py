@@ -5,7 +5,9 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._cross_modal import CrossModalLayer
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._duet import DUETHead
 from zslearn.nn._ieam import IEAMHead, quarter_turns
 from zslearn.nn._mutual_adaption import MutualAdaption
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
@@ -25,7 +27,9 @@ __all__ = [
     "CVsCOutput",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "CrossModalLayer",
     "DAZLENetwork",
+    "DUETHead",
     "IEAMHead",
     "MutualAdaption",
     "PSVMAHead",

@@ -27,7 +27,7 @@ class SparseAttention(nn.Module):
         return self.to_k(self.norm_k(answering)), self.to_v(self.norm_v(answering))
 
     def forward(self, queries: Tensor, answers: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Give the cut products (B, Q, R), over the root of D, and what is attended to (B, Q, D)."""
+        """Give the cut products (B, Q, R), over D ** 0.5, and what is attended to (B, Q, D)."""
         keys, values = answers
         products = (queries @ keys.mT).relu() * queries.shape[-1] ** -0.5
         return products, self.proj(products.softmax(dim=-1) @ values)
