@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-__all__ = ["CrossModalLayer"]
+__all__ = ["CrossModalLayer", "WordHead"]
 
 _EPSILON = 1e-12
 
@@ -52,6 +52,20 @@ class FeedForwardBlock(nn.Module):
         """Transform each token for itself."""
         result: Tensor = self.norm(self.dropout(self.down(gelu(self.up(tokens)))) + tokens)
         return result
+
+
+class WordHead(nn.Module):
+    """Scores of the words of a vocabulary for each token of a text."""
+
+    def __init__(self, width: int, n_words: int) -> None:
+        super().__init__()
+        self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width, 1e-12)
+        self.decoder = nn.Linear(width, n_words)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Scores (..., n_words) of tokens (..., D)."""
+        scores: Tensor = self.decoder(self.norm(gelu(self.dense(tokens))))
+        return scores
 
 
 class CrossModalLayer(nn.Module):

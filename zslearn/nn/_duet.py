@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 
-from zslearn.nn._cross_modal import CrossModalLayer
+from zslearn.nn._cross_modal import CrossModalLayer, WordHead
 
 __all__ = ["DUETHead"]
-
-
-class WordHead(nn.Module):
-    """Scores of the words of a vocabulary for each token of a text."""
-
-    def __init__(self, width: int, n_words: int) -> None:
-        super().__init__()
-        self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width, 1e-12)
-        self.decoder = nn.Linear(width, n_words)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Scores (..., n_words) of tokens (..., D)."""
-        scores: Tensor = self.decoder(self.norm(gelu(self.dense(tokens))))
-        return scores
 
 
 class DUETHead(nn.Module):
@@ -111,11 +98,8 @@ class DUETHead(nn.Module):
             CrossModalLayer(width, n_heads, inner_dim, dropout=dropout) for _ in range(n_layers)
         )
         self.words = None if n_words is None else WordHead(width, n_words)
-        self.contrast = (
-            None
-            if n_words is None
-            else nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-        )
+        two = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.contrast: nn.Module | None = None if n_words is None else two
 
     def look(
         self, features: Tensor, text: Tensor | None = None, padding: Tensor | None = None
@@ -139,7 +123,8 @@ class DUETHead(nn.Module):
         image = self.image_projection(features)[:, None]
         if self.layers:
             words, image = self._up_to_last(text, image, padding)
-            image = self.layers[-1].look(words, image, padding)
+            last: Any = self.layers[-1]
+            image = last.look(words, image, padding)
         return image[:, 0]
 
     def forward(
@@ -193,10 +178,11 @@ class DUETHead(nn.Module):
         Tensor of shape (B, D)
             The mean over the positions, through two layers.
         """
-        assert self.contrast is not None, "made without n_words"
+        head = self.contrast
+        assert head is not None, "made without n_words"
         share = positions.to(words.dtype)
         mean = (share / share.sum(dim=1, keepdim=True))[:, None] @ words
-        compared: Tensor = self.contrast(mean[:, 0])
+        compared: Tensor = head(mean[:, 0])
         return compared
 
     def class_scores(self, semantics: Tensor, table: Tensor) -> Tensor:
