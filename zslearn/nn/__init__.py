@@ -5,7 +5,6 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
-from zslearn.nn._adversarial import adversarial_pictures
 from zslearn.nn._cross_modal import CrossModalLayer
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._duet import DUETHead
@@ -38,7 +37,6 @@ __all__ = [
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "ViTZSLHead",
-    "adversarial_pictures",
     "counterfactual",
     "functional",
     "losses",

@@ -3,7 +3,6 @@
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._class_contrast import ClassContrastLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
-from zslearn.nn.losses._confusion import ConfusionLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
 from zslearn.nn.losses._debiasing import DebiasingLoss
 from zslearn.nn.losses._masked_word import MaskedWordLoss
@@ -17,7 +16,6 @@ __all__ = [
     "CalibrationLoss",
     "ClassContrastLoss",
     "ConditionalCorrelationLoss",
-    "ConfusionLoss",
     "DebiasingLoss",
     "MaskedWordLoss",
     "SeenCrossEntropyLoss",
