@@ -1,10 +1,16 @@
 """Losses, one a module, each usable alone."""
 
+from zslearn.nn.losses._apn import APNLoss
+from zslearn.nn.losses._attribute_regression import AttributeRegressionLoss
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._class_contrast import ClassContrastLoss
+from zslearn.nn.losses._compactness import CompactnessLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
 from zslearn.nn.losses._debiasing import DebiasingLoss
+from zslearn.nn.losses._decorrelation import AttributeDecorrelationLoss
+from zslearn.nn.losses._has import HASLoss
+from zslearn.nn.losses._has_perturbation import HASPerturbationLoss
 from zslearn.nn.losses._masked_word import MaskedWordLoss
 from zslearn.nn.losses._seen_cross_entropy import SeenCrossEntropyLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
@@ -12,11 +18,17 @@ from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 from zslearn.nn.losses._word_contrast import WordContrastLoss
 
 __all__ = [
+    "APNLoss",
+    "AttributeDecorrelationLoss",
+    "AttributeRegressionLoss",
     "CVsCLoss",
     "CalibrationLoss",
     "ClassContrastLoss",
+    "CompactnessLoss",
     "ConditionalCorrelationLoss",
     "DebiasingLoss",
+    "HASLoss",
+    "HASPerturbationLoss",
     "MaskedWordLoss",
     "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",

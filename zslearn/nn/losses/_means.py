@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-__all__ = ["mean_cross_entropy", "mean_over_images", "relative_weights"]
+__all__ = ["mean_cross_entropy", "mean_over_images", "relative_weights", "weighted_sum"]
 
 
 def relative_weights(weights: Tensor) -> Tensor:
@@ -26,3 +28,8 @@ def mean_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None) -> Ten
     if weights is None:
         return cross_entropy(logits, y)
     return mean_over_images(cross_entropy(logits, y, reduction="none"), weights)
+
+
+def weighted_sum(weights: Mapping[str, float], terms: Mapping[str, Tensor]) -> Tensor:
+    """Sum of terms, each times the weight of its name."""
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
