@@ -12,7 +12,6 @@ from zslearn.nn._mutual_adaption import MutualAdaption
 
 __all__ = ["PSVMAHead", "PSVMAOutput"]
 
-# The authors' unit length: v / (|v| + this).
 _LENGTH = 1e-5
 
 
@@ -163,8 +162,20 @@ class PSVMAHead(nn.Module):
         Tensor of shape (B, C)
             Scores z.
         """
-        return self.scale * _unit(semantics) @ _unit(table.to(semantics.dtype)).T
+        described = self.directions(table.to(semantics.dtype))
+        return self.scale * self.directions(semantics) @ described.T
 
+    def directions(self, rows: Tensor) -> Tensor:
+        """Compute what the scores are products of, as the authors bring rows to unit length.
 
-def _unit(rows: Tensor) -> Tensor:
-    return rows / (rows.norm(dim=1, keepdim=True) + _LENGTH)
+        Parameters
+        ----------
+        rows : Tensor of shape (n, K)
+            Semantic vectors or descriptions.
+
+        Returns
+        -------
+        Tensor of shape (n, K)
+            Each row over its length and 1e-5.
+        """
+        return rows / (rows.norm(dim=1, keepdim=True) + _LENGTH)
