@@ -77,7 +77,8 @@ GROUPS: dict[str, dict[str, list[str]]] = {
             "gzsl_train_test_split",
             "GZSLSplit",
         ],
-        "Searches": ["HeldOutStopping", "fit_many", "ScoreLog"],
+        "Training": ["HeldOutStopping", "EpisodeSampling"],
+        "Searches": ["fit_many", "ScoreLog"],
         "Large arrays": ["RowView"],
     },
 }

@@ -104,11 +104,11 @@ def test_chosen_heads_are_kept_and_saved(data, tmp_path):
 
 
 def test_number_of_epochs():
-    assert epochs_for(7, 10, 50) == 7
-    assert epochs_for("auto", 1837, 50) == 14  # 37 steps each
-    assert epochs_for("auto", 900, 50) == 28
-    assert epochs_for("auto", 60, 50) == 40
-    assert epochs_for("auto", 30_000, 50) == 12
+    assert epochs_for(7, 1) == 7
+    assert epochs_for("auto", 37) == 14  # 37 steps each
+    assert epochs_for("auto", 18) == 28
+    assert epochs_for("auto", 2) == 40
+    assert epochs_for("auto", 600) == 12
 
 
 @pytest.mark.parametrize("name", list(HEADS))

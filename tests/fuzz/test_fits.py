@@ -38,6 +38,7 @@ SETTINGS = {
     "delta": [0.0, 2.0, -1.5, np.inf, -np.inf, 2**70],
     "random_state": [0, 1],
     "batch_size": [1, 2, 5, 64],
+    "batch_sampling": ["shuffled", "shuffled", "balanced", "episodes"],
     "max_epochs": [1, 2],
     "learning_rate": [1e-4, 1e-2, 0.5],
     "learning_rate_schedule": ["constant", "cosine"],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zslearn._data._memory import free_memory
+from zslearn._data._sampling import RowPlan, ShuffledRows
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import find_padding, normalize_rows
 
@@ -218,7 +219,7 @@ class RegionRows:
 
 
 class TrainingBatches:
-    """Epochs of balanced batches, shuffled without replacement.
+    """Epochs of batches, shuffled without replacement unless a plan says otherwise.
 
     Batches differ in size by at most one: a short last batch would standardise its losses over
     too few images. The regions of a batch are overwritten by those of the next: memory used again
@@ -237,6 +238,8 @@ class TrainingBatches:
         How much each image counts, above 0. They come with the batches.
     draw : bool, default=False
         Let images come as often as they count instead: in each of n places of an epoch.
+    plan : RowPlan, default=None
+        Which rows make the batches.
     """
 
     def __init__(
@@ -248,32 +251,24 @@ class TrainingBatches:
         *,
         weights: NDArray[np.float64] | None = None,
         draw: bool = False,
+        plan: RowPlan | None = None,
     ) -> None:
         self.regions = regions
         self.targets = targets
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self.weights = self.shares = None
-        if weights is not None and draw:
-            self.shares = len(weights) * np.cumsum(weights) / weights.sum()
-            self.shares[-1] = len(weights)
-        elif weights is not None:
+        self.weights = None
+        self.plan = plan or ShuffledRows(len(targets), batch_size, weights if draw else None)
+        if weights is not None and not draw:
             self.weights = (weights / weights.mean()).astype(np.float32)
 
     def __len__(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
+        return len(self.plan)
 
     def rows_of_epoch(self) -> list[NDArray[np.intp]]:
         """Row numbers of each batch of the epoch."""
-        rng = np.random.default_rng([self.seed, self.epoch])
-        n = len(self.targets)
-        if self.shares is None:
-            order = rng.permutation(n)
-        else:  # each at least as often as the whole part of what it counts for
-            times = np.diff(np.floor(self.shares + rng.random()), prepend=0).astype(np.intp)
-            order = rng.permutation(np.repeat(np.arange(n), times))
-        batches = np.array_split(order, len(self))
+        batches = self.plan.draw(np.random.default_rng([self.seed, self.epoch]))
         for rows in batches:
             rows.sort()  # the order within a batch is of no consequence, on a disk it is
         return batches
@@ -284,7 +279,7 @@ class TrainingBatches:
     @property
     def largest(self) -> int:
         """Images of the largest batch."""
-        return -(-len(self.targets) // len(self))
+        return self.plan.largest
 
     def space(self) -> Tensor:
         """Memory for the regions of the largest batch."""

@@ -27,6 +27,7 @@ from zslearn._training._optimizers import LearningRate, optimizer_options
 from zslearn._training._parameters import TrainingParameters
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
+from zslearn._training._sampling import plan_of
 from zslearn._training._saved_state import SavedStateMixin
 from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn._training._stopping import stopping_of
@@ -284,13 +285,18 @@ class DeepZeroShotClassifier(
             regions = self._rows(
                 samples.X, classes.table, device_of(net), rows=samples.rows, keep=epochs > 1
             )
+            targets, draw = classes.targets(samples.y), not net.module_.weighs_samples
+            draws_weighed = draw and samples.weights is not None
             batches = TrainingBatches(
                 regions,
-                classes.targets(samples.y),
+                targets,
                 self.batch_size,
                 net.seed,
                 weights=samples.weights,
-                draw=not net.module_.weighs_samples,
+                draw=draw,
+                plan=plan_of(
+                    self.batch_sampling, targets, self.batch_size, draws_weighed=draws_weighed
+                ),
             )
             net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
             if net.module_.autocast and regions.dtype == torch.float16:

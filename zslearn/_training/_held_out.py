@@ -17,6 +17,7 @@ from zslearn._training._net import LearnerNet, attached
 from zslearn._training._parameters import epochs_for
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import FitTask
+from zslearn._training._sampling import BatchSampling, batches_of_epoch
 from zslearn._training._sharing import take_turn
 from zslearn._training._stopping import HeldOutStopping
 from zslearn.attributes import ClassAttributes
@@ -32,6 +33,7 @@ class HeldOutTraining:
 
     max_epochs: int | Literal["auto"]
     batch_size: int
+    batch_sampling: BatchSampling
     net_: LearnerNet
     validation_scores_: list[float]
     validation_history_: Any
@@ -45,7 +47,8 @@ class HeldOutTraining:
     _describe_anew: Callable[[DescribedClasses], None]
 
     def _epochs(self, samples: Samples) -> int:
-        return epochs_for(self.max_epochs, len(samples.y), self.batch_size)
+        n_batches = batches_of_epoch(self.batch_sampling, samples.y, self.batch_size)
+        return epochs_for(self.max_epochs, n_batches)
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""

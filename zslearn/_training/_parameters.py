@@ -11,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from zslearn._training._sampling import BatchSampling, EpisodeSampling
 from zslearn._training._stopping import HeldOutStopping
 
 __all__ = ["TrainingOptions", "TrainingParameters"]
@@ -24,6 +25,7 @@ class TrainingOptions(TypedDict, total=False):
 
     max_epochs: int | Literal["auto"]
     batch_size: int
+    batch_sampling: BatchSampling
     optimizer: Any
     optimizer_params: dict[str, Any] | None
     learning_rate: float
@@ -43,6 +45,7 @@ class TrainingOptions(TypedDict, total=False):
 _DEFAULTS: TrainingOptions = {
     "max_epochs": 20,
     "batch_size": 50,
+    "batch_sampling": "shuffled",
     "optimizer": "adam",
     "optimizer_params": None,
     "learning_rate": 1e-3,
@@ -65,6 +68,11 @@ max_epochs : int or "auto", default={max_epochs!r}
     samples need more passes than many.
 batch_size : int, default={batch_size!r}
     The most samples in a batch; batches are of equal size up to one.
+batch_sampling : str or EpisodeSampling, default={batch_sampling!r}
+    What makes a batch. "shuffled": all samples once an epoch. "balanced": as many samples of each
+    class, drawn with replacement from all classes, or from `batch_size` of them where there are
+    more; an epoch has as many batches as with "shuffled". "episodes": a few samples of a few
+    classes; :class:`~zslearn.model_selection.EpisodeSampling` has the settings.
 optimizer : str or callable, default={optimizer!r}
     Name of a torch optimiser, such as "adam", "adamw", "sgd" or "rmsprop", or a callable that makes
     one from parameters and options.
@@ -147,6 +155,7 @@ class TrainingParameters(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_sampling": [StrOptions({"shuffled", "balanced", "episodes"}), EpisodeSampling],
         "optimizer": [str, callable],
         "optimizer_params": [dict, None],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -166,6 +175,7 @@ class TrainingParameters(BaseEstimator):
 
     max_epochs: int | Literal["auto"]
     batch_size: int
+    batch_sampling: BatchSampling
     optimizer: Any
     optimizer_params: dict[str, Any] | None
     learning_rate: float
@@ -267,9 +277,8 @@ def _document(doc: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def epochs_for(max_epochs: int | Literal["auto"], n_samples: int, batch_size: int) -> int:
+def epochs_for(max_epochs: int | Literal["auto"], n_batches: int) -> int:
     """Return the number of epochs that a value of the parameter ``max_epochs`` stands for."""
     if not isinstance(max_epochs, str):
         return int(max_epochs)
-    steps = -(-n_samples // batch_size)
-    return int(min(40, max(12, -(-500 // steps))))
+    return int(min(40, max(12, -(-500 // n_batches))))

@@ -1,5 +1,6 @@
 """Splitters that hold out whole classes, views of large arrays, and many settings at once."""
 
+from zslearn._training._sampling import EpisodeSampling
 from zslearn._training._stopping import HeldOutStopping
 from zslearn.model_selection._fit_many import fit_many
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit, gzsl_train_test_split
@@ -13,6 +14,7 @@ from zslearn.model_selection._seen_unseen_kfold import SeenUnseenKFold
 
 __all__ = [
     "AverageRanks",
+    "EpisodeSampling",
     "GZSLProtocol",
     "GZSLSplit",
     "HeldOutStopping",

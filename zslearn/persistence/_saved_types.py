@@ -19,6 +19,7 @@ _HOMES = {
     "ClassSums": "zslearn._data._vectors",
     "DescriptionKernel": "zslearn._data._prototypes",
     "FixedCalibrationClassifier": "zslearn.calibration",
+    "EpisodeSampling": "zslearn._training._sampling",
     "FittedBackbone": "zslearn.feature_extraction._fitted_backbone",
     "FittedHead": "zslearn.attention._prototype_head",
     "HeadSums": "zslearn.attention._prototype_head",
