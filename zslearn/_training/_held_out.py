@@ -47,6 +47,10 @@ class HeldOutTraining:
     def _epochs(self, samples: Samples) -> int:
         return epochs_for(self.max_epochs, len(samples.y), self.batch_size)
 
+    def _least_epochs(self) -> int:
+        """Epochs that early stopping leaves in any case."""
+        return 0
+
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
@@ -93,6 +97,7 @@ class HeldOutTraining:
                 table=self._table_values(described.table, device),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
+                least=self._least_epochs(),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, samples.part(train), described, self._epochs(samples), task)

@@ -1,0 +1,7 @@
+"""Classifiers of pictures, whose networks are trained from the pixels on."""
+
+from zslearn.finetuning._fine_tuned_classifier import FineTunedClassifier
+from zslearn.finetuning._settings import FineTuning
+from zslearn.finetuning._token_backbone import TokenBackbone
+
+__all__ = ["FineTunedClassifier", "FineTuning", "TokenBackbone"]
