@@ -57,7 +57,7 @@ def go_on(estimator: Any, params: dict[str, Any]) -> LearnerNet:
     if now.device != before.device:
         device = resolve_device(now.device)
     with seeded(net.seed, device):
-        new: Learner = estimator._learner_type(n_features=estimator.n_features_in_, **params)
+        new: Learner = estimator._learner_type(n_features=estimator._width, **params)
     moved = device != device_of(net)
     net.module_ = take_over(new.to(device), net.module_.to(device))
     net.device, net.verbose = str(device), int(estimator.verbose == 1)

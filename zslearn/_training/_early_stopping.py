@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,9 @@ class HeldOutMonitor(TrainingCallback):
     patience : int
         Epochs without a new best after which training stops.
     keep_weights : bool
-        Whether to keep a copy of the best weights.
+        Whether to keep a copy of the best weights, in the memory of the CPU.
+    least : int, default=0
+        Epochs that are trained in any case, behind which patience begins.
 
     Attributes
     ----------
@@ -102,6 +103,7 @@ class HeldOutMonitor(TrainingCallback):
         table: Tensor,
         patience: int,
         keep_weights: bool,
+        least: int = 0,
     ) -> None:
         self.regions = regions
         self.y = y
@@ -109,6 +111,7 @@ class HeldOutMonitor(TrainingCallback):
         self.table = table
         self.patience = patience
         self.keep_weights = keep_weights
+        self.least = least
         self.scores: list[float] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Any] | None = None
@@ -128,6 +131,9 @@ class HeldOutMonitor(TrainingCallback):
         if score > max(self.scores[:-1], default=-1.0):
             self.best_epoch = len(self.scores)
             if self.keep_weights:
-                self.best_weights = copy.deepcopy(module.state_dict())
-        elif len(self.scores) - self.best_epoch >= self.patience:
+                self.best_weights = {
+                    name: value.detach().to("cpu", copy=True)
+                    for name, value in module.state_dict().items()
+                }
+        elif len(self.scores) - max(self.best_epoch, self.least) >= self.patience:
             net.stop_requested_ = True

@@ -50,6 +50,10 @@ class HeldOutTraining:
         n_batches = batches_of_epoch(self.batch_sampling, samples.y, self.batch_size)
         return epochs_for(self.max_epochs, n_batches)
 
+    def _least_epochs(self) -> int:
+        """Epochs that early stopping leaves in any case."""
+        return 0
+
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
@@ -96,6 +100,7 @@ class HeldOutTraining:
                 table=self._table_values(described.table, device),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
+                least=self._least_epochs(),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, samples.part(train), described, self._epochs(samples), task)

@@ -88,6 +88,8 @@ class LearnerNet(NeuralNet):
         Names of the loss terms in the history.
     steps_ : int
         Batches trained on so far.
+    place_ : (int, int)
+        Of the batch in its epoch, counted from zero, and the batches of the epoch.
     made_with_ : MadeWith
         Parameters of the estimator that it follows.
     """
@@ -117,6 +119,7 @@ class LearnerNet(NeuralNet):
         self.term_names_: list[str] = []
         self.phases_: list[str] = []
         self.steps_ = 0
+        self.place_ = (0, 1)
         self.made_with_: Any = None
         self._noise: torch.Generator | None = None
         self._engine: Engine | None = None
@@ -283,11 +286,14 @@ class LearnerNet(NeuralNet):
     def move(self, phase: str, loss: Tensor, batch: Any) -> None:
         """Take the gradient, and a step when enough of them are gathered."""
         optimizer = self.optimizers_[phase]
-        gathered = self.steps_ % self.accumulate
+        place, n_batches = self.place_
+        gathered = place % self.accumulate
+        # The last batches of an epoch may be fewer: nothing is left for the next one.
+        together = min(self.accumulate, n_batches - place + gathered)
         if gathered == 0:
             optimizer.zero_grad()
-        (loss / self.accumulate if self.accumulate > 1 else loss).backward()
-        if gathered + 1 < self.accumulate:
+        (loss / together if together > 1 else loss).backward()
+        if gathered + 1 < together:
             return
         named = list(self.module_.named_parameters())
         self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)

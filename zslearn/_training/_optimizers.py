@@ -116,17 +116,22 @@ class LearningRate(TrainingCallback):
         """Set the rates of the step that begins."""
         if not training:
             return
-        factor = self.ratio * self.factor(self.step / self.n_steps)
+        done = self.step / self.n_steps
         for optimizer in net.optimizers_.values():
             for group in optimizer.param_groups:
-                rate = group["initial_lr"] * factor
+                rate = group["initial_lr"] * self.ratio * self.factor_of(group, done)
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
         first = next(iter(net.optimizers_.values())).param_groups[0]
-        net.history.record_batch("lr", first["initial_lr"] * factor)
+        rate = first["initial_lr"] * self.ratio * self.factor_of(first, done)
+        net.history.record_batch("lr", rate)
         self.step += 1
+
+    def factor_of(self, group: dict[str, Any], done: float) -> float:
+        """Share of a group's initial rate when a share `done` of the steps has been made."""
+        return self.factor(done)
 
     def factor(self, done: float) -> float:
         """Share of the initial rate when a share `done` of the steps has been made."""

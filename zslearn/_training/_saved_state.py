@@ -95,8 +95,8 @@ class SavedStateMixin(BatchedPrediction):
         learner, device = self.net_.module_, device_of(self.net_)
         params = self._learner_params(self._fitted_classes())
         with seeded(self.net_.seed, device):
-            again = self._learner_type(n_features=self.n_features_in_, **params).to(device)
-            X = torch.randn(2, 1 if self._fitted_on_vectors else 2, self.n_features_in_)
+            again = self._learner_type(n_features=self._width, **params).to(device)
+            X = torch.randn(2, 1 if self._fitted_on_vectors else 2, self._width)
         message = (
             f"Parameters of {type(self).__name__} were changed after fit, and with them the saved "
             "weights would give other scores. Fit it again, or set them back."

@@ -91,7 +91,7 @@ class AttributePictureClassifier(PictureClassifier):
 
 
 def vectors_of(backbone: TokenBackbone, X: Tensor) -> Tensor:
-    """What the network's own classifier would take of pixels: a class token, a mean of regions."""
+    """Compute what the network's own classifier takes: a class token, a mean of regions."""
     network = backbone.network
     with backbone.autocast():
         vectors = network.forward_head(network.forward_features(X), pre_logits=True)

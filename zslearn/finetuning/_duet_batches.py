@@ -135,7 +135,8 @@ class DUETBatches(PixelBatches):
         self, rows: NDArray[np.intp], rng: np.random.Generator
     ) -> tuple[WordDraws, NDArray[np.intp]]:
         assert self.words is not None
-        drawn, classes = WordDraws([], [], [], []), []
+        drawn = WordDraws([], [], [], [])
+        classes: list[int] = []
         for row, c in enumerate(self.places[rows].tolist()):
             word = self.words.draw(c, rng)
             if word is None:

@@ -54,6 +54,9 @@ class DUETLearner(AttributePictureLearner):
     weighs_samples = False
     drawn: WordDraws | None = None
     head: DUETHead
+    prompt: Tensor | None
+    share: Tensor
+    place: Tensor
 
     def __init__(
         self,
@@ -99,8 +102,7 @@ class DUETLearner(AttributePictureLearner):
         if self.text_encoder is not None and len(self.head.layers):
             assert self.words is not None
             return self._encode([self._ids(Text(self.words.prompt(), None))[0]])[0]
-        prompt: Tensor | None = self.prompt
-        return None if prompt is None else prompt[None]
+        return None if self.prompt is None else self.prompt[None]
 
     def attribute_scores(self, X: Tensor) -> Tensor:
         """Semantic vectors (B, K)."""
@@ -175,7 +177,7 @@ class DUETLearner(AttributePictureLearner):
         return images, terms
 
     def _compared(self, vectors: Tensor, texts: Sequence[Text]) -> Tensor:
-        """What the words of other pictures are compared by."""
+        """Compute what the words of other pictures are compared by."""
         read = [self._ids(text) for text in texts]
         states, padding = self._encode([ids for ids, _ in read])
         words, _ = self.head(vectors, states, padding)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
-from zslearn._training._sampling import EpisodeSampling
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import (
     AttributePictureClassifier,
@@ -51,17 +49,19 @@ class PSVMALearner(AttributePictureLearner):
         super().__init__(**options)
         n_attributes = self.class_attributes.shape[1]
         learned = attribute_vectors is None
-        vectors = torch.randn(n_attributes, attribute_dim) if learned else attribute_vectors
+        if attribute_vectors is None:
+            attribute_vectors = torch.randn(n_attributes, attribute_dim)
         squeeze = max(1, n_attributes // (n_groups or max(1, round(n_attributes / _OF_GROUP))))
         n_regions = _n_regions(self.backbone)
-        head["train_attribute_vectors"] = learned or head["train_attribute_vectors"]
-        self.head = PSVMAHead(vectors, self.backbone.n_features, n_regions, squeeze, **head)
+        head = head | {"train_attribute_vectors": learned or head["train_attribute_vectors"]}
+        width = self.backbone.n_features
+        self.head = PSVMAHead(attribute_vectors, width, n_regions, squeeze, **head)
         self.weights = weights
         self.loss, self.regression = SeenCrossEntropyLoss(), AttributeRegressionLoss()
         self.debiasing = DebiasingLoss()
 
     def adapt(self, X: Tensor) -> PSVMAOutput:
-        """What the head makes of pixels."""
+        """Compute what the head makes of pixels."""
         backbone = self.backbone
         with backbone.autocast():
             h = backbone.run(backbone.embed(X), 0, backbone.depth - 1)

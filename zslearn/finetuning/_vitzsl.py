@@ -112,7 +112,7 @@ class ViTZSLClassifier(AttributePictureClassifier):
     (8, 2)
     """
 
-    _learner_type = ViTZSLLearner
+    _learner_type: ClassVar[type[ViTZSLLearner]] = ViTZSLLearner
     _training_defaults: ClassVar[TrainingOptions] = {
         "max_epochs": 80,
         "batch_size": 32,
