@@ -6,11 +6,9 @@ from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Unpack
 
-import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from torch import nn
 
 from zslearn._data._rows import TrainingBatches
 from zslearn._described_classes import DescribedClasses
@@ -19,9 +17,9 @@ from zslearn._training._net import LearnerNet
 from zslearn._training._parameters import TrainingOptions
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import AttributePictureClassifier
-from zslearn.finetuning._attribute_words import AttributeWords
 from zslearn.finetuning._duet_batches import DUETBatches
 from zslearn.finetuning._duet_learner import DUETLearner
+from zslearn.finetuning._duet_texts import groups_of, prompt_of, words_of
 from zslearn.finetuning._settings import FineTuning
 from zslearn.registry import register_method
 
@@ -230,13 +228,15 @@ class DUETClassifier(AttributePictureClassifier):
                 f"width={self.width} must be a multiple of n_heads={self.n_heads}, each of which "
                 "takes an equal part"
             )
-        groups = self._groups(classes)
+        groups = groups_of(self.attribute_groups, classes)
         reads = self.text_encoder is not None
         layers = ("n_layers", "width", "n_heads", "inner_dim", "dropout")
         return super()._learner_params(classes) | {
-            "prompt": None if reads or not self.n_layers else self._prompt(classes, groups),
+            "prompt": None
+            if reads or not self.n_layers
+            else prompt_of(self.prompt, classes, groups),
             "text_encoder": deepcopy(self.text_encoder),
-            "words": self._words(classes, groups) if reads else None,
+            "words": words_of(classes, groups, self.attribute_threshold) if reads else None,
             "weights": {
                 "ce": 1.0,
                 "attribute": self.lambda_attribute,
@@ -249,42 +249,6 @@ class DUETClassifier(AttributePictureClassifier):
             "temperature": self.temperature,
             "head": {name: getattr(self, name) for name in layers},
         }
-
-    def _groups(self, classes: DescribedClasses) -> list[str]:
-        """Group of each attribute: where none are given, each is one of its own."""
-        names = [str(name) for name in classes.table.attribute_names]
-        if self.attribute_groups is None:
-            return names
-        groups = [str(group) for group in np.asarray(self.attribute_groups).tolist()]
-        if len(groups) != len(names):
-            raise ValueError(
-                f"attribute_groups names {len(groups)} groups, but there are {len(names)} "
-                "attributes: give the group of each"
-            )
-        return groups
-
-    def _prompt(self, classes: DescribedClasses, groups: list[str]) -> Tensor:
-        if self.prompt is not None:
-            prompt = torch.tensor(np.asarray(self.prompt), dtype=torch.float32)
-            if prompt.ndim != 2 or not bool(torch.isfinite(prompt).all()):
-                raise ValueError(
-                    "prompt must be finite numbers of shape (n_tokens, n_features), found shape "
-                    f"{tuple(prompt.shape)}"
-                )
-            return prompt
-        kinds = list(dict.fromkeys(groups))
-        of_group = torch.tensor([[float(g == kind) for g in groups] for kind in kinds])
-        vectors = classes.table.word_vectors
-        if vectors is None:
-            return torch.eye(len(kinds))  # through a linear map, a learned vector for each
-        known = torch.tensor(vectors, dtype=torch.float32)
-        return of_group @ known / of_group.sum(dim=1, keepdim=True)
-
-    def _words(self, classes: DescribedClasses, groups: list[str]) -> AttributeWords:
-        seen = np.asarray(classes.values)[classes.seen]
-        span = seen.max() - seen.min() or 1.0
-        has = (seen - seen.min()) / span > self.attribute_threshold
-        return AttributeWords(seen, has, list(map(str, classes.table.attribute_names)), groups)
 
     def _batches(
         self, net: LearnerNet, regions: Any, samples: Samples, classes: DescribedClasses
