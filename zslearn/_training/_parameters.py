@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self, TypedDict, Unpack
 
@@ -227,7 +228,7 @@ class TrainingParameters(BaseEstimator):
             raise ValueError(
                 f"{cls.__name__} has no preset {preset!r}; it has {sorted(cls._presets) or 'none'}"
             )
-        return cls(**{**cls._presets[preset], **params})
+        return cls(**{**deepcopy(cls._presets[preset]), **params})
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:

@@ -144,8 +144,13 @@ class DUETClassifier(AttributePictureClassifier):
             "extractor": "swin_base_patch4_window7_224.ms_in22k_ft_in1k",
             "delta": 0.4,
             "batch_size": 8,
+            "finetuning": FineTuning(**(_finetuning_defaults | {"accumulate": 7})),
         },
-        "awa2": {"delta": 0.8, "batch_size": 10},
+        "awa2": {
+            "delta": 0.8,
+            "batch_size": 10,
+            "finetuning": FineTuning(**(_finetuning_defaults | {"accumulate": 5})),
+        },
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "extractor": [str, TimmRegionExtractor],
@@ -230,11 +235,10 @@ class DUETClassifier(AttributePictureClassifier):
             )
         groups = groups_of(self.attribute_groups, classes)
         reads = self.text_encoder is not None
+        prompts = bool(self.n_layers) and not reads
         layers = ("n_layers", "width", "n_heads", "inner_dim", "dropout")
         return super()._learner_params(classes) | {
-            "prompt": None
-            if reads or not self.n_layers
-            else prompt_of(self.prompt, classes, groups),
+            "prompt": prompt_of(self.prompt, classes, groups) if prompts else None,
             "text_encoder": deepcopy(self.text_encoder),
             "words": words_of(classes, groups, self.attribute_threshold) if reads else None,
             "weights": {

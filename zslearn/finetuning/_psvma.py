@@ -12,6 +12,7 @@ from torch import Tensor
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn._training._sampling import EpisodeSampling
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import (
     AttributePictureClassifier,
@@ -211,6 +212,21 @@ class PSVMAClassifier(AttributePictureClassifier):
     _finetuning_defaults: ClassVar[dict[str, Any]] = {
         "backbone_learning_rate": 1e-3,
         "augmentation": "crop",
+    }
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "cub": {"n_groups": 28, "batch_sampling": EpisodeSampling(n_batches=300)},
+        "sun": {
+            "lambda_debiasing": 0.02,
+            "n_groups": 4,
+            "batch_sampling": EpisodeSampling(n_shot=3, n_batches=300),
+        },
+        "awa2": {
+            "lambda_debiasing": 0.1,
+            "n_groups": 9,
+            "batch_sampling": EpisodeSampling(n_shot=3, n_batches=300),
+            "max_epochs": 20,
+            "delta": 3.5,
+        },
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "extractor": [str, TimmRegionExtractor],

@@ -1,0 +1,221 @@
+"""What every method that learns from pictures has to fulfil, on a small array of them."""
+
+import pickle
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from sklearn.base import clone
+from sklearn.utils import estimator_checks as of_sklearn
+
+from zslearn import ClassAttributes
+from zslearn.exceptions import ClassDescriptionWarning, NonFiniteLossError
+from zslearn.feature_extraction import TimmRegionExtractor
+from zslearn.finetuning import FineTuning, IEAMClassifier, PSVMAClassifier, ViTZSLClassifier
+from zslearn.registry import list_methods, make, method_info
+
+METHODS = list_methods(input="pictures")
+# One channel an attribute, so that classes can be told by it.
+TABLE = ClassAttributes(
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], labels=["red", "green", "blue", "yellow"]
+)
+NARROW = {"width": 16, "n_heads": 2, "inner_dim": 32, "mix_dim": 8, "attribute_dim": 6}
+SETTINGS = {"augmentation": "none", "backbone_learning_rate": 1e-3}
+
+
+def pictures(n=24, seed=0):
+    rng = np.random.default_rng(seed)
+    y = TABLE.labels[np.arange(n) % 3]
+    shown = 60 + 120 * TABLE.values[TABLE.index_of(y)]
+    X = shown[:, None, None] + rng.normal(scale=30, size=(n, 32, 32, 3))
+    return X.clip(0, 255).astype(np.uint8), y
+
+
+def small(name, finetuning=None, **params):
+    """A method with a small network, which trains in a fraction of a second."""
+    network = TimmRegionExtractor("test_vit", pretrained=False, image_size=32, precision="float32")
+    known = method_info(name).estimator().get_params()
+    given = {"max_epochs": 2, "batch_size": 6, "random_state": 0, "learning_rate": 1e-3}
+    given |= {key: value for key, value in NARROW.items() if key in known}
+    settings = FineTuning(**(SETTINGS | (finetuning or {})))
+    return make(name, **({"extractor": network, "finetuning": settings} | given | params))
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(name):
+    return small(name, max_epochs=4).fit(*pictures(), class_attributes=TABLE)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_parameters_default_constructible",
+        "check_no_attributes_set_in_init",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_mixin_order",
+        "check_valid_tag_types",
+    ],
+)
+def test_scikit_learn(name, check):
+    estimator = make(name)
+    getattr(of_sklearn, check)(type(estimator).__name__, estimator)
+
+
+def test_the_authors_networks_are_there(name):
+    cls = method_info(name).estimator
+    for preset in ["", *cls._presets]:
+        model = (cls.from_preset(preset) if preset else cls()).extractor
+        assert timm.models.get_pretrained_cfg(model).has_weights, model
+
+
+def test_training_tells_classes_apart(name, fitted):
+    losses = fitted.net_.history[:, "train_loss"]
+    assert losses[-1] < losses[0]
+    assert set(fitted.predict(pictures(6, 1)[0])) <= set(TABLE.labels)
+    assert fitted.seen_classes_.tolist() == ["blue", "green", "red"]
+    assert fitted.unseen_classes_.tolist() == ["yellow"]
+
+
+def test_fit_leaves_the_parameters(name, fitted):
+    assert repr(clone(fitted)) == repr(small(name, max_epochs=4))
+
+
+def test_seeds(name, fitted):
+    X = pictures(6, 1)[0]
+    again = small(name, max_epochs=4).fit(*pictures(), class_attributes=TABLE)
+    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+    other = small(name, max_epochs=4, random_state=1).fit(*pictures(), class_attributes=TABLE)
+    assert not np.allclose(other.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+
+
+def test_a_picture_is_scored_for_itself(fitted):
+    X = pictures(9, 1)[0]
+    scores = fitted.uncalibrated_scores(X)
+    order = np.random.default_rng(0).permutation(9)
+    np.testing.assert_allclose(fitted.uncalibrated_scores(X[order]), scores[order], rtol=1e-4)
+    np.testing.assert_allclose(fitted.uncalibrated_scores(X[3:4]), scores[3:4], rtol=1e-4)
+    as_pil = [Image.fromarray(picture) for picture in X]
+    np.testing.assert_allclose(fitted.uncalibrated_scores(as_pil), scores, rtol=1e-4)
+
+
+def test_semantics_explain_scores(fitted):
+    X = pictures(6, 1)[0]
+    products = fitted.predict_attributes(X) @ fitted.class_embeddings().T
+    np.testing.assert_allclose(products, fitted.uncalibrated_scores(X), rtol=1e-3, atol=1e-5)
+
+
+def test_calibration(fitted):
+    X = pictures(6, 1)[0]
+    for delta, expected in ((-np.inf, "seen"), (1e3, "unseen")):
+        one = clone(fitted)
+        one.__dict__.update(vars(fitted) | {"delta": max(delta, -1e3)})
+        np.testing.assert_array_equal(one.predict(X), fitted.predict(X, candidates=expected))
+
+
+def test_classes_nobody_had_described(fitted):
+    X = pictures(6, 1)[0]
+    table = ClassAttributes([[1, 0, 1], [0, 1, 1]], labels=["purple", "cyan"])
+    assert set(fitted.predict(X, class_attributes=table)) <= {"purple", "cyan"}
+    whole = fitted.uncalibrated_scores(X)
+    part = ClassAttributes(TABLE.values[1:3], labels=TABLE.labels[1:3])
+    expected = whole[:, np.searchsorted(fitted.classes_, ["blue", "green"])]
+    found = fitted.uncalibrated_scores(X, class_attributes=part)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_pickled(fitted):
+    X = pictures(6, 1)[0]
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+
+
+def test_an_ordinary_classifier(name):
+    X, y = pictures()
+    with pytest.warns(ClassDescriptionWarning, match="class_attributes is None"):
+        clf = small(name).fit(X, y)
+    assert clf.unseen_classes_.size == 0
+    assert clf.predict_proba(X).shape == (24, 3)
+
+
+def test_frozen_epochs_leave_the_backbone(name):
+    clf = small(name, {"freeze_epochs": 2}).fit(*pictures(), class_attributes=TABLE)
+    before = clf.extractor_._fitted.recipe.create().state_dict()
+    after = clf.net_.module_.backbone.network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_further_training(name):
+    X, y = pictures()
+    clf = small(name, warm_start=True).fit(X, y, class_attributes=TABLE)
+    clf.fit(X, y, class_attributes=TABLE)
+    assert len(clf.net_.history) == 4
+    parts = small(name)
+    for _ in range(2):
+        parts.partial_fit(X, y, class_attributes=TABLE)
+    assert len(parts.net_.history) == 2
+
+
+def test_early_stopping(name):
+    clf = small(name, early_stopping=True).fit(*pictures(48), class_attributes=TABLE)
+    assert 1 <= clf.best_epoch_ <= 2
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"delta": "much"}, ValueError, "delta"),
+        ({"extractor": 3}, ValueError, "extractor"),
+        ({"extractor": "no_such_network"}, ValueError, "no_such_network"),
+        ({"learning_rate": 1e30}, NonFiniteLossError, "Lower learning_rate"),
+    ],
+)
+def test_refused(name, params, error, message):
+    clf = small(name, **({"max_epochs": 6} | params))
+    with pytest.raises(error, match=message), np.errstate(all="ignore"):
+        clf.fit(*pictures(), class_attributes=TABLE)
+    assert not hasattr(clf, "net_")
+
+
+def test_without_rotations_ieam_is_vitzsl():
+    X, y = pictures()
+    scores = [
+        small(method, batch_sampling="shuffled", **more)
+        .fit(X, y, class_attributes=TABLE)
+        .uncalibrated_scores(X)
+        for method, more in (("vitzsl", {}), ("ieam", {"lambda_rotation": 0.0}))
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_psvma_wants_a_vision_transformer():
+    network = TimmRegionExtractor("test_resnet", pretrained=False, image_size=32)
+    with pytest.raises(ValueError, match="plain vision transformer.*found ResNet"):
+        PSVMAClassifier(network, max_epochs=1).fit(*pictures(), class_attributes=TABLE)
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_efficientnet"])
+def test_vitzsl_takes_the_pooled_map_of_other_networks(model):
+    network = TimmRegionExtractor(model, pretrained=False, image_size=32, precision="float32")
+    clf = ViTZSLClassifier(network, max_epochs=1, batch_size=6, random_state=0)
+    X, y = pictures()
+    assert clf.fit(X, y, class_attributes=TABLE).predict_attributes(X).shape == (24, 3)
+
+
+def test_rates_and_decay_are_the_authors():
+    network = TimmRegionExtractor("test_vit", pretrained=False, image_size=32)
+    clf = IEAMClassifier(network, max_epochs=1, learning_rate_schedule="constant")
+    clf.fit(*pictures(), class_attributes=TABLE)
+    head, *rest = clf.net_.optimizer_.param_groups
+    assert type(clf.net_.optimizer_) is torch.optim.Adam
+    assert (head["initial_lr"], head["weight_decay"], len(head["params"])) == (1e-3, 1e-5, 2)
+    assert {(group["initial_lr"], group["weight_decay"]) for group in rest} == {(1e-5, 1e-4)}
