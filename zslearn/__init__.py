@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zslearn._version import __version__
 
 if TYPE_CHECKING:
-    from zslearn.attention import CVsCClassifier, DAZLEClassifier
+    from zslearn.attention import APNClassifier, CVsCClassifier, DAZLEClassifier, HASClassifier
     from zslearn.attributes import ClassAttributes
     from zslearn.linear_model import (
         ALEClassifier,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Imported on first use: `import zslearn` must not load torch.
 _HOMES = {
     "ALEClassifier": "zslearn.linear_model",
+    "APNClassifier": "zslearn.attention",
     "AttributeRidgeClassifier": "zslearn.linear_model",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
@@ -45,6 +46,7 @@ _HOMES = {
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
     "GFZSLClassifier": "zslearn.linear_model",
+    "HASClassifier": "zslearn.attention",
     "LatEmClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifierCV": "zslearn.linear_model",
@@ -75,6 +77,7 @@ _SUBPACKAGES = (
 
 __all__ = [
     "ALEClassifier",
+    "APNClassifier",
     "AttributeRidgeClassifier",
     "CVsCClassifier",
     "ClassAttributes",
@@ -86,6 +89,7 @@ __all__ = [
     "ESZSLClassifier",
     "ESZSLClassifierCV",
     "GFZSLClassifier",
+    "HASClassifier",
     "LatEmClassifier",
     "PrototypeRegressionClassifier",
     "PrototypeRegressionClassifierCV",
