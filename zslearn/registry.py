@@ -47,6 +47,8 @@ class MethodInfo:
         Whether the score of a class is the same whatever other classes are in the table.
     shared_space : bool, default=False
         Whether classes are described in the space of the samples.
+    on_grid : bool, default=False
+        Whether it heeds where on a grid a region lies.
 
     See Also
     --------
@@ -66,6 +68,7 @@ class MethodInfo:
     paper: str
     independent_scores: bool = True
     shared_space: bool = False
+    on_grid: bool = False
 
 
 _methods: dict[str, MethodInfo] = {}
@@ -79,6 +82,7 @@ def register_method(
     paper: str,
     independent_scores: bool = True,
     shared_space: bool = False,
+    on_grid: bool = False,
 ) -> Callable[[Class], Class]:
     """Register an estimator class as a zero-shot method; a decorator.
 
@@ -100,6 +104,9 @@ def register_method(
         Whether classes are described in the space of the samples, by as many values as these have
         features, as by a pair of encoders. Only such tables are then given to the method by the
         checks.
+    on_grid : bool, default=False
+        Whether it heeds where on a grid a region lies. Pictures then have as many regions each, and
+        none of zeros.
 
     Returns
     -------
@@ -163,7 +170,7 @@ def register_method(
                     f"{name!r} as well"
                 )
         _methods[name] = MethodInfo(
-            name, cls, family, input, paper, independent_scores, shared_space
+            name, cls, family, input, paper, independent_scores, shared_space, on_grid
         )
         return cls
 

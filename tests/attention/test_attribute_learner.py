@@ -6,7 +6,13 @@ import torch
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn import (
+    APNClassifier,
+    ClassAttributes,
+    CVsCClassifier,
+    DAZLEClassifier,
+    HASClassifier,
+)
 from zslearn._training._net import LearnerNet
 from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.ensemble import SeedEnsembleClassifier
@@ -14,7 +20,7 @@ from zslearn.linear_model import ESZSLClassifier
 from zslearn.metrics import ausuc_scorer
 from zslearn.model_selection import SeenUnseenKFold, fit_many
 
-METHODS = [CVsCClassifier, DAZLEClassifier]
+METHODS = [CVsCClassifier, DAZLEClassifier, APNClassifier, HASClassifier]
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def test_outlines():
         ({"attribute_names": ["a", "b"]}, r"attribute_names must have shape \(1,\) or \(1, 1\)"),
         ({"labels": ["a", "b"]}, "labels has 2 entries, but maps needs 1"),
         ({"values": [1.0]}, r"values must have shape \(1, 1, 1\), as maps has it; found \(1,\)"),
-        ({"grid_shape": (3, 3)}, "9 cells, but the attention is over 4 regions"),
+        ({"grid_shape": (3, 3)}, "9 cells, but X has 4 regions"),
     ],
 )
 def test_wrong_data(data, message):

@@ -329,7 +329,7 @@ def test_grids(store):
     assert grid(1, store) == (1, 1)
     with pytest.raises(ValueError, match=r"The 6 regions of X form no square: pass grid_shape="):
         grid(6)
-    with pytest.raises(ValueError, match=r"grid_shape=\(2, 2\) has 4 cells, .* over 6 regions"):
+    with pytest.raises(ValueError, match=r"grid_shape=\(2, 2\) has 4 cells, but X has 6 regions"):
         grid(6, grid_shape=(2, 2))
     with pytest.raises(ValueError, match="grid_shape=3 must be two numbers"):
         grid(9, grid_shape=3)

@@ -42,7 +42,9 @@ def released(number):
     if not (case["config_use_group"] and case["config_compactness_active"]):
         weights["lambda_compactness"] = 0.0
     groups = torch.tensor(case["groups"]) if case["config_use_group"] else None
-    loss = APNLoss(**weights, groups=groups, decorrelation="group", loss_on="probability")
+    loss = APNLoss(
+        **weights, groups=groups, decorrelation="group", grid=(7, 7), loss_on="probability"
+    )
     return network, loss, case
 
 
@@ -114,6 +116,8 @@ def test_compactness_by_hand():
     padded = maps.clone()
     padded[..., 2] = -torch.inf
     assert CompactnessLoss((2, 3), "similarity")(padded, peaks).item() == plain.item() - 1
+    with pytest.raises(ValueError, match=r"grid=\(2, 2\) has 4 regions, but the maps have 6"):
+        CompactnessLoss((2, 2))(maps, peaks)
     two = maps.expand(2, 1, 6), peaks.expand(2, 1)
     assert CompactnessLoss((2, 3), "similarity")(*two, torch.tensor([1.0, 3.0])).item() == 6
 

@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from tests.training.learners import CosineLearner, TwoHeadedLearner, estimator_of
-from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn import (
+    APNClassifier,
+    ClassAttributes,
+    CVsCClassifier,
+    DAZLEClassifier,
+    HASClassifier,
+)
 
-METHODS = [CVsCClassifier, DAZLEClassifier]
+METHODS = [CVsCClassifier, DAZLEClassifier, APNClassifier, HASClassifier]
 METHODS += [estimator_of(one) for one in (CosineLearner, TwoHeadedLearner)]
 
 
@@ -46,7 +52,7 @@ def test_scores_are_those_outside(data, cls, precision):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("cls", METHODS[:3])
+@pytest.mark.parametrize("cls", METHODS[:5])
 def test_training_is_that_outside(data, cls, precision, early_stopping):
     X, y, table = data
     fits = []

@@ -7,11 +7,17 @@ from sklearn import config_context
 from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.training.learners import CosineLearner, GANLearner, TwoHeadedLearner, estimator_of
-from zslearn import ClassAttributes, CVsCClassifier, DAZLEClassifier
+from zslearn import (
+    APNClassifier,
+    ClassAttributes,
+    CVsCClassifier,
+    DAZLEClassifier,
+    HASClassifier,
+)
 from zslearn._training._learner import Learner
 from zslearn.model_selection import HeldOutStopping
 
-METHODS = [CVsCClassifier, DAZLEClassifier]
+METHODS = [CVsCClassifier, DAZLEClassifier, APNClassifier, HASClassifier]
 DRAWN = [estimator_of(one) for one in (CosineLearner, TwoHeadedLearner, GANLearner)]
 
 

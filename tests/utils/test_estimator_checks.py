@@ -1,17 +1,21 @@
 """The battery of checks: a sound estimator passes it, and every wrong one is caught."""
 
+import numpy as np
 import pytest
+import torch
 
 from tests.utils import wrong_estimators
 from tests.utils.wrong_estimators import WRONG, Sound, Telling
 from zslearn import registry
+from zslearn._data._grid import OnGrid, refuse_padding
+from zslearn.nn.functional import find_padding
 from zslearn.utils.estimator_checks import (
     check_zero_shot_estimator,
     parametrize_with_zero_shot_checks,
     zero_shot_checks,
 )
 
-SKIPPED = {"check_precisions", "check_saved"}
+SKIPPED = {"check_precisions", "check_saved", "check_grid"}
 
 
 def statuses(estimator, **options):
@@ -39,7 +43,7 @@ def test_wrong_estimators_are_caught(cls):
 
 def test_every_check_catches_something():
     every = {check.func.__name__ for check in zero_shot_checks(Sound())}
-    assert every == set().union(*WRONG.values()) | {"check_saved"}
+    assert every == set().union(*WRONG.values()) | {"check_saved", "check_grid"}
 
 
 # -- what is registered is heeded ------------------------------------------------------------------
@@ -78,9 +82,8 @@ class SavesCoarsely(Sound):
 def test_saved_models(cls, failed):
     register(cls)
     found = statuses(cls())
-    assert {check for check, status in found.items() if status != "passed"} - failed == {
-        "check_precisions"
-    }
+    others = {check for check, status in found.items() if status != "passed"} - failed
+    assert others == SKIPPED - {"check_saved"}
     assert (found["check_saved"] == "failed") == bool(failed)
 
 
@@ -126,6 +129,28 @@ def test_vectors_where_a_method_learns_from_them():
     # A class of a function cannot be pickled.
     assert {c for c, s in found.items() if s == "failed"} == {"check_pickle"}
     assert found["check_single_region"] == "skipped"
+
+
+class OnSquares(OnGrid, Sound):
+    """One that takes regions on a grid alone."""
+
+    grid = None
+
+    def _vectors(self, X):
+        refuse_padding(find_padding(torch.tensor(np.array(X[:]))) if X.ndim == 3 else None)
+        return super()._vectors(X)
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_regions_on_a_grid():
+    register(OnSquares, on_grid=True)
+    found = statuses(OnSquares())
+    assert {c for c, s in found.items() if s == "failed"} == set()
+    assert found["check_padding"] == found["check_ragged_list"] == "skipped"
+    assert found["check_grid"] == "passed"
+    registry._methods.pop("toy")
+    register(Known, on_grid=True)
+    assert statuses(Known())["check_grid"] == "failed"
 
 
 @pytest.mark.usefixtures("own_registry")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Unpack
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from zslearn._data._grid import refuse_padding, resolve_grid
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
@@ -43,19 +45,28 @@ class APNLearner(AttributeLearner):
         output = self.network.heads(batch.X, batch.padding)
         weights = self.network.global_weight, self.network.prototypes
         table = self.class_embeddings(self.class_attributes)
+        if self.loss.weights["compactness"]:
+            refuse_padding(batch.padding)
         terms: dict[str, Tensor] = self.loss(
             output, table, batch.y, self.unseen, batch.weights, weights=weights
         )
         return terms
 
 
-_LAMBDAS = ("attribute", "decorrelation", "local", "local_attribute", "local_decorrelation")
-_RELEASED = {
-    "loss_on": "probability",
-    "decorrelation": "group",
-    "delta_scale": "probability",
-    "head": "own",
-}
+_LAMBDAS = (
+    "lambda_attribute",
+    "lambda_decorrelation",
+    "lambda_local",
+    "lambda_local_attribute",
+    "lambda_local_decorrelation",
+    "lambda_compactness",
+)
+
+
+def _preset(weights: Sequence[float], **params: Any) -> dict[str, Any]:
+    """Name settings as released; weights are in the order of their names above."""
+    named = dict(zip(_LAMBDAS, weights, strict=True))
+    return {**named, "loss_on": "probability", "decorrelation": "group", **params}
 
 
 @register_method("apn", family="attention", input="regions", paper="NeurIPS 2020")
@@ -77,9 +88,10 @@ class APNClassifier(AttributeClassifier):
     lambda_compactness : float, default=0.0
         Weight of the compactness of maps, a sum over images, attributes and regions. It shapes
         nothing but the maps, and needs regions of a grid.
-    attribute_groups : "names", array-like of shape (n_attributes,) or None, default="names"
-        Label of the group of each attribute. "names" takes what stands before "::" in the names,
-        as in "has_bill_shape::curved"; where there is none, and for ``None``, all are one group.
+    attribute_groups : "names", array-like or None, default="names"
+        Label of the group of each attribute, or a boolean table of shape (n_attributes, n_groups).
+        "names" takes what stands before "::" in the names, as in "has_bill_shape::curved"; where
+        there is none, and for ``None``, all are one group.
     pooling : {"mean", "max"}, default="mean"
         Of the global head. The released code takes "max" on CUB.
     predict_from : {"global", "prototypes", "both"}, default="global"
@@ -92,7 +104,8 @@ class APNClassifier(AttributeClassifier):
         Whether groups compete for features channel by channel, or are kept short as a whole, as
         in the released code.
     grid : tuple of (int, int), default=None
-        Rows and columns of the regions, for the compactness; ``None`` stands for a square.
+        Rows and columns of the regions, for the compactness. ``None`` takes what a store knows,
+        or a square.
     delta : float, default=0.7
         Added to unseen classes where they compete with seen ones, on the scale `delta_scale`
         names. The authors take 0.7 on CUB and AWA2, 0.4 on SUN.
@@ -107,6 +120,8 @@ class APNClassifier(AttributeClassifier):
     Attributes
     ----------
     {attributes}
+    grid_ : tuple of (int, int) or None
+        The grid, where there is a weight for the compactness.
 
     See Also
     --------
@@ -122,8 +137,9 @@ class APNClassifier(AttributeClassifier):
     are not comparable.
 
     `attention_maps` are the softmax over regions of the similarities. ``from_preset("cub")``,
-    "sun" and "awa2" have the authors' settings, with the learning rate of their heads, and the
-    grid of regions a square.
+    "sun" and "awa2" have the authors' settings, with the learning rate of their heads. Their
+    groups, which have to be given, are parts of the bird on CUB
+    (:func:`~zslearn.datasets.cub_attribute_parts` tells these) and kinds of attributes on SUN.
 
     References
     ----------
@@ -141,19 +157,25 @@ class APNClassifier(AttributeClassifier):
     (array([2]), (1, 2, 4))
     """
 
+    grid_: tuple[int, int] | None
+
     _learner_type = APNLearner
     _unit_length = False
     _training_defaults: ClassVar[TrainingOptions] = {"max_epochs": 30, "batch_size": 64}
     _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "cub": _preset((0.01, 5e-5, 1, 0.1, 0.04, 1e-9), pooling="max", learning_rate=1e-4),
+        "sun": _preset((1e-4, 1e-3, 1, 0.05, 0.005, 2e-7), delta=0.4, learning_rate=1e-3),
+        "awa2": _preset((1e-4, 5e-4, 1, 0.01, 5e-7, 0), attribute_groups=None, learning_rate=1e-4),
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{f"lambda_{name}": [Interval(Real, 0, None, closed="left")] for name in _LAMBDAS},
-        "lambda_compactness": [Interval(Real, 0, None, closed="left")],
+        **{name: [Interval(Real, 0, None, closed="left")] for name in _LAMBDAS},
         "attribute_groups": [StrOptions({"names"}), "array-like", None],
         "pooling": [StrOptions({"mean", "max"})],
         "predict_from": [StrOptions({"global", "prototypes", "both"})],
         "loss_on": [StrOptions({"logit", "probability"})],
         "decorrelation": [StrOptions({"channel", "group"})],
-        "grid": [tuple, None],
+        "grid": [tuple, list, None],
         "delta_scale": [StrOptions({"logit", "probability"})],
     }
 
@@ -194,14 +216,21 @@ class APNClassifier(AttributeClassifier):
         self.delta_scale = delta_scale
         self.head = head
 
+    def _check_X(self, X: Any, *, reset: bool) -> Any:
+        checked = super()._check_X(X, reset=reset)
+        if reset:
+            n_regions = checked.shape[1] if len(checked.shape) == 3 else 1
+            compact = self.lambda_compactness > 0
+            self.grid_ = resolve_grid(self.grid, n_regions, X) if compact else None
+        return checked
+
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         described = tensors_of(classes)
-        names = (*(f"lambda_{name}" for name in _LAMBDAS), "lambda_compactness")
-        names = (*names, "decorrelation", "grid", "loss_on")
         groups = groups_of(classes.table.attribute_names, self.attribute_groups)
+        loss = {name: getattr(self, name) for name in (*_LAMBDAS, "decorrelation", "loss_on")}
         return {
             "class_attributes": described["class_attributes"],
             "unseen": described["unseen"],
             "network": {"pooling": self.pooling, "predict_from": self.predict_from},
-            "loss": {**{name: getattr(self, name) for name in names}, "groups": groups},
+            "loss": {**loss, "groups": groups, "grid": self.grid_},
         }

@@ -15,7 +15,8 @@ __all__ = ["groups_of"]
 def groups_of(attribute_names: Sequence[str], attribute_groups: Any) -> Tensor | None:
     """Membership (G, K) of attributes in groups, or None where all are one group.
 
-    "names" takes what stands before "::" in a name.
+    Given are a label for each attribute, a boolean table (K, G), or "names", which takes what
+    stands before "::" in a name.
     """
     if attribute_groups is None:
         return None
@@ -25,9 +26,12 @@ def groups_of(attribute_names: Sequence[str], attribute_groups: Any) -> Tensor |
         labels = np.array([name.partition("::")[0] for name in attribute_names])
     else:
         labels = np.asarray(attribute_groups)
+        if labels.ndim == 2 and len(labels) == len(attribute_names) and labels.dtype == np.bool_:
+            return torch.from_numpy(labels.T[labels.any(axis=0)].copy())
         if labels.shape != (len(attribute_names),):
             raise ValueError(
                 f"attribute_groups must have a label for each of the {len(attribute_names)} "
-                f"attributes, found shape {labels.shape}"
+                f"attributes, or be a boolean table with a row for each; found shape "
+                f"{labels.shape} and dtype {labels.dtype}"
             )
     return torch.from_numpy(labels == np.unique(labels)[:, None])

@@ -88,8 +88,10 @@ _LOSS = ("lambda_attribute", "lambda_local", "lambda_local_attribute")
 _PERTURBATION = ("lambda_entropy", "lambda_map_entropy", "lambda_latent", "lambda_map")
 
 
-def _preset(**params: Any) -> dict[str, Any]:
-    return {"loss_on": "probability", "max_epochs": 60, "batch_size": 64, **params}
+def _preset(weights: Sequence[float], pursued: Sequence[float], **params: Any) -> dict[str, Any]:
+    """Name settings as released; weights are in the order of their names above."""
+    named = dict(zip((*_LOSS, *_PERTURBATION), (*weights, *pursued), strict=True))
+    return {**named, "loss_on": "probability", "max_epochs": 60, **params}
 
 
 @register_method("has", family="attention", input="regions", paper="ACM MM 2023")
@@ -172,6 +174,19 @@ class HASClassifier(AttributeClassifier):
     _unit_length = False
     _training_defaults: ClassVar[TrainingOptions] = {"max_epochs": 30, "batch_size": 64}
     _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "cub": _preset((0.01, 1, 0.1), (0.1, -1, 3, 1e-4), learning_rate=1e-4),
+        "sun": _preset(
+            (1e-4, 1, 0.05), (1, 0.1, 0.1, 0.1), pooling="mean", epsilon=2 / 255, learning_rate=1e-3
+        ),
+        "awa2": _preset(
+            (1e-4, 1, 0.01),
+            (1, -0.1, 0.1, 1e-4),
+            pooling="mean",
+            epsilon=4 / 255,
+            learning_rate=1e-4,
+        ),
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: [Interval(Real, 0, None, closed="left")] for name in _LOSS},
         **{name: [Interval(Real, None, None, closed="neither")] for name in _PERTURBATION},

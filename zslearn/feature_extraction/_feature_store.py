@@ -373,6 +373,11 @@ class StoredRows:
         folder, store_id, _, n_finished = self._arguments
         return _reopen(FeatureStore, folder, store_id, n_finished)
 
+    @property
+    def grid_shape(self) -> tuple[int, int] | None:
+        """That of the store, which views of these rows are asked for."""
+        return self.open_store().grid_shape
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
 

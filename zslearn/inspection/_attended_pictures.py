@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from zslearn._data._grid import resolve_grid as _resolve_grid
 from zslearn.calibration._base import BaseCalibrationClassifier, inner_estimator
 from zslearn.feature_extraction import FeatureStore
 from zslearn.feature_extraction._decoding import to_rgb
@@ -32,7 +33,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(estimator: Any, X: Any) -> Origin:
-    """Ask the features, or the extractor in a pipeline, where regions come from."""
+    """Ask the features, the extractor in a pipeline, or the classifier where regions come from."""
     store, positions = _find_store(X)
     if store is not None:
         paths = store.image_paths
@@ -43,8 +44,8 @@ def origin_of(estimator: Any, X: Any) -> Origin:
             store.grid_shape is None,
         )
     extractor = _find_extractor(estimator)
-    if extractor is None:
-        return Origin()
+    if not hasattr(extractor, "grid_shape_"):
+        return Origin(grid_shape=getattr(extractor, "grid_", None))
     grid = extractor.grid_shape_
     return Origin(X, grid, getattr(extractor, "data_config_", None), grid is None)
 
@@ -62,7 +63,7 @@ def _find_store(X: Any) -> tuple[FeatureStore | None, NDArray[np.intp]]:
 
 
 def _find_extractor(estimator: Any) -> Any:
-    """Find the last step before the classifier that knows the grid of its regions."""
+    """Find the last step before the classifier that knows its grid, or else the classifier."""
     while True:
         if isinstance(estimator, Pipeline):
             for _, step in reversed(estimator.steps[:-1]):
@@ -76,7 +77,7 @@ def _find_extractor(estimator: Any) -> Any:
         elif isinstance(estimator, BaseCalibrationClassifier):
             estimator = inner_estimator(estimator)
         else:
-            return None
+            return estimator
 
 
 def resolve_grid(grid_shape: Any, origin: Origin, n_regions: int) -> tuple[int, int]:
@@ -87,24 +88,8 @@ def resolve_grid(grid_shape: Any, origin: Origin, n_regions: int) -> tuple[int, 
     ValueError
         If it cannot be told, or does not have as many cells as there are regions.
     """
-    wanted = "pass grid_shape=(rows, columns), such as the grid_shape_ of the extractor"
     shape = origin.grid_shape if grid_shape is None else grid_shape
-    if shape is None:
-        side = int(np.sqrt(n_regions) + 0.5)
-        if origin.no_grid or side * side != n_regions:
-            why = "lie on no grid" if origin.no_grid else "form no square"
-            raise ValueError(f"The {n_regions} regions of X {why}: {wanted}.")
-        return side, side
-    try:
-        down, across = (int(side) for side in shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"grid_shape={shape!r} must be two numbers: {wanted}.") from None
-    if min(down, across) < 1 or down * across != n_regions:
-        raise ValueError(
-            f"grid_shape={(down, across)} has {down * across} cells, but the attention is over "
-            f"{n_regions} regions: {wanted}."
-        )
-    return down, across
+    return _resolve_grid(shape, n_regions, no_grid=origin.no_grid, name="grid_shape")
 
 
 def load_pictures(images: Any, n: int) -> list[NDArray[np.uint8]]:

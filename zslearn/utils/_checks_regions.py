@@ -7,14 +7,22 @@ from unittest import SkipTest
 
 import numpy as np
 
-from zslearn.utils._toy_problems import Problem, assert_close, fitted, input_of, same_bits
+from zslearn.utils._toy_problems import (
+    Problem,
+    assert_close,
+    fitted,
+    input_of,
+    is_on_grid,
+    raises,
+    same_bits,
+)
 
 __all__: list[str] = []
 
 
 def check_padding(name: str, estimator_orig: Any) -> None:
     """Check that regions of zeros take no part: scores, attributes and maps are as without."""
-    problem = _problem_of_regions(estimator_orig)
+    problem = _problem_of_regions(estimator_orig, on_grid=False)
     estimator, X = fitted(estimator_orig, problem), problem.X
     nothing = np.zeros_like(X[:, :2])
     padded = np.concatenate([X[:, :1], nothing, X[:, 1:], nothing], axis=1)
@@ -33,7 +41,7 @@ def check_padding(name: str, estimator_orig: Any) -> None:
 
 def check_ragged_list(name: str, estimator_orig: Any) -> None:
     """Check that a list of samples with few and many regions is as good as a padded array."""
-    problem = _problem_of_regions(estimator_orig)
+    problem = _problem_of_regions(estimator_orig, on_grid=False)
     padded = problem.X.copy()
     padded[::3, 2:] = 0
     ragged = [x[: 2 if i % 3 == 0 else None] for i, x in enumerate(problem.X)]
@@ -48,7 +56,27 @@ def check_ragged_list(name: str, estimator_orig: Any) -> None:
             )
 
 
-def _problem_of_regions(estimator: Any) -> Problem:
+def check_grid(name: str, estimator_orig: Any) -> None:
+    """Check that regions on no grid are refused by name, at fit and at prediction."""
+    problem = _problem_of_regions(estimator_orig, on_grid=True)
+    padded = problem.X.copy()
+    padded[::3, 2:] = 0
+    refused = {
+        "regions of zeros": padded,
+        "different numbers of regions": [x[: 1 + i % 4] for i, x in enumerate(problem.X)],
+        "regions that form no square": problem.X[:, :3],
+    }
+    estimator = fitted(estimator_orig, problem)
+    for what, given in refused.items():
+        with raises(ValueError, "regions", f"{name}.fit of {what}"):
+            fitted(estimator_orig, problem, X=given)
+        with raises(ValueError, "regions", f"{name}.predict of {what}"):
+            estimator.predict(given)
+
+
+def _problem_of_regions(estimator: Any, *, on_grid: bool) -> Problem:
     if input_of(estimator) != "regions":
         raise SkipTest("takes vectors, not regions")
+    if is_on_grid(estimator) != on_grid:
+        raise SkipTest(f"takes regions on {'any grid or none' if on_grid else 'a grid alone'}")
     return Problem.of(estimator)

@@ -27,6 +27,7 @@ __all__ = [
     "info_of",
     "input_of",
     "is_fitted",
+    "is_on_grid",
     "raises",
     "same_bits",
     "seeded_clone",
@@ -55,7 +56,7 @@ class Problem:
         table = ClassAttributes(values, labels=_LABELS)
         y = np.repeat(np.setdiff1d(_LABELS, _UNSEEN), 9)
         y = rng.permutation(y)
-        n_regions = 1 if input_of(estimator) == "vectors" else 3
+        n_regions = 1 if input_of(estimator) == "vectors" else 4 if is_on_grid(estimator) else 3
         shown = values[table.index_of(y)]
         shown = 4 * shown if shared else shown @ rng.normal(size=(6, 8))
         X = shown[:, None] + rng.normal(scale=0.5, size=(len(y), n_regions, 8))
@@ -108,6 +109,12 @@ def input_of(estimator: Any) -> str:
     if info is not None:
         return info.input
     return "regions" if get_tags(estimator).input_tags.three_d_array else "vectors"
+
+
+def is_on_grid(estimator: Any) -> bool:
+    """Whether an estimator heeds where on a grid a region lies."""
+    info = info_of(estimator)
+    return info is not None and info.on_grid
 
 
 def seeded_clone(estimator: Any, seed: int = 0) -> Any:

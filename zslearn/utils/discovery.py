@@ -45,8 +45,8 @@ def all_estimators(
     >>> dict(all_estimators("classifier"))["CVsCClassifier"]
     <class 'zslearn.attention._cvsc.CVsCClassifier'>
     >>> [name for name, _ in all_estimators("transformer")]
-    ['CVsCClassifier', 'DAZLEClassifier', 'PatchDictionaryExtractor', 'TimmRegionExtractor',
-     'WordVectors']
+    ['APNClassifier', 'CVsCClassifier', 'DAZLEClassifier', 'HASClassifier',
+     'PatchDictionaryExtractor', 'TimmRegionExtractor', 'WordVectors']
     """
     if type_filter is not None and type_filter not in _MIXINS:
         raise ValueError(

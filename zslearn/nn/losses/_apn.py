@@ -47,7 +47,7 @@ class APNLoss(nn.Module):
     compactness : {"sigmoid", "similarity"}, default="sigmoid"
         The form of :class:`CompactnessLoss`.
     grid : tuple of (int, int), default=None
-        Rows and columns of regions; ``None`` stands for a square.
+        Rows and columns of regions: needed for the compactness.
     loss_on : {"logit", "probability"}, default="logit"
         What cross entropy is taken of; "probability" is that of the released code.
 
@@ -68,7 +68,7 @@ class APNLoss(nn.Module):
     >>> network = APNNetwork(n_attributes=4, n_features=8)
     >>> output, weights = network.heads(torch.randn(2, 9, 8)), list(network.parameters())
     >>> unseen = torch.tensor([False, False, True])
-    >>> loss = APNLoss(lambda_local=0.0, lambda_compactness=1e-3)
+    >>> loss = APNLoss(lambda_local=0.0, lambda_compactness=1e-3, grid=(3, 3))
     >>> list(loss(output, torch.eye(4)[:3], torch.tensor([0, 1]), unseen, weights=weights))
     ['loss', 'ce', 'attribute', 'local_attribute', 'decorrelation', 'local_decorrelation',
      'compactness']
@@ -103,7 +103,9 @@ class APNLoss(nn.Module):
             "compactness": lambda_compactness,
         }
         self.decorrelation = AttributeDecorrelationLoss(groups, decorrelation)
-        self.compactness = CompactnessLoss(grid, compactness)
+        if lambda_compactness and grid is None:
+            raise ValueError("lambda_compactness needs grid, the rows and columns of the regions")
+        self.compactness = CompactnessLoss(grid or (1, 1), compactness)
 
     def forward(
         self,

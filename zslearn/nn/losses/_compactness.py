@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zslearn.nn._grid import grid_of
 from zslearn.nn.losses._means import relative_weights
 
 __all__ = ["CompactnessLoss"]
@@ -25,9 +24,8 @@ class CompactnessLoss(nn.Module):
 
     Parameters
     ----------
-    grid : tuple of (int, int), default=None
-        Rows and columns of the grid that the regions come from, row by row. ``None`` stands for a
-        square.
+    grid : tuple of (int, int)
+        Rows and columns of the grid that the regions come from, row by row.
     form : {"sigmoid", "similarity"}, default="sigmoid"
         What is summed: :math:`\sigma(M)`, as in the released code, or M, which has no lower bound.
 
@@ -50,14 +48,12 @@ class CompactnessLoss(nn.Module):
     >>> import torch
     >>> from zslearn.nn.losses import CompactnessLoss
     >>> maps = torch.tensor([[[9.0, 1.0, 0.0, 1.0]]])  # the peak is in the upper left corner
-    >>> CompactnessLoss(form="similarity")(maps, maps.argmax(dim=2))  # 1 * 1 + 0 * 1 + 1 * 2
+    >>> CompactnessLoss((2, 2), "similarity")(maps, maps.argmax(dim=2))  # 1 * 1 + 0 * 1 + 1 * 2
     tensor(3.)
     """
 
     def __init__(
-        self,
-        grid: tuple[int, int] | None = None,
-        form: Literal["sigmoid", "similarity"] = "sigmoid",
+        self, grid: tuple[int, int], form: Literal["sigmoid", "similarity"] = "sigmoid"
     ) -> None:
         super().__init__()
         self.grid, self.form = grid, form
@@ -84,10 +80,14 @@ class CompactnessLoss(nn.Module):
         Raises
         ------
         ValueError
-            If there are not as many regions as the grid has, or none is given and they are no
-            square.
+            If there are not as many regions as the grid has.
         """
-        height, width = grid_of(similarity.shape[2], self.grid)
+        height, width = self.grid
+        if similarity.shape[2] != height * width:
+            raise ValueError(
+                f"grid={self.grid} has {height * width} regions, but the maps have "
+                f"{similarity.shape[2]}"
+            )
         place = torch.cartesian_prod(torch.arange(height), torch.arange(width))
         place = place.view(-1, 2).to(similarity.device, similarity.dtype)
         distances = (place[:, None] - place).square().sum(dim=2)
