@@ -117,6 +117,8 @@ class PictureLearner(Learner):
 class RegionLearner(PictureLearner):
     """A learner of regions behind a backbone: what a classifier of regions is trained with here.
 
+    A head that changes regions by their gradients, as HAS does, changes pixels here.
+
     Parameters
     ----------
     n_features : int
@@ -131,6 +133,9 @@ class RegionLearner(PictureLearner):
         Whether regions are scaled to unit length for it.
     """
 
+    black: Tensor
+    white: Tensor
+
     def __init__(
         self,
         n_features: int,
@@ -142,7 +147,12 @@ class RegionLearner(PictureLearner):
         # Before the backbone: its weights are then those it has without one.
         head = head_type(n_features=n_features, **head_params)
         super().__init__(backbone)
-        self.head = head
+        self.head: Any = head
+        mean, std = (
+            torch.tensor(backbone.fitted.config[k])[:, None, None] for k in ("mean", "std")
+        )
+        self.register_buffer("black", -mean / std, persistent=False)
+        self.register_buffer("white", (1 - mean) / std, persistent=False)
         self.unit_length = unit_length
         self.weighs_samples = head.weighs_samples  # type: ignore[misc]
         self.table_buffers = head.table_buffers  # type: ignore[misc]
@@ -156,10 +166,29 @@ class RegionLearner(PictureLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the head's terms on regions with a gradient."""
-        if batch.X.ndim == 4:
-            regions = self.regions_of(batch.X)
-            batch = batch._replace(X=regions, padding=find_padding(regions.detach()))
-        return self.head.training_step(batch)
+        adversarial = batch.phase == "adversarial" and hasattr(self.head, "perturbed")
+        if batch.X.ndim == 3 or not adversarial:
+            terms: dict[str, Tensor] = self.head.training_step(self._seen(batch))
+            return terms
+        changed = batch._replace(X=self.perturbed(batch), phase="main")
+        return {"loss": self.head.training_step(self._seen(changed))["loss"]}
+
+    def perturbed(self, batch: Batch) -> Tensor:
+        """Pixels changed within black and white by a head that changes samples."""
+        mode, limits = self.training, (self.black, self.white)
+        self.eval()
+        try:
+            table = self.head.class_embeddings(self.head.class_attributes)
+            pixels: Tensor = self.head.perturbed(batch, table, self.regions_of, limits)
+        finally:
+            self.train(mode)
+        return pixels
+
+    def _seen(self, batch: Batch) -> Batch:
+        if batch.X.ndim == 3:
+            return batch
+        regions = self.regions_of(batch.X)
+        return batch._replace(X=regions, padding=find_padding(regions.detach()))
 
     def class_scores(self, X: Tensor, table: Tensor) -> Tensor:
         """Scores of the head."""
@@ -186,4 +215,12 @@ class RegionLearner(PictureLearner):
             rest.clear()
             return make(groups, **options)
 
-        return self.head.configure_optimizers(make_with_backbone)
+        made: Mapping[str, torch.optim.Optimizer] = self.head.configure_optimizers(
+            make_with_backbone
+        )
+        if len({id(one) for one in made.values()}) < len(made) and self.settings["accumulate"] > 1:
+            raise ValueError(
+                f"accumulate={self.settings['accumulate']}, but {type(self.head).__name__} takes "
+                "two kinds of steps with one optimiser: set it to 1"
+            )
+        return made
