@@ -13,11 +13,12 @@ from tests.nn.parity_transformers import (
 )
 from tests.nn.test_psvma import theirs
 from zslearn._training._learner import Batch
+from zslearn._training._optimizers import optimizer_factory
 from zslearn.feature_extraction._timm_backbone import find_layout
 from zslearn.finetuning import FineTuning, TokenBackbone
 from zslearn.finetuning._ieam import IEAMLearner
 from zslearn.finetuning._psvma import PSVMALearner
-from zslearn.finetuning._vitzsl import ViTZSLLearner
+from zslearn.finetuning._vitzsl import ViTZSLClassifier, ViTZSLLearner
 
 
 class Recipe:
@@ -65,6 +66,27 @@ def test_vitzsl():
     assert_gradients(learner.backbone.network, expected)
     gradient = learner.head.attributes.weight.grad * length[0]
     torch.testing.assert_close(gradient, case["grad.head.attributes.weight"], **TIGHT)
+
+
+def test_two_steps_with_the_settings_of_the_authors():
+    case = parity("vitzsl_case1")
+    unseen, y = seen_and_unseen(case)
+    learner = learner_of(ViTZSLLearner, case, unseen)
+    # Rows of unit length would ask for other weights, of which Adam's steps are no multiple.
+    learner.class_embeddings = lambda table: table
+    learner.head.load_state_dict(with_prefix(case, "w.head."))
+    learner.settings = FineTuning(**ViTZSLClassifier._finetuning_defaults).get_params()
+    options = ViTZSLClassifier._optimizer_options
+    make = optimizer_factory("adam", ViTZSLClassifier().learning_rate, options, torch.device("cpu"))
+    optimizer = learner.configure_optimizers(make)["main"]
+    for _ in range(2):
+        optimizer.zero_grad()
+        learner.training_step(batch_of(case["images"], y))["loss"].backward()
+        optimizer.step()
+    for part, network in (("backbone", learner.backbone.network), ("head", learner.head)):
+        found = dict(network.named_parameters())
+        for key, expected in with_prefix(case, f"adam2.{part}.").items():
+            torch.testing.assert_close(found[key].detach(), expected, rtol=0, atol=1e-9, msg=key)
 
 
 @pytest.mark.parametrize("name", ["ieam_case1", "ieam_case2"])

@@ -211,6 +211,28 @@ def test_vitzsl_takes_the_pooled_map_of_other_networks(model):
     assert clf.fit(X, y, class_attributes=TABLE).predict_attributes(X).shape == (24, 3)
 
 
+@pytest.mark.parametrize(
+    ("method", "epochs", "expected"),
+    [
+        ("vitzsl", 80, {9: 1.0, 10: 0.5, 39: 0.125, 40: 0.0625, 79: 0.0625}),
+        ("ieam", 50, {9: 1.0, 10: 0.1, 49: 0.1}),
+        ("psvma", 25, {3: 1.0, 4: 0.1, 8: 0.1, 9: 0.01, 24: 1e-5}),
+        ("duet", 30, {9: 1.0, 10: 0.8, 19: 0.8, 20: 0.64}),
+    ],
+)
+def test_schedules_of_the_authors(method, epochs, expected):
+    clf = method_info(method).estimator.from_preset("cub")
+    assert clf.max_epochs == epochs
+    for schedule in (clf.learning_rate_schedule, clf._settings.backbone_schedule):
+        found = {epoch: schedule(epoch / epochs) for epoch in expected}
+        assert found == pytest.approx(expected)
+
+
+def test_presets_are_not_shared():
+    ViTZSLClassifier.from_preset("cub").set_params(finetuning__backbone_learning_rate=1.0)
+    assert ViTZSLClassifier.from_preset("cub")._settings.backbone_learning_rate == 1e-5
+
+
 def test_rates_and_decay_are_the_authors():
     network = TimmRegionExtractor("test_vit", pretrained=False, image_size=32)
     clf = IEAMClassifier(network, max_epochs=1, learning_rate_schedule="constant")

@@ -30,6 +30,7 @@ from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._sampling import plan_of
 from zslearn._training._saved_state import SavedStateMixin
+from zslearn._training._schedules import Schedule
 from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn._training._stopping import stopping_of
 from zslearn.base import check_class_attributes
@@ -254,7 +255,7 @@ class DeepZeroShotClassifier(
         classes: DescribedClasses,
         epochs: int,
         task: FitTask,
-        schedule: str,
+        schedule: Schedule,
         *,
         more: bool,
     ) -> None:
@@ -273,7 +274,7 @@ class DeepZeroShotClassifier(
         epochs: int,
         task: FitTask,
         *,
-        schedule: str | None = None,
+        schedule: Schedule | None = None,
         seen: NDArray[np.bool_] | None = None,
     ) -> None:
         """Train a net and become fitted with it."""
@@ -301,7 +302,7 @@ class DeepZeroShotClassifier(
         samples: Samples,
         classes: DescribedClasses,
         epochs: int,
-        schedule: str,
+        schedule: Schedule,
         task: FitTask,
     ) -> None:
         """Train a net for some epochs."""

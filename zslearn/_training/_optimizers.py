@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._schedules import Schedule, StepSchedule
 
 __all__ = ["LearningRate", "find_optimizer", "optimizer_factory", "optimizer_options"]
 
@@ -98,7 +99,7 @@ class LearningRate(TrainingCallback):
 
     Parameters
     ----------
-    schedule : {"constant", "cosine", "linear"}
+    schedule : {"constant", "cosine", "linear"} or StepSchedule
         "cosine" and "linear" fall from the initial rate to zero over `n_steps`.
     n_steps : int
         Optimiser steps in this run.
@@ -106,7 +107,9 @@ class LearningRate(TrainingCallback):
         Of the learning rate of this run to the one the optimisers were made with.
     """
 
-    def __init__(self, schedule: str, n_steps: int, ratio: float = 1.0) -> None:
+    def __init__(self, schedule: Schedule, n_steps: int, ratio: float = 1.0) -> None:
+        if isinstance(schedule, StepSchedule):
+            schedule.check()
         self.schedule = schedule
         self.n_steps = n_steps
         self.ratio = ratio
@@ -135,6 +138,8 @@ class LearningRate(TrainingCallback):
 
     def factor(self, done: float) -> float:
         """Share of the initial rate when a share `done` of the steps has been made."""
+        if isinstance(self.schedule, StepSchedule):
+            return self.schedule(done)
         if self.schedule == "cosine":
             return 0.5 * (1.0 + math.cos(math.pi * done))
         return 1.0 - done if self.schedule == "linear" else 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zslearn._training._optimizers import LearningRate
+from zslearn._training._schedules import Schedule
 
 __all__ = ["BackboneRates"]
 
@@ -16,7 +17,7 @@ class BackboneRates(LearningRate):
     ----------
     begin, warmup : float
         Shares of the steps before the backbone is trained, and over which its rate rises then.
-    own : str
+    own : str or StepSchedule
         Its schedule from there on.
     first : int, default=0
         Steps that were made in runs before.
@@ -24,13 +25,13 @@ class BackboneRates(LearningRate):
 
     def __init__(
         self,
-        schedule: str,
+        schedule: Schedule,
         n_steps: int,
         ratio: float,
         *,
         begin: float,
         warmup: float,
-        own: str,
+        own: Schedule,
         first: int = 0,
     ) -> None:
         super().__init__(schedule, n_steps, ratio)

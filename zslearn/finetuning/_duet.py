@@ -15,15 +15,30 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._net import LearnerNet
 from zslearn._training._parameters import TrainingOptions
+from zslearn._training._schedules import StepSchedule
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import AttributePictureClassifier
 from zslearn.finetuning._duet_batches import DUETBatches
 from zslearn.finetuning._duet_learner import DUETLearner
 from zslearn.finetuning._duet_texts import groups_of, prompt_of, words_of
 from zslearn.finetuning._settings import FineTuning
+from zslearn.finetuning._vitzsl import rates_in_steps
 from zslearn.registry import register_method
 
 __all__ = ["DUETClassifier"]
+
+
+_BACKBONE: dict[str, Any] = {
+    "backbone_learning_rate": 3e-5,
+    "augmentation": "none",
+    "accumulate": 10,
+}
+
+
+def _rates(accumulate: int) -> dict[str, Any]:
+    """Parameters by which rates are 0.8 of what they were after epochs 10 and 20 of 30."""
+    schedule = StepSchedule(0.8, (10 / 30, 20 / 30))
+    return rates_in_steps(schedule, _BACKBONE | {"accumulate": accumulate})
 
 
 @register_method("duet", family="finetuning", input="pictures", paper="AAAI 2023")
@@ -133,23 +148,19 @@ class DUETClassifier(AttributePictureClassifier):
         "learning_rate": 3e-5,
         "learning_rate_schedule": "cosine",
     }
-    _finetuning_defaults: ClassVar[dict[str, Any]] = {
-        "backbone_learning_rate": 3e-5,
-        "augmentation": "none",
-        "accumulate": 10,
-    }
+    _finetuning_defaults = _BACKBONE
     _presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "cub": {"lambda_mask": 5.0, "lambda_contrast": 0.001},
+        "cub": {"lambda_mask": 5.0, "lambda_contrast": 0.001, **_rates(10)},
         "sun": {
             "extractor": "swin_base_patch4_window7_224.ms_in22k_ft_in1k",
             "delta": 0.4,
             "batch_size": 8,
-            "finetuning": FineTuning(**(_finetuning_defaults | {"accumulate": 7})),
+            **_rates(7),
         },
         "awa2": {
             "delta": 0.8,
             "batch_size": 10,
-            "finetuning": FineTuning(**(_finetuning_defaults | {"accumulate": 5})),
+            **_rates(5),
         },
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -13,9 +13,10 @@ from torch.nn.functional import cross_entropy
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn._training._schedules import StepSchedule
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._settings import FineTuning
-from zslearn.finetuning._vitzsl import ViTZSLClassifier, ViTZSLLearner
+from zslearn.finetuning._vitzsl import ViTZSLClassifier, ViTZSLLearner, rates_in_steps
 from zslearn.nn import IEAMHead, quarter_turns
 from zslearn.registry import register_method
 
@@ -51,6 +52,10 @@ class IEAMLearner(ViTZSLLearner):
         return {"loss": ce + self.lambda_rotation * rotation, "ce": ce, "rotation": rotation}
 
 
+# A tenth after epoch 10 of 50.
+_RATES = rates_in_steps(StepSchedule(0.1, (10 / 50,)), ViTZSLClassifier._finetuning_defaults)
+
+
 @register_method("ieam", family="finetuning", input="pictures", paper="GCPR 2021")
 class IEAMClassifier(ViTZSLClassifier):
     """ViT-ZSL that also learns to tell how far pictures were turned [1]_.
@@ -83,7 +88,8 @@ class IEAMClassifier(ViTZSLClassifier):
 
     Notes
     -----
-    Defaults are the authors' for CUB and AWA2; ``from_preset("sun")`` has another `delta`. Their
+    Defaults are the authors' for CUB and AWA2, but for the schedule of the rates, which
+    ``from_preset`` has as well: a tenth after epoch 10. Their
     code flips pictures after they were turned, which makes half of the labels of quarter turns
     wrong; here they are flipped first. A turned copy costs as much as a picture.
 
@@ -109,6 +115,9 @@ class IEAMClassifier(ViTZSLClassifier):
         **ViTZSLClassifier._training_defaults,
         "max_epochs": 50,
         "batch_size": 16,
+    }
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        name: {**settings, **_RATES} for name, settings in ViTZSLClassifier._presets.items()
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "lambda_rotation": [Interval(Real, 0, None, closed="left")],

@@ -17,6 +17,7 @@ from zslearn._training._device import outside_autocast
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import FitTask
+from zslearn._training._schedules import Schedule
 from zslearn.attributes import ClassAttributes
 from zslearn.finetuning._backbone_rates import BackboneRates
 from zslearn.finetuning._picture_input import PictureInput
@@ -79,7 +80,7 @@ class PictureClassifier(PictureInput):
         samples: Samples,
         classes: DescribedClasses,
         epochs: int,
-        schedule: str,
+        schedule: Schedule,
         task: FitTask,
     ) -> None:
         """Train for some epochs, the first ones with the backbone as it is."""

@@ -13,6 +13,7 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
 from zslearn._training._sampling import EpisodeSampling
+from zslearn._training._schedules import StepSchedule
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import (
     AttributePictureClassifier,
@@ -20,6 +21,7 @@ from zslearn.finetuning._attribute_pictures import (
 )
 from zslearn.finetuning._settings import FineTuning
 from zslearn.finetuning._token_backbone import TokenBackbone
+from zslearn.finetuning._vitzsl import rates_in_steps
 from zslearn.nn import PSVMAHead, PSVMAOutput
 from zslearn.nn.functional import normalize_rows
 from zslearn.nn.losses import AttributeRegressionLoss, DebiasingLoss, SeenCrossEntropyLoss
@@ -126,6 +128,15 @@ def _n_regions(backbone: TokenBackbone) -> int:
     return int(positions.shape[1]) - prefix
 
 
+_BACKBONE: dict[str, Any] = {"backbone_learning_rate": 1e-3, "augmentation": "crop"}
+
+
+def _rates(epochs: int) -> dict[str, Any]:
+    """Parameters by which all rates are a tenth after epoch 4 and every five after that."""
+    falls = tuple(epoch / epochs for epoch in range(4, epochs, 5))
+    return rates_in_steps(StepSchedule(0.1, falls), _BACKBONE)
+
+
 @register_method("psvma", family="finetuning", input="pictures", paper="CVPR 2023")
 class PSVMAClassifier(AttributePictureClassifier):
     """Progressive semantic-visual mutual adaption, trained end to end [1]_.
@@ -174,13 +185,12 @@ class PSVMAClassifier(AttributePictureClassifier):
 
     Notes
     -----
-    Defaults are the authors' for CUB, but for the 300 batches of an epoch, which
-    :class:`~zslearn.model_selection.EpisodeSampling` sets; ``from_preset`` has those of SUN and
-    AWA2, and these batches. They keep the epoch that is best on test data and choose `delta` by
-    unknown means; here both are found on seen classes, by `early_stopping` and
-    :class:`~zslearn.calibration.TunedCalibrationClassifierCV`. They normalise pictures by mean and
-    deviation of ImageNet, here the network's own are used. Largest products are compared with rows
-    of unit length, whatever the length of those given.
+    Defaults are the authors' for CUB, but for the 300 batches of an epoch and the schedule of the
+    rates; ``from_preset`` has these too, and the settings for SUN and AWA2. They keep the epoch
+    that is best on test data and choose `delta` by unknown means; here both are found on seen
+    classes, by `early_stopping` and :class:`~zslearn.calibration.TunedCalibrationClassifierCV`.
+    They normalise pictures by mean and deviation of ImageNet, here the network's own are used.
+    Largest products are compared with rows of unit length, whatever the length of those given.
 
     References
     ----------
@@ -209,18 +219,21 @@ class PSVMAClassifier(AttributePictureClassifier):
         "learning_rate_schedule": "cosine",
     }
     _optimizer_options: ClassVar[dict[str, Any]] = {"momentum": 0.9, "weight_decay": 1e-4}
-    _finetuning_defaults: ClassVar[dict[str, Any]] = {
-        "backbone_learning_rate": 1e-3,
-        "augmentation": "crop",
-    }
+    _finetuning_defaults = _BACKBONE
     _presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "cub": {"n_groups": 28, "batch_sampling": EpisodeSampling(n_batches=300)},
+        "cub": {
+            "n_groups": 28,
+            "batch_sampling": EpisodeSampling(n_batches=300),
+            **_rates(25),
+        },
         "sun": {
+            **_rates(25),
             "lambda_debiasing": 0.02,
             "n_groups": 4,
             "batch_sampling": EpisodeSampling(n_shot=3, n_batches=300),
         },
         "awa2": {
+            **_rates(20),
             "lambda_debiasing": 0.1,
             "n_groups": 9,
             "batch_sampling": EpisodeSampling(n_shot=3, n_batches=300),

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from zslearn._training._schedules import Schedule, StepSchedule
+
 __all__ = ["FineTuning"]
 
 
@@ -26,8 +28,8 @@ class FineTuning(BaseEstimator):
         A layer's rate to that of the layer behind it: layer i of L, counted from zero at the
         pixels, learns at ``backbone_learning_rate * layer_decay ** (L - 1 - i)``. Below 1, early
         layers, which suit all pictures, change less.
-    backbone_schedule : {"constant", "cosine", "linear"}, default="cosine"
-        How the backbone's rates fall to zero, from the first epoch that trains it to the last.
+    backbone_schedule : {"constant", "cosine", "linear"} or StepSchedule, default="cosine"
+        How the backbone's rates fall, from the first epoch that trains it to the last.
     warmup_epochs : float, default=0
         Epochs over which they rise from zero before.
     backbone_weight_decay : float, default=None
@@ -79,7 +81,7 @@ class FineTuning(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "layer_decay": [Interval(Real, 0, 1, closed="right")],
-        "backbone_schedule": [StrOptions({"constant", "cosine", "linear"})],
+        "backbone_schedule": [StrOptions({"constant", "cosine", "linear"}), StepSchedule],
         "warmup_epochs": [Interval(Real, 0, None, closed="left")],
         "backbone_weight_decay": [Interval(Real, 0, None, closed="left"), None],
         "decay_all": ["boolean"],
@@ -100,7 +102,7 @@ class FineTuning(BaseEstimator):
         *,
         backbone_learning_rate: float = 1e-4,
         layer_decay: float = 1.0,
-        backbone_schedule: Literal["constant", "cosine", "linear"] = "cosine",
+        backbone_schedule: Schedule = "cosine",
         warmup_epochs: float = 0,
         backbone_weight_decay: float | None = None,
         decay_all: bool = True,

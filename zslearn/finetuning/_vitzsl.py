@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn._training._schedules import StepSchedule
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._attribute_pictures import (
     AttributePictureClassifier,
@@ -22,7 +23,7 @@ from zslearn.nn import ViTZSLHead
 from zslearn.nn.losses import SeenCrossEntropyLoss
 from zslearn.registry import register_method
 
-__all__ = ["ViTZSLClassifier", "ViTZSLLearner"]
+__all__ = ["ViTZSLClassifier", "ViTZSLLearner", "rates_in_steps"]
 
 
 class ViTZSLLearner(AttributePictureLearner):
@@ -52,6 +53,19 @@ class ViTZSLLearner(AttributePictureLearner):
         """Class scores of many batches, by one map from vectors."""
         merged = self.head.merged(self.class_embeddings(table))
         return lambda X: self.vectors(X) @ merged.T
+
+
+_BACKBONE: dict[str, Any] = {"backbone_learning_rate": 1e-5, "backbone_weight_decay": 1e-4}
+
+
+def rates_in_steps(schedule: StepSchedule, backbone: dict[str, Any]) -> dict[str, Any]:
+    """Parameters by which all rates follow a schedule."""
+    finetuning = FineTuning(**backbone, backbone_schedule=schedule)
+    return {"learning_rate_schedule": schedule, "finetuning": finetuning}
+
+
+# Halved after epochs 10, 20, 30 and 40 of 80.
+_RATES = rates_in_steps(StepSchedule(0.5, (10 / 80, 20 / 80, 30 / 80, 40 / 80)), _BACKBONE)
 
 
 @register_method("vitzsl", family="finetuning", input="pictures", paper="IMVIP 2021")
@@ -87,7 +101,8 @@ class ViTZSLClassifier(AttributePictureClassifier):
 
     Notes
     -----
-    Defaults are the authors' for CUB and AWA2; ``from_preset("sun")`` has another `delta`. They
+    Defaults are the authors' for CUB and AWA2, but for the schedule of the rates, which
+    ``from_preset`` has as well: they are halved after epochs 10, 20, 30 and 40. They
     show the network pictures normalised by mean and deviation of ImageNet; here the network's own,
     for which its weights were trained, unless the extractor's ``data_config`` says otherwise. They
     report test accuracy of every epoch and tune `delta` on pictures of which some are of the test
@@ -120,11 +135,11 @@ class ViTZSLClassifier(AttributePictureClassifier):
         "learning_rate_schedule": "cosine",
     }
     _optimizer_options: ClassVar[dict[str, Any]] = {"weight_decay": 1e-5}
-    _finetuning_defaults: ClassVar[dict[str, Any]] = {
-        "backbone_learning_rate": 1e-5,
-        "backbone_weight_decay": 1e-4,
+    _finetuning_defaults = _BACKBONE
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        name: {"delta": delta, **_RATES}
+        for name, delta in (("cub", 0.9), ("sun", 0.4), ("awa2", 0.9))
     }
-    _presets: ClassVar[dict[str, dict[str, Any]]] = {"cub": {}, "sun": {"delta": 0.4}, "awa2": {}}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "extractor": [str, TimmRegionExtractor],
         "finetuning": [FineTuning, None],

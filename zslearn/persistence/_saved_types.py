@@ -36,6 +36,7 @@ _HOMES = {
     "SeedEnsembleClassifier": "zslearn.ensemble",
     "SeenUnseenKFold": "zslearn.model_selection",
     "SkippedImage": "zslearn.feature_extraction",
+    "StepSchedule": "zslearn._training._schedules",
     "TimmRegionExtractor": "zslearn.feature_extraction",
     "TunedCalibrationClassifierCV": "zslearn.calibration",
     "WordVectors": "zslearn.feature_extraction",
