@@ -19,6 +19,8 @@ _HOMES = {
     "ClassSums": "zslearn._data._vectors",
     "DescriptionKernel": "zslearn._data._prototypes",
     "FixedCalibrationClassifier": "zslearn.calibration",
+    "FineTunedClassifier": "zslearn.finetuning",
+    "FineTuning": "zslearn.finetuning",
     "FittedBackbone": "zslearn.feature_extraction._fitted_backbone",
     "FittedHead": "zslearn.attention._prototype_head",
     "HeadSums": "zslearn.attention._prototype_head",
