@@ -118,6 +118,10 @@ class HeldOutMonitor(TrainingCallback):
 
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Score the held-out samples."""
+        with net.averaged():
+            self._score(net)
+
+    def _score(self, net: Any) -> None:
         module = net.module_.eval()
         logits = []
         with torch.inference_mode(), net.autocast(self.regions.dtype):

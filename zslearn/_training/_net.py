@@ -88,6 +88,8 @@ class LearnerNet(NeuralNet):
         Names of the loss terms in the history.
     steps_ : int
         Batches trained on so far.
+    average_ : object or None
+        What keeps averages of the weights during training.
     place_ : (int, int)
         Of the batch in its epoch, counted from zero, and the batches of the epoch.
     made_with_ : MadeWith
@@ -120,13 +122,15 @@ class LearnerNet(NeuralNet):
         self.phases_: list[str] = []
         self.steps_ = 0
         self.place_ = (0, 1)
+        self.average_: Any = None
         self.made_with_: Any = None
         self._noise: torch.Generator | None = None
         self._engine: Engine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only training needs: it holds the data."""
-        state: dict[str, Any] = super().__getstate__() | {"_noise": None, "_engine": None}
+        left_out = dict.fromkeys(("_noise", "_engine", "average_"))
+        state: dict[str, Any] = super().__getstate__() | left_out
         return state
 
     @property
@@ -301,6 +305,13 @@ class LearnerNet(NeuralNet):
             parameters = parameters_of(optimizer.param_groups)
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
         optimizer.step()
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Put averages of the weights in their place, where training keeps some."""
+        averages: AbstractContextManager[None] = (
+            nullcontext() if self.average_ is None else self.average_.applied(self)
+        )
+        return averages
 
     def autocast(self, dtype: torch.dtype | None = None) -> AbstractContextManager[Any]:
         """Compute in a precision, that of training by default, unless the learner sees to it."""

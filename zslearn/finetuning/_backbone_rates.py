@@ -46,7 +46,7 @@ class BackboneRates(LearningRate):
         if since < 0.0:
             return 0.0
         if since < self.warmup:
-            share = (since + 1 / self.n_steps) / self.warmup
+            share = min(1.0, (since + 1 / self.n_steps) / self.warmup)
         else:
             rest = max(1 / self.n_steps, 1.0 - self.begin - self.warmup)
             share = self.own.factor((since - self.warmup) / rest)

@@ -184,7 +184,9 @@ class FineTunedClassifier(PictureClassifier):
 
     def _region_classifier(self) -> Any:
         """Return the classifier, with what has been learned of it."""
-        one, net = clone(self.classifier), self.net_
+        params = {**self.classifier.get_params(deep=False), "callbacks": None}
+        one = type(self.classifier)(**{k: clone(v, safe=False) for k, v in params.items()})
+        net = self.net_
         before = vars(getattr(self, "classifier_", None) or one)
         one.__dict__ |= {name: before[name] for name in ("head_", "head_choice_") if name in before}
         one.n_features_in_, one._fitted_on_vectors = self._width, self._n_regions(None) == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,10 +22,13 @@ from zslearn._training._prediction import device_of
 from zslearn._training._progress import FitTask
 from zslearn._training._schedules import Schedule
 from zslearn.attributes import ClassAttributes
+from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._backbone_rates import BackboneRates
+from zslearn.finetuning._checkpoints import Checkpoint, mark_of
 from zslearn.finetuning._picture_input import PictureInput
 from zslearn.finetuning._picture_learner import BackboneRecipe, PictureLearner
 from zslearn.finetuning._pixel_rows import PixelBatches, PixelRows
+from zslearn.finetuning._weight_average import WeightAverage
 
 __all__ = ["PictureClassifier"]
 
@@ -44,6 +50,7 @@ class PictureClassifier(PictureInput):
 
     _learner_type: ClassVar[type[PictureLearner]]
     _unit_length: ClassVar[bool] = False
+    _state_needs: ClassVar[dict[str, type]] = {"extractor_": TimmRegionExtractor}
 
     @property
     def _width(self) -> int:
@@ -84,38 +91,69 @@ class PictureClassifier(PictureInput):
         task: FitTask,
     ) -> None:
         """Train for some epochs, the first ones with the backbone as it is."""
-        settings, device = self._settings, device_of(net)
-        learner: Any = net.module_
-        rows = self._rows(samples.X, classes.table, device, rows=samples.rows)
+        settings, begun = self._settings, len(net.history)
+        rows = self._rows(samples.X, classes.table, device_of(net), rows=samples.rows)
         batches = self._batches(net, rows, samples, classes)
-        frozen = min(max(0, settings.freeze_epochs - len(net.history)), epochs)
-        n_steps = epochs * len(batches)
+        frozen = min(max(0, settings.freeze_epochs - begun), epochs)
+        decay = settings.average_decay
+        net.average_ = None if decay is None else WeightAverage(decay)
+        saved = self._checkpoint(net, samples, classes, epochs)
+        finished = saved is not None and saved.restore(net)
+        more = {"average": net.average_, "checkpoint": saved}
+        more = {name: callback for name, callback in more.items() if callback is not None}
 
-        def rates(first: int) -> BackboneRates:
+        def rates() -> BackboneRates:
             return BackboneRates(
                 schedule,
-                n_steps,
+                epochs * len(batches),
                 self.learning_rate / net.lr,
                 begin=frozen / epochs,
                 warmup=min(settings.warmup_epochs, epochs - frozen) / epochs,
                 own=settings.backbone_schedule if epochs > 1 else "constant",
-                first=first * len(batches),
+                first=(len(net.history) - begun) * len(batches),
             )
 
-        stores = learner.stores and settings.augmentation == "none"
-        if frozen:
-            learner.hold(True)
-            try:
-                seen = self._stored(net, rows, samples, classes) if stores else batches
+        left = begun + frozen - len(net.history)
+        if left > 0 and not finished:
+            with self._held(net):
+                stores = net.module_.stores and settings.augmentation == "none"
+                shown = self._stored(net, rows, samples, classes) if stores else batches
                 net.accumulate = 1 if stores else settings.accumulate
-                self._begin(net, seen, classes)
-                self._run(net, seen, frozen, rates(0), task, False)
-            finally:
-                learner.hold(False)
-        if epochs > frozen and not (net.stop_requested_ or net.interrupted_):
+                self._begin(net, shown, classes)
+                self._run(net, shown, left, rates(), task, False, **more)
+        left = begun + epochs - len(net.history)
+        if left > 0 and not (finished or net.stop_requested_ or net.interrupted_):
             net.accumulate = settings.accumulate
             self._begin(net, batches, classes)
-            self._run(net, batches, epochs - frozen, rates(frozen), task, False)
+            self._run(net, batches, left, rates(), task, False, **more)
+        if saved is not None and not (finished or net.interrupted_):
+            saved.save(net, len(net.history), finished=True)
+        if net.average_ is not None:
+            net.average_.settle(net)
+            net.average_ = None
+
+    @contextmanager
+    def _held(self, net: LearnerNet) -> Iterator[None]:
+        """Leave the backbone as it is for a while."""
+        learner: Any = net.module_
+        learner.hold(True)
+        try:
+            yield
+        finally:
+            learner.hold(False)
+
+    def _checkpoint(
+        self, net: LearnerNet, samples: Samples, classes: DescribedClasses, epochs: int
+    ) -> Checkpoint | None:
+        """Where this training is saved, named by all that it depends on."""
+        settings = self._settings
+        if settings.checkpoint is None:
+            return None
+        table = [classes.labels, classes.values, classes.seen]
+        rest = [x for x in (samples.rows, samples.weights) if x is not None]
+        own = mark_of(net.seed, epochs, len(net.history), samples.y, *table, *rest)
+        path = Path(settings.checkpoint).expanduser() / f"{samples.X.mark}-{own}.safetensors"
+        return Checkpoint(path, int(settings.checkpoint_interval), net.average_)
 
     def _batches(
         self, net: LearnerNet, regions: Any, samples: Samples, classes: DescribedClasses

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from numbers import Integral
+from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -14,7 +17,8 @@ from zslearn._input_checks import check_labels_of, check_same_order
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn.feature_extraction import SkippedImage, TimmRegionExtractor
 from zslearn.feature_extraction._extraction import warn_of_skipped
-from zslearn.feature_extraction._picture_sources import as_pictures
+from zslearn.feature_extraction._picture_sources import Pictures, as_pictures
+from zslearn.finetuning._checkpoints import mark_of, mark_of_params, remove_checkpoints
 from zslearn.finetuning._picture_source import PictureSource, with_margin
 from zslearn.finetuning._settings import FineTuning
 
@@ -76,9 +80,12 @@ class PictureInput(DeepZeroShotClassifier):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
+        self._validate_params()
         anew = not (self.warm_start and hasattr(self, "net_"))
         X, y, sample_weight = self._readable(X, y, sample_weight, anew=anew)
         super().fit(X, y, class_attributes, sample_weight)
+        if X.mark and not self.net_.interrupted_:
+            remove_checkpoints(Path(self._settings.checkpoint or "").expanduser(), X.mark)
         self._note_skipped(X)
         return self
 
@@ -117,6 +124,7 @@ class PictureInput(DeepZeroShotClassifier):
         ValueError
             As `fit` does, and if the table changes.
         """
+        self._validate_params()
         anew = not hasattr(self, "net_")
         X, y, sample_weight = self._readable(X, y, sample_weight, anew=anew)
         super().partial_fit(
@@ -133,7 +141,6 @@ class PictureInput(DeepZeroShotClassifier):
         self, X: Any, y: Any, sample_weight: Any, *, anew: bool
     ) -> tuple[PictureSource, Any, Any]:
         """Pictures for training, decoded where there is room, and labels of those left."""
-        self._validate_params()
         settings = self._settings
         if y is None:
             raise ValueError(
@@ -148,12 +155,24 @@ class PictureInput(DeepZeroShotClassifier):
             config = with_margin(config)
         source = PictureSource(pictures, config, extractor.n_jobs)
         source.made_for = extractor
+        if settings.checkpoint is not None:
+            source.mark = self._mark(pictures)
         source.decode(skip=extractor.on_error == "skip", cache_dir=settings.cache_dir)
         if source.skipped:
             y = _safe_indexing(y, source.rows)
             if hasattr(sample_weight, "__len__") and _num_samples(sample_weight) == len(pictures):
                 sample_weight = _safe_indexing(sample_weight, source.rows)
         return source, y, sample_weight
+
+    def _mark(self, pictures: Pictures) -> str:
+        """Hash parameters, pictures and versions: what a fit that goes on has in common."""
+        if not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint is set, and random_state={self.random_state!r}: a training goes on "
+                "with the batches it would have had, so set random_state to a number."
+            )
+        versions = [version(library) for library in ("torch", "timm")]
+        return mark_of(mark_of_params(self), pictures.digest(), versions)
 
     def _fit_extractor(self) -> TimmRegionExtractor:
         """Return the extractor, fitted where training takes place, without its own network."""

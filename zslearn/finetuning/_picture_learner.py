@@ -46,7 +46,7 @@ class BackboneRecipe:
             recipe = replace(recipe, pretrained=False, checkpoint_path=None)
         names = ("frozen_layers", "gradient_checkpointing", "keep_statistics")
         return TokenBackbone(
-            recipe.create().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            recipe.create().to(memory_format=torch.channels_last),
             self.fitted.layout,
             self.fitted.pooled,
             precision=self.precision,

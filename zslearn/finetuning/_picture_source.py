@@ -58,6 +58,8 @@ class PictureSource:
         Pictures left out.
     made_for : TimmRegionExtractor or None
         The extractor of a fit that is about to begin.
+    mark : str
+        What checkpoints of that fit are named by; empty where there are none.
     """
 
     dtype = np.dtype(np.uint8)
@@ -71,6 +73,7 @@ class PictureSource:
         self.rows = np.arange(len(pictures))
         self.skipped: list[SkippedImage] = []
         self.made_for: Any = None
+        self.mark = ""
         self._decoded: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
@@ -79,7 +82,8 @@ class PictureSource:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Pictures, height, width, colours."""
-        return (len(self), *self.transform.size, 3)
+        down, across = self.transform.size
+        return len(self), down, across, 3
 
     @property
     def names(self) -> list[str] | None:

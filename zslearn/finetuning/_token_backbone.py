@@ -99,7 +99,8 @@ class TokenBackbone(nn.Module):
         self.has_tokens = all(hasattr(network, part) for part in parts) and not hasattr(
             network, "rope"
         )
-        self.depth = len(self.network.blocks) if self.has_tokens else 0
+        blocks: Any = network.blocks if self.has_tokens else ()
+        self.depth = len(blocks)
         self._frozen: list[nn.Module] = []
         self.set_frozen(frozen_layers)
         self.set_grad_checkpointing(gradient_checkpointing)
@@ -295,8 +296,8 @@ class TokenBackbone(nn.Module):
         Returns
         -------
         layers : list of list of str
-            Of a vision transformer the embedding, each block, and the last norm; of a
-            convolutional network the stem and each block.
+            Of a vision transformer the embedding and each block, with the last norm in the last
+            one; of a convolutional network the stem and each block.
         """
         from timm.models import group_parameters
 

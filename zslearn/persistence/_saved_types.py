@@ -20,6 +20,8 @@ _HOMES = {
     "DescriptionKernel": "zslearn._data._prototypes",
     "FixedCalibrationClassifier": "zslearn.calibration",
     "EpisodeSampling": "zslearn._training._sampling",
+    "FineTunedClassifier": "zslearn.finetuning",
+    "FineTuning": "zslearn.finetuning",
     "FittedBackbone": "zslearn.feature_extraction._fitted_backbone",
     "FittedHead": "zslearn.attention._prototype_head",
     "HeadSums": "zslearn.attention._prototype_head",
