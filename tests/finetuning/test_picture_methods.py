@@ -10,7 +10,10 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.utils import estimator_checks as of_sklearn
 
+import zslearn
+from tests.finetuning.test_checkpoints import Watch
 from zslearn import ClassAttributes
+from zslearn.calibration import TunedCalibrationClassifierCV
 from zslearn.exceptions import ClassDescriptionWarning, NonFiniteLossError
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning import FineTuning, IEAMClassifier, PSVMAClassifier, ViTZSLClassifier
@@ -50,7 +53,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def fitted(name):
-    return small(name, max_epochs=4).fit(*pictures(), class_attributes=TABLE)
+    return small(name, max_epochs=12).fit(*pictures(), class_attributes=TABLE)
 
 
 @pytest.mark.parametrize(
@@ -78,24 +81,25 @@ def test_the_authors_networks_are_there(name):
         assert timm.models.get_pretrained_cfg(model).has_weights, model
 
 
-def test_training_tells_classes_apart(name, fitted):
-    losses = fitted.net_.history[:, "train_loss"]
-    assert losses[-1] < losses[0]
-    assert set(fitted.predict(pictures(6, 1)[0])) <= set(TABLE.labels)
+def test_training_tells_classes_apart(fitted):
+    X, y = pictures(30, 1)
+    assert fitted.score(X, y, candidates="seen") > 0.9
     assert fitted.seen_classes_.tolist() == ["blue", "green", "red"]
     assert fitted.unseen_classes_.tolist() == ["yellow"]
 
 
 def test_fit_leaves_the_parameters(name, fitted):
-    assert repr(clone(fitted)) == repr(small(name, max_epochs=4))
+    assert repr(clone(fitted)) == repr(small(name, max_epochs=12))
 
 
-def test_seeds(name, fitted):
+def test_seeds(name):
     X = pictures(6, 1)[0]
-    again = small(name, max_epochs=4).fit(*pictures(), class_attributes=TABLE)
-    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
-    other = small(name, max_epochs=4, random_state=1).fit(*pictures(), class_attributes=TABLE)
-    assert not np.allclose(other.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+    one, again, other = (
+        small(name, random_state=seed).fit(*pictures(), class_attributes=TABLE)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(again.uncalibrated_scores(X), one.uncalibrated_scores(X))
+    assert not np.allclose(other.uncalibrated_scores(X), one.uncalibrated_scores(X))
 
 
 def test_a_picture_is_scored_for_itself(fitted):
@@ -137,6 +141,40 @@ def test_pickled(fitted):
     X = pictures(6, 1)[0]
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+
+
+def test_saved_without_pickle(fitted, tmp_path):
+    X = pictures(6, 1)[0]
+    zslearn.save(fitted, tmp_path / "model")
+    again = zslearn.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
+    assert again.predict(X).tolist() == fitted.predict(X).tolist()
+
+
+def test_its_calibration_can_be_tuned(name):
+    X, y = pictures(36)
+    estimator = small(name, max_epochs=1)
+    tuned = TunedCalibrationClassifierCV(estimator, cv=2, random_state=0)
+    tuned.fit(list(map(Image.fromarray, X)), y, class_attributes=TABLE)
+    assert np.isfinite(tuned.best_delta_)
+    assert tuned.predict(X[:3]).shape == (3,)
+
+
+def test_training_goes_on_where_it_was_killed(name, tmp_path):
+    X, y = pictures()
+
+    expected = small(name, max_epochs=3).fit(X, y, class_attributes=TABLE)
+    settings = {"checkpoint": str(tmp_path / "kept")}
+    watch = Watch(3)
+    killed = small(name, settings, max_epochs=3, callbacks=[watch])
+    with pytest.raises(RuntimeError):
+        killed.fit(X, y, class_attributes=TABLE)
+    assert watch.epochs == [1, 2, 3]
+    watch = Watch()
+    resumed = small(name, settings, max_epochs=3, callbacks=[watch])
+    resumed.fit(X, y, class_attributes=TABLE)
+    assert watch.epochs == [3]
+    np.testing.assert_array_equal(resumed.uncalibrated_scores(X), expected.uncalibrated_scores(X))
 
 
 def test_an_ordinary_classifier(name):
@@ -201,6 +239,15 @@ def test_psvma_wants_a_vision_transformer():
     network = TimmRegionExtractor("test_resnet", pretrained=False, image_size=32)
     with pytest.raises(ValueError, match="plain vision transformer.*found ResNet"):
         PSVMAClassifier(network, max_epochs=1).fit(*pictures(), class_attributes=TABLE)
+
+
+def test_psvma_shows_where_attributes_look():
+    X, y = pictures()
+    clf = small("psvma").fit(X, y, class_attributes=TABLE)
+    maps = clf.attention_maps(X[:5], attributes=[2, 0])
+    assert maps.shape == (5, 2, 4)
+    np.testing.assert_allclose(maps.sum(axis=2), 1, rtol=1e-5)
+    np.testing.assert_allclose(clf.attention_maps(X[:5])[:, [2, 0]], maps, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["test_resnet", "test_efficientnet"])

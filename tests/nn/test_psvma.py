@@ -83,7 +83,7 @@ def losses(case, head, output):
     described = case["class_attributes"][case["labels"]]
     parts = {
         "loss_cls": SeenCrossEntropyLoss()(scores, case["labels"], unseen),
-        "loss_sem": sum(mse_loss(most, described) for most in output.most),
+        "loss_sem": sum(mse_loss(most, described) for most in output.products.amax(dim=3)),
         "loss_deb": DebiasingLoss()(scores, unseen),
     }
     parts["loss_total"] = sum(case[f"lambda_{k[5:]}"] * loss for k, loss in parts.items())
@@ -96,7 +96,7 @@ def test_forward_losses_and_gradients(number):
     on_the_way, output = run(case, backbone, head)
     scores, parts = losses(case, head, output)
     names = [f"dsvtm{i}.attribute_max_{which}" for i in (0, 1) for which in "ab"]
-    found = {**on_the_way, **parts, **dict(zip(names, output.most, strict=True))}
+    found = {**on_the_way, **parts, **dict(zip(names, output.products.amax(dim=3), strict=True))}
     found |= {"semantics": output.semantics, "eval_scores_all": scores}
     found["train_logits_seen"] = scores[:, : int(case["n_seen"])]
     for key, value in found.items():
@@ -159,10 +159,10 @@ def test_pictures_do_not_depend_on_their_company():
     torch.manual_seed(0)
     module = MutualAdaption(4, 8, 9, 2, mix_dim=6).double()
     regions, prototypes = torch.randn(3, 9, 8).double(), torch.randn(4, 8).double()
-    together, most = module(regions, prototypes)
-    alone, most_alone = module(regions[1:2], prototypes)
+    together, products = module(regions, prototypes)
+    alone, products_alone = module(regions[1:2], prototypes)
     torch.testing.assert_close(alone, together[1:2], **TIGHT)
-    torch.testing.assert_close(most_alone, most[:, 1:2], **TIGHT)
+    torch.testing.assert_close(products_alone, products[:, 1:2], **TIGHT)
 
 
 def test_debiasing_with_one_unseen_class_or_none():

@@ -79,7 +79,8 @@ class PSVMALearner(AttributePictureLearner):
         described = normalize_rows(self.class_attributes)[batch.y]
         terms = {"ce": self.loss(scores, batch.y, self.unseen, batch.weights)}
         if self.weights["attribute"]:
-            losses = [self.regression(m, described, batch.weights) for m in output.most]
+            most = output.products.amax(dim=3)
+            losses = [self.regression(m, described, batch.weights) for m in most]
             terms["attribute"] = torch.stack(losses).sum()
         if self.weights["debiasing"] and bool(self.unseen.any()):
             terms["debiasing"] = self.debiasing(scores, self.unseen, batch.weights)
@@ -89,6 +90,10 @@ class PSVMALearner(AttributePictureLearner):
     def attribute_scores(self, X: Tensor) -> Tensor:
         """Semantic vectors (B, K) of unit length."""
         return self.head.directions(self.adapt(X).semantics)
+
+    def attention_maps(self, X: Tensor, attributes: Tensor) -> Tensor:
+        """Shares (B, k, R) of regions in what attributes see first behind the last block."""
+        return self.adapt(X).products[2][:, attributes].softmax(dim=2)
 
     def class_embeddings(self, table: Tensor) -> Tensor:
         """Rows of a table of unit length, times the scale."""

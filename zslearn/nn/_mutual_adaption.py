@@ -117,9 +117,9 @@ class MutualAdaption(nn.Module):
     >>> import torch
     >>> from zslearn.nn import MutualAdaption
     >>> module = MutualAdaption(n_attributes=4, n_features=8, n_regions=9, n_groups=2, mix_dim=6)
-    >>> regions, most = module(torch.randn(2, 9, 8), torch.randn(4, 8))
-    >>> regions.shape, most.shape
-    (torch.Size([2, 9, 8]), torch.Size([2, 2, 4]))
+    >>> regions, products = module(torch.randn(2, 9, 8), torch.randn(4, 8))
+    >>> regions.shape, products.shape
+    (torch.Size([2, 9, 8]), torch.Size([2, 2, 4, 9]))
     """
 
     def __init__(
@@ -157,8 +157,8 @@ class MutualAdaption(nn.Module):
         -------
         regions : Tensor of shape (B, R, D)
             Adapted regions X'.
-        most : Tensor of shape (2, B, K)
-            The largest product of each attribute with a region, in both passes.
+        products : Tensor of shape (2, B, K, R)
+            Products of attributes and regions cut at zero, over the root of D, in both passes.
         """
         queries = self.encoder.queries(prototypes) if queries is None else queries
         answers = self.encoder.answers(regions)
@@ -168,8 +168,7 @@ class MutualAdaption(nn.Module):
         _, attended = self.decoder(self.decoder.queries(regions), self.decoder.answers(adapted))
         regions = regions + attended
         regions = regions + self.mixer(regions)
-        most = torch.stack([products_a.amax(dim=2), products_b.amax(dim=2)])
-        return regions + self.region_mlp(regions), most
+        return regions + self.region_mlp(regions), torch.stack([products_a, products_b])
 
     def _encode(
         self, prototypes: Tensor, queries: Tensor, answers: tuple[Tensor, Tensor]

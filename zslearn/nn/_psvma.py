@@ -22,12 +22,12 @@ class PSVMAOutput(NamedTuple):
     ----------
     semantics : Tensor of shape (B, K)
         Semantic vectors s.
-    most : Tensor of shape (4, B, K)
-        The largest product of each attribute with a region: two passes at two depths.
+    products : Tensor of shape (4, B, K, R)
+        Products of attributes and regions, cut at zero: two passes at two depths.
     """
 
     semantics: Tensor
-    most: Tensor
+    products: Tensor
 
 
 class PSVMAHead(nn.Module):
@@ -138,7 +138,7 @@ class PSVMAHead(nn.Module):
         Returns
         -------
         PSVMAOutput
-            Semantic vectors and largest products.
+            Semantic vectors and products.
         """
         prototypes = self.attribute_vectors @ self.prototype_weight
         queries = self.adapt.encoder.queries(prototypes)
