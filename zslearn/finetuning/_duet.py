@@ -123,9 +123,9 @@ class DUETClassifier(AttributePictureClassifier):
     `early_stopping`, `delta` by :class:`~zslearn.calibration.TunedCalibrationClassifierCV`, on
     seen classes. A batch with masked words costs up to seven times one without.
 
-    A language model of the transformers package becomes a `text_encoder` in few lines: ``pieces`` are
-    the ids that its tokenizer gives without special tokens, and the call is its last hidden state
-    with ``attention_mask=(~padding).long()``. What has one is pickled, but not saved without
+    A language model of the transformers package becomes a `text_encoder` in few lines: ``pieces``
+    are the ids that its tokenizer gives without special tokens, and the call is its last hidden
+    state with ``attention_mask=(~padding).long()``. What has one is pickled, but not saved without
     pickle.
 
     References
