@@ -9,12 +9,21 @@ from zslearn.calibration import (
     TunedCalibrationClassifierCV,
 )
 from zslearn.ensemble import SeedEnsembleClassifier
+from zslearn.feature_extraction import TimmRegionExtractor
+from zslearn.finetuning import FineTunedClassifier
 from zslearn.registry import list_methods, make
 from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 
 # Parameters that make a fit short, where an estimator has them.
 SHORT = {"max_epochs": 2}
+SMALL_NETWORK = TimmRegionExtractor(
+    "test_vit",
+    pretrained=False,
+    model_kwargs={"depth": 1, "embed_dim": 32},
+    image_size=32,
+    precision="float32",
+)
 # Methods whose products round otherwise where a sample has another place in its batch.
 ROUNDED = ["dazle"]
 
@@ -22,6 +31,8 @@ ROUNDED = ["dazle"]
 def short(name):
     estimator = make(name)
     known = estimator.get_params()
+    if "extractor" in known:
+        estimator.set_params(extractor=SMALL_NETWORK)
     return estimator.set_params(**{key: SHORT[key] for key in SHORT if key in known})
 
 
@@ -36,6 +47,7 @@ OTHERS = [
     TunedCalibrationClassifierCV(short("cvsc"), cv=2, random_state=0),
     RejectionClassifierCV(make("prototypes"), cv=2, random_state=0),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2),
+    FineTunedClassifier(SMALL_NETWORK, make("cvsc", max_epochs=1, head="own")),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2, average="probability"),
 ]
 

@@ -50,5 +50,5 @@ def check_ragged_list(name: str, estimator_orig: Any) -> None:
 
 def _problem_of_regions(estimator: Any) -> Problem:
     if input_of(estimator) != "regions":
-        raise SkipTest("takes vectors, not regions")
+        raise SkipTest(f"takes {input_of(estimator)}, not regions")
     return Problem.of(estimator)
