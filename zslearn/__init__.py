@@ -65,6 +65,7 @@ _SUBPACKAGES = (
     "ensemble",
     "exceptions",
     "feature_extraction",
+    "finetuning",
     "inspection",
     "linear_model",
     "metrics",

@@ -299,5 +299,5 @@ def _of_classifier(name: str) -> Any:
 
 
 # How training goes is said by the classifier.
-for _name in TrainingOptions.__annotations__:
+for _name in (*TrainingOptions.__annotations__, "delta", "delta_scale"):
     setattr(FineTunedClassifier, _name, _of_classifier(_name))

@@ -69,6 +69,12 @@ class PictureClassifier(PictureInput):
             with_weights=not hasattr(self, "net_") and "_restoring" not in vars(self),
         )
 
+    @property
+    def _group_settings(self) -> tuple[Any, ...]:
+        settings = self._settings.get_params()
+        names = ("backbone_learning_rate", "layer_decay", "backbone_weight_decay", "decay_all")
+        return tuple(settings[name] for name in (*names, "frozen_layers"))
+
     def _rows(  # type: ignore[override]
         self, X: Any, table: ClassAttributes, device: torch.device, **options: Any
     ) -> PixelRows:

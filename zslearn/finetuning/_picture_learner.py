@@ -81,6 +81,7 @@ class PictureLearner(Learner):
 
     def backbone_groups(self) -> list[dict[str, Any]]:
         """Group the backbone's weights for an optimiser, with rates by layer."""
+        self.hold(False)
         settings, network = self.settings, self.backbone.network
         skipped = set(getattr(network, "no_weight_decay", set)())
         layers = self.backbone.layers()

@@ -1,0 +1,234 @@
+"""Training from pixels: what it is worth on 88 pictures of CUB-200-2011, and what it costs.
+
+    python -m benchmarks.finetuning accuracy [--seeds 3] [--size 128] [--json FILE]
+    python -m benchmarks.finetuning speed [--repeats 5] [--networks test_vit mobilenetv2_100]
+
+"accuracy" chooses the backbone's rate, 0 among the choices, by the area under the seen-unseen curve
+of seen classes that are held out in turn, and judges the choice and the frozen backbone by the test
+pictures. "speed" times epochs of the estimator and of loops in bare torch, by turns: one with the
+same network, head and loss, and one with a linear classifier of pooled features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks._machine import machine
+from benchmarks._measure import Comparison, measure, report
+from benchmarks.cub_mini import OPTIONS, SHARED, WEIGHTS
+from zslearn import CVsCClassifier
+from zslearn.datasets import load_cub
+from zslearn.feature_extraction import TimmRegionExtractor
+from zslearn.finetuning import FineTunedClassifier, FineTuning
+from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
+from zslearn.model_selection import SeenUnseenKFold
+from zslearn.nn.functional import normalize_rows
+
+EPOCHS = 12
+FROZEN = 4
+RATES = (0.0, 1e-5, 1e-4)
+
+
+def estimator(rate: float, size: int, seed: int) -> FineTunedClassifier:
+    """CVsC on MobileNetV2, whose first epochs leave the backbone, or all with a rate of 0."""
+    extractor = TimmRegionExtractor(
+        "mobilenetv2_100", checkpoint_path=WEIGHTS, image_size=size, **OPTIONS["mobilenetv2_100"]
+    )
+    classifier = CVsCClassifier(max_epochs=EPOCHS, batch_size=16, random_state=seed)
+    tuning = FineTuning(
+        backbone_learning_rate=rate or 1e-9,
+        freeze_epochs=FROZEN if rate else EPOCHS,
+        augmentation="flip" if rate else "none",
+        layer_decay=0.9,
+    )
+    return FineTunedClassifier(extractor, classifier, finetuning=tuning)
+
+
+def judge(clf: Any, X: Any, y: Any) -> dict[str, float]:
+    """T1, U, S, H with delta as it is by default, and the area under the curve."""
+    scores = clf.uncalibrated_scores(X)
+    known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
+    predicted = clf.predict_from_uncalibrated(scores)
+    accuracy = gzsl_scores(y, predicted, seen_classes=clf.seen_classes_)
+    return {
+        "T1": float(czsl_accuracy_score(y, scores, **known)),
+        "U": accuracy.unseen,
+        "S": accuracy.seen,
+        "H": accuracy.harmonic_mean,
+        "AUSUC": float(ausuc_score(y, scores, **known)),
+    }
+
+
+def choose(X: Any, y: Any, table: Any, size: int) -> dict[float, float]:
+    """Area under the curve of held-out seen classes, for each rate; unseen classes have no part."""
+    seen = table.subset(np.unique(y))
+    found: dict[float, list[float]] = {rate: [] for rate in RATES}
+    for train, held in SeenUnseenKFold(n_splits=3, random_state=0).split(X, y):
+        for rate in RATES:
+            clf = estimator(rate, size, 0).fit(X[train], y[train], class_attributes=seen)
+            found[rate].append(judge(clf, X[held], y[held])["AUSUC"])
+    return {rate: float(np.mean(values)) for rate, values in found.items()}
+
+
+def accuracy(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Choose a rate, and judge it and the frozen backbone."""
+    data = load_cub(arguments.data, splits=arguments.splits, missing_images="skip")
+    paths, y, table = np.array(data.image_paths), data.target, data.class_attributes
+    begun = time.perf_counter()
+    chosen_by = choose(paths[data.trainval], y[data.trainval], table, arguments.size)
+    best = max(chosen_by, key=lambda rate: chosen_by[rate])
+    seconds = time.perf_counter() - begun
+    test = np.concatenate([data.test_seen, data.test_unseen])
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "pictures": [len(data.trainval), len(data.test_seen), len(data.test_unseen)],
+        "held-out AUSUC by rate": chosen_by,
+        "chosen": best,
+        "seconds to choose": seconds,
+        "runs": {},
+    }
+    for rate in dict.fromkeys([0.0, best, *(RATES if arguments.all else ())]):
+        runs = []
+        for seed in range(arguments.seeds):
+            start = time.perf_counter()
+            clf = estimator(rate, arguments.size, seed)
+            clf.fit(paths[data.trainval], y[data.trainval], class_attributes=table)
+            fitted = time.perf_counter() - start
+            runs.append({**judge(clf, paths[test], y[test]), "fit seconds": fitted})
+        results["runs"][rate] = runs
+    return results
+
+
+def told(results: dict[str, Any]) -> str:
+    """Results as text."""
+    by_rate = ", ".join(f"{r:g}: {v:.3f}" for r, v in results["held-out AUSUC by rate"].items())
+    lines = [
+        results["machine"],
+        f"{results['pictures'][0]} pictures to fit on, {results['pictures'][1:]} to judge by",
+        f"area under the curve of held-out seen classes by rate of the backbone: {by_rate}; chosen "
+        f"{results['chosen']:g}, in {results['seconds to choose']:.0f} s",
+    ]
+    for rate, runs in results["runs"].items():
+        cells = []
+        for name in runs[0]:
+            values = np.array([run[name] for run in runs])
+            spread = f"±{values.std(ddof=1):.3f}" if len(values) > 1 else ""
+            cells.append(f"{name} {values.mean():.3f}{spread}")
+        lines.append(f"rate {rate:g}: " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+# -- speed -------------------------------------------------------------------------------------
+
+
+def made_up(network: str, size: int, n: int) -> tuple[Any, Any, Any]:
+    """Pictures of noise, labels, and a table of 20 classes and 312 attributes."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    return X, np.arange(n) % 15, rng.random((20, 312))
+
+
+def epochs_of(network: str, size: int, n: int, batch_size: int) -> Comparison:
+    """Compare epochs of the estimator and of bare loops on the same pictures."""
+    X, y, table = made_up(network, size, n)
+    extractor = TimmRegionExtractor(
+        network, pretrained=False, image_size=size, precision="float32", model_kwargs=None
+    )
+    classifier = CVsCClassifier(
+        batch_size=batch_size, max_epochs=1, head="own", random_state=0, precision="float32"
+    )
+    clf = FineTunedClassifier(extractor, classifier, finetuning=FineTuning(augmentation="none"))
+    clf.fit(X, y, class_attributes=table)
+    learner: Any = clf.net_.module_
+
+    def ours() -> float:
+        clf.partial_fit(X, y)
+        return float(clf.net_.history[-1, "dur"])
+
+    def loop(step: Any, parameters: Any) -> float:
+        optimizer = torch.optim.Adam(parameters, lr=1e-6, betas=(0.5, 0.999), fused=True)
+        config = clf.extractor_.data_config_
+        mean, std = (255 * torch.tensor(config[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+        pixels, labels = torch.from_numpy(X), torch.from_numpy(y)
+        start = time.perf_counter()
+        for rows in torch.randperm(n).split(batch_size):
+            x = pixels[rows].permute(0, 3, 1, 2).float()
+            optimizer.zero_grad()
+            loss = step((x - mean) / std, labels[rows])
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        return time.perf_counter() - start
+
+    def same_head() -> float:
+        learner.train()
+        head = learner.head
+
+        def step(x: Any, labels: Any) -> Any:
+            regions = normalize_rows(learner.backbone.regions(x))
+            return head.criterion(head.network(regions), labels)["loss"]
+
+        return loop(step, learner.parameters())
+
+    def linear_head() -> float:
+        learner.train()
+        weights = torch.nn.Linear(learner.backbone.n_features, 15)
+
+        def step(x: Any, labels: Any) -> Any:
+            pooled = learner.backbone.regions(x).mean(1)
+            return functional.cross_entropy(weights(pooled), labels)
+
+        return loop(step, [*learner.backbone.parameters(), *weights.parameters()])
+
+    ways: dict[str, Any] = {
+        "FineTunedClassifier": ours,
+        "bare loop, same head": same_head,
+        "bare loop, linear head": linear_head,
+    }
+    problem = f"{network}, {n} pictures of {size} x {size}, batches of {batch_size}"
+    return Comparison("training from pixels", problem, ways, unit="epoch")
+
+
+SIZES = {"test_vit": (160, 64, 32), "test_resnet": (160, 64, 32), "mobilenetv2_100": (224, 32, 16)}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["accuracy", "speed"])
+    parser.add_argument("--data", type=Path, default=SHARED / "cub_mini", help="CUB's folder")
+    parser.add_argument("--splits", type=Path, default=SHARED / "xlsa17" / "CUB")
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="judge rates not chosen as well")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--networks", nargs="+", default=["test_vit", "mobilenetv2_100"])
+    parser.add_argument("--json", type=Path, help="write the results here")
+    arguments = parser.parse_args()
+    if arguments.what == "accuracy":
+        if not arguments.data.is_dir() or not WEIGHTS.is_file():
+            parser.error(f"no pictures in {arguments.data}, or no weights {WEIGHTS}")
+        results = accuracy(arguments)
+        print(told(results))
+    else:
+        done = [
+            measure(epochs_of(name, *SIZES[name]), arguments.repeats) for name in arguments.networks
+        ]
+        print(machine(), report(done), sep="\n")
+        results = {one.problem: one.results for one in done}
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()
