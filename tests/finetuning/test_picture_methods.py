@@ -1,49 +1,31 @@
-"""What every method that learns from pictures has to fulfil, on a small array of them."""
-
-import pickle
+"""What every method that learns from pictures fulfils besides the battery of checks."""
 
 import numpy as np
 import pytest
 import timm
 import torch
 from PIL import Image
-from sklearn.base import clone
 from sklearn.utils import estimator_checks as of_sklearn
 
-import zslearn
+from tests.finetuning.problems import TABLE, extractor, pictures
 from tests.finetuning.test_checkpoints import Watch
-from zslearn import ClassAttributes
 from zslearn.calibration import TunedCalibrationClassifierCV
-from zslearn.exceptions import ClassDescriptionWarning, NonFiniteLossError
-from zslearn.feature_extraction import TimmRegionExtractor
+from zslearn.exceptions import NonFiniteLossError
 from zslearn.finetuning import FineTuning, IEAMClassifier, PSVMAClassifier, ViTZSLClassifier
 from zslearn.registry import list_methods, make, method_info
 
 METHODS = list_methods(input="pictures")
-# One channel an attribute, so that classes can be told by it.
-TABLE = ClassAttributes(
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], labels=["red", "green", "blue", "yellow"]
-)
 NARROW = {"width": 16, "n_heads": 2, "inner_dim": 32, "mix_dim": 8, "attribute_dim": 6}
 SETTINGS = {"augmentation": "none", "backbone_learning_rate": 1e-3}
 
 
-def pictures(n=24, seed=0):
-    rng = np.random.default_rng(seed)
-    y = TABLE.labels[np.arange(n) % 3]
-    shown = 60 + 120 * TABLE.values[TABLE.index_of(y)]
-    X = shown[:, None, None] + rng.normal(scale=30, size=(n, 32, 32, 3))
-    return X.clip(0, 255).astype(np.uint8), y
-
-
 def small(name, finetuning=None, **params):
     """A method with a small network, which trains in a fraction of a second."""
-    network = TimmRegionExtractor("test_vit", pretrained=False, image_size=32, precision="float32")
     known = method_info(name).estimator().get_params()
     given = {"max_epochs": 2, "batch_size": 6, "random_state": 0, "learning_rate": 1e-3}
     given |= {key: value for key, value in NARROW.items() if key in known}
     settings = FineTuning(**(SETTINGS | (finetuning or {})))
-    return make(name, **({"extractor": network, "finetuning": settings} | given | params))
+    return make(name, **({"extractor": extractor(), "finetuning": settings} | given | params))
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -82,73 +64,10 @@ def test_the_authors_networks_are_there(name):
 
 
 def test_training_tells_classes_apart(fitted):
-    X, y = pictures(30, 1)
+    X, y = pictures(30, seed=1)
     assert fitted.score(X, y, candidates="seen") > 0.9
     assert fitted.seen_classes_.tolist() == ["blue", "green", "red"]
     assert fitted.unseen_classes_.tolist() == ["yellow"]
-
-
-def test_fit_leaves_the_parameters(name, fitted):
-    assert repr(clone(fitted)) == repr(small(name, max_epochs=12))
-
-
-def test_seeds(name):
-    X = pictures(6, 1)[0]
-    one, again, other = (
-        small(name, random_state=seed).fit(*pictures(), class_attributes=TABLE)
-        for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(again.uncalibrated_scores(X), one.uncalibrated_scores(X))
-    assert not np.allclose(other.uncalibrated_scores(X), one.uncalibrated_scores(X))
-
-
-def test_a_picture_is_scored_for_itself(fitted):
-    X = pictures(9, 1)[0]
-    scores = fitted.uncalibrated_scores(X)
-    order = np.random.default_rng(0).permutation(9)
-    np.testing.assert_allclose(fitted.uncalibrated_scores(X[order]), scores[order], rtol=1e-4)
-    np.testing.assert_allclose(fitted.uncalibrated_scores(X[3:4]), scores[3:4], rtol=1e-4)
-    as_pil = [Image.fromarray(picture) for picture in X]
-    np.testing.assert_allclose(fitted.uncalibrated_scores(as_pil), scores, rtol=1e-4)
-
-
-def test_semantics_explain_scores(fitted):
-    X = pictures(6, 1)[0]
-    products = fitted.predict_attributes(X) @ fitted.class_embeddings().T
-    np.testing.assert_allclose(products, fitted.uncalibrated_scores(X), rtol=1e-3, atol=1e-5)
-
-
-def test_calibration(fitted):
-    X = pictures(6, 1)[0]
-    for delta, expected in ((-np.inf, "seen"), (1e3, "unseen")):
-        one = clone(fitted)
-        one.__dict__.update(vars(fitted) | {"delta": max(delta, -1e3)})
-        np.testing.assert_array_equal(one.predict(X), fitted.predict(X, candidates=expected))
-
-
-def test_classes_nobody_had_described(fitted):
-    X = pictures(6, 1)[0]
-    table = ClassAttributes([[1, 0, 1], [0, 1, 1]], labels=["purple", "cyan"])
-    assert set(fitted.predict(X, class_attributes=table)) <= {"purple", "cyan"}
-    whole = fitted.uncalibrated_scores(X)
-    part = ClassAttributes(TABLE.values[1:3], labels=TABLE.labels[1:3])
-    expected = whole[:, np.searchsorted(fitted.classes_, ["blue", "green"])]
-    found = fitted.uncalibrated_scores(X, class_attributes=part)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_pickled(fitted):
-    X = pictures(6, 1)[0]
-    again = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
-
-
-def test_saved_without_pickle(fitted, tmp_path):
-    X = pictures(6, 1)[0]
-    zslearn.save(fitted, tmp_path / "model")
-    again = zslearn.load(tmp_path / "model")
-    np.testing.assert_array_equal(again.uncalibrated_scores(X), fitted.uncalibrated_scores(X))
-    assert again.predict(X).tolist() == fitted.predict(X).tolist()
 
 
 def test_its_calibration_can_be_tuned(name):
@@ -175,14 +94,6 @@ def test_training_goes_on_where_it_was_killed(name, tmp_path):
     resumed.fit(X, y, class_attributes=TABLE)
     assert watch.epochs == [3]
     np.testing.assert_array_equal(resumed.uncalibrated_scores(X), expected.uncalibrated_scores(X))
-
-
-def test_an_ordinary_classifier(name):
-    X, y = pictures()
-    with pytest.warns(ClassDescriptionWarning, match="class_attributes is None"):
-        clf = small(name).fit(X, y)
-    assert clf.unseen_classes_.size == 0
-    assert clf.predict_proba(X).shape == (24, 3)
 
 
 def test_frozen_epochs_leave_the_backbone(name):
@@ -236,9 +147,10 @@ def test_without_rotations_ieam_is_vitzsl():
 
 
 def test_psvma_wants_a_vision_transformer():
-    network = TimmRegionExtractor("test_resnet", pretrained=False, image_size=32)
     with pytest.raises(ValueError, match="plain vision transformer.*found ResNet"):
-        PSVMAClassifier(network, max_epochs=1).fit(*pictures(), class_attributes=TABLE)
+        PSVMAClassifier(extractor("test_resnet"), max_epochs=1).fit(
+            *pictures(), class_attributes=TABLE
+        )
 
 
 def test_psvma_shows_where_attributes_look():
@@ -252,8 +164,7 @@ def test_psvma_shows_where_attributes_look():
 
 @pytest.mark.parametrize("model", ["test_resnet", "test_efficientnet"])
 def test_vitzsl_takes_the_pooled_map_of_other_networks(model):
-    network = TimmRegionExtractor(model, pretrained=False, image_size=32, precision="float32")
-    clf = ViTZSLClassifier(network, max_epochs=1, batch_size=6, random_state=0)
+    clf = ViTZSLClassifier(extractor(model), max_epochs=1, batch_size=6, random_state=0)
     X, y = pictures()
     assert clf.fit(X, y, class_attributes=TABLE).predict_attributes(X).shape == (24, 3)
 
@@ -281,8 +192,7 @@ def test_presets_are_not_shared():
 
 
 def test_rates_and_decay_are_the_authors():
-    network = TimmRegionExtractor("test_vit", pretrained=False, image_size=32)
-    clf = IEAMClassifier(network, max_epochs=1, learning_rate_schedule="constant")
+    clf = IEAMClassifier(extractor(), max_epochs=1, learning_rate_schedule="constant")
     clf.fit(*pictures(), class_attributes=TABLE)
     head, *rest = clf.net_.optimizer_.param_groups
     assert type(clf.net_.optimizer_) is torch.optim.Adam
