@@ -143,7 +143,7 @@ def test_early_stopping_keeps_the_best_weights(problem):
     assert len(refitted.seen_classes_) == 3
 
 
-def test_passes_and_warm_starts(problem):
+def test_passes_and_warm_starts(problem, tmp_path):
     X, y = problem
     clf = fine_tuned(finetuning={"augmentation": "none"})
     for _ in range(2):
@@ -151,13 +151,20 @@ def test_passes_and_warm_starts(problem):
     assert len(clf.net_.history) == 2
     assert clf.class_count_.sum() == 2 * len(y)
     once = clf.predict_proba(X)
+    zslearn.save(clf, tmp_path / "passes")
+    np.testing.assert_array_equal(zslearn.load(tmp_path / "passes").predict_proba(X), once)
+    rate = clf.net_.optimizer_.param_groups[-1]["initial_lr"]
+    clf.set_params(finetuning__backbone_learning_rate=2 * rate, finetuning__frozen_layers=1)
+    clf.partial_fit(X, y)
+    assert clf.net_.optimizer_.param_groups[-1]["initial_lr"] == 2 * rate
+    assert not clf.net_.module_.backbone.network.cls_token.requires_grad
     clf.set_params(classifier__warm_start=True)
     fit(clf, X, y)
-    assert len(clf.net_.history) == 4
+    assert len(clf.net_.history) == 5
     assert not np.array_equal(clf.predict_proba(X), once)
 
 
-def test_saved_without_pickle(fitted, problem, tmp_path, monkeypatch):
+def test_saved_without_pickle(fitted, problem, tmp_path):
     X, _ = problem
     zslearn.save(fitted, tmp_path / "model.safetensors")
     loaded = zslearn.load(tmp_path / "model.safetensors")

@@ -26,6 +26,10 @@ from zslearn.finetuning._settings import FineTuning
 __all__ = ["FineTunedClassifier"]
 
 
+# How training goes and what is added to unseen classes is said by the classifier.
+_OF_CLASSIFIER = {*TrainingOptions.__annotations__, "delta", "delta_scale"}
+
+
 def _classifier_has(method: str) -> Any:
     return lambda self: hasattr(getattr(self, "classifier_", self.classifier), method)
 
@@ -150,6 +154,11 @@ class FineTunedClassifier(PictureClassifier):
         self.extractor = extractor
         self.classifier = classifier
         self.finetuning = finetuning
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_CLASSIFIER and "classifier" in vars(self):
+            return getattr(self.classifier, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -292,12 +301,3 @@ class FineTunedClassifier(PictureClassifier):
         regions = self._tuned_regions(X)
         maps: NDArray[np.float32] = self.classifier_.attention_maps(regions, attributes)
         return maps
-
-
-def _of_classifier(name: str) -> Any:
-    return property(lambda self: getattr(self.classifier, name), doc=f"``classifier.{name}``.")
-
-
-# How training goes is said by the classifier.
-for _name in (*TrainingOptions.__annotations__, "delta", "delta_scale"):
-    setattr(FineTunedClassifier, _name, _of_classifier(_name))

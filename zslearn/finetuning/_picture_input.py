@@ -7,12 +7,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from zslearn._described_classes import DescribedClasses
 from zslearn._input_checks import check_labels_of, check_same_order
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn.feature_extraction import SkippedImage, TimmRegionExtractor
@@ -206,11 +204,5 @@ class PictureInput(DeepZeroShotClassifier):
             extractor = self.extractor_
             X = PictureSource(as_pictures(X), extractor.data_config_, extractor.n_jobs)
         if reset:
-            self.extractor_ = X.made_for
+            self.extractor_, self._fitted_on_vectors = X.made_for, False
         return X
-
-    def _check_fit(
-        self, X: Any, y: Any, class_attributes: Any
-    ) -> tuple[Any, NDArray[Any], DescribedClasses]:
-        self._fitted_on_vectors = False
-        return super()._check_fit(X, y, class_attributes)

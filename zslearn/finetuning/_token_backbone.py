@@ -291,7 +291,7 @@ class TokenBackbone(nn.Module):
     # -- what is trained of it -----------------------------------------------------------------
 
     def layers(self) -> list[list[str]]:
-        """Names of the weights of each layer, from the pixels on, as timm groups them.
+        """List the weights of each layer by name, from the pixels on, as timm groups them.
 
         Returns
         -------
