@@ -32,6 +32,11 @@ _RANKING = {"learning_rate": [0.03, 0.1, 0.3], "scaling": _SCALINGS, "max_epochs
 # Around the defaults. Methods that are not named here have their defaults, or choose by themselves.
 SETTINGS: dict[str, Any] = {
     "ale": _RANKING,
+    "apn": [
+        {"predict_from": by, "learning_rate": rate}
+        for by in ("global", "both")
+        for rate in (3e-4, 1e-3, 3e-3)
+    ],
     "attribute_ridge": {
         "alpha": [0.1, 1.0, 10.0],
         "direction": ["visual_to_semantic", "semantic_to_visual"],
@@ -42,6 +47,7 @@ SETTINGS: dict[str, Any] = {
         *({"gamma": gamma, "lam": lam} for gamma in (1.0, 10.0) for lam in (0.1, 1.0)),
         *({"gamma": gamma, "lam": 0.1, "scaling": None} for gamma in (10.0, 100.0)),
     ],
+    "has": {"pooling": ["max", "mean"], "learning_rate": [3e-4, 1e-3, 3e-3]},
     "prototypes": {"shrinkage": [0.03, 0.3, 0.7], "scaling": _SCALINGS},
     "sae": {
         "lam": [0.01, 0.1, 1.0],

@@ -80,6 +80,19 @@ def attention_maps(m, printed):
     assert (cvsc[:, 2] > baseline[:, 2]).all()
 
 
+def attention_methods(m, printed):
+    rows = re.findall(r"^(\w+) +([\d.]+) +([\d.]+) +([\d.]+)", printed, re.MULTILINE)
+    mass, peak, chance = np.array([row[1:] for row in rows], dtype=float).T
+    assert [row[0] for row in rows] == list(m.models)
+    assert mass.argmax() == peak.argmax() == list(m.models).index("APN")
+    assert (mass > 3 * chance).all()
+    parts = {part: i for i, part in enumerate(m.guide.part_names)}
+    for found in m.localization.values():
+        by_part = [np.nanmean(found.attribute_scores[own]) for own in m.of_part]
+        assert np.argmax(by_part) == parts["wing"]
+        assert np.argsort(by_part).tolist().index(parts["bill"]) <= 1
+
+
 def digit_segments(m, printed):
     assert np.mean(m.scores) > 0.45, "chance is 0.33"
 
@@ -114,7 +127,7 @@ CLAIMS = {
     f"plot_{claim.__name__}": claim
     for claim in (
         *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
-        *(own_pictures, new_class, save_and_load, methods),
+        *(own_pictures, new_class, save_and_load, methods, attention_methods),
     )
 }
 

@@ -10,6 +10,7 @@ ORDER = [
     "plot_mismatch",
     "plot_lambda_search",
     "plot_attention_maps",
+    "plot_attention_methods",
     "plot_digit_segments",
     "plot_own_pictures",
     "plot_new_class",

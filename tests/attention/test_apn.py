@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from zslearn import APNClassifier, ClassAttributes
+from zslearn import APNClassifier, ClassAttributes, HASClassifier
 from zslearn._training._learner import Batch
-from zslearn.attention._apn import APNLearner
+from zslearn.attention._apn_learner import APNLearner
 from zslearn.attention._attribute_groups import groups_of
 from zslearn.datasets import cub_attribute_parts
+from zslearn.inspection import (
+    AttributeAttentionDisplay,
+    SeenUnseenCurveDisplay,
+    SemanticErrorDisplay,
+    SemanticExplanationDisplay,
+)
 
 NAMES = ["has_bill_shape::curved", "has_bill_shape::dagger", "has_eye_color::red", "plain"]
 
@@ -117,3 +123,26 @@ def test_presets(problem, preset):
         "sun": (0.4, "mean"),
         "awa2": (0.7, "mean"),
     }[preset]
+
+
+@pytest.mark.parametrize("method", [APNClassifier, HASClassifier])
+def test_displays_show_it(problem, method):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    X, y, table = problem
+    clf = method(max_epochs=1, random_state=0).fit(X, y, class_attributes=table)
+    pictures = np.zeros((40, 8, 8, 3), dtype=np.uint8)
+    maps = AttributeAttentionDisplay.from_estimator(
+        clf, X[:2], pictures[:2], y=y[:2], attributes=NAMES[:2]
+    )
+    np.testing.assert_allclose(np.sum(maps.maps, axis=-1), 1, rtol=1e-5)
+    errors = SemanticErrorDisplay.from_estimator(clf, X, y)
+    assert np.isfinite(errors.errors).all()
+    why = SemanticExplanationDisplay.from_estimator(clf, X[:1])
+    scores = dict(zip(clf.classes_, clf.uncalibrated_scores(X[:1])[0], strict=True))
+    difference = scores[why.class_name] - scores[why.other_name]
+    np.testing.assert_allclose(np.sum(why.contributions), difference, rtol=1e-4, atol=1e-7)
+    new = y.copy()
+    new[::2] = 4
+    curve = SeenUnseenCurveDisplay.from_estimator(clf, X, new)
+    assert 0 <= curve.ausuc <= 1
+    plt.close("all")

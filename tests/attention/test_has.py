@@ -6,7 +6,7 @@ import torch
 
 from zslearn import ClassAttributes, HASClassifier
 from zslearn._training._learner import Batch
-from zslearn.attention._has import HASLearner
+from zslearn.attention._has_learner import HASLearner
 
 
 @pytest.fixture(scope="module")

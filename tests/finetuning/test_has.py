@@ -11,7 +11,7 @@ from tests.nn.parity_transformers import TIGHT, parity, with_prefix
 from zslearn import ClassAttributes
 from zslearn._training._learner import Batch
 from zslearn.attention import HASClassifier
-from zslearn.attention._has import HASLearner
+from zslearn.attention._has_learner import HASLearner
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning import FineTunedClassifier, FineTuning
 from zslearn.finetuning._picture_learner import RegionLearner

@@ -7,50 +7,18 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Unpack
 
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
-from zslearn._data._grid import refuse_padding, resolve_grid
+from zslearn._data._grid import resolve_grid
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._learner import Batch
 from zslearn._training._parameters import TrainingOptions
+from zslearn.attention._apn_learner import APNLearner
 from zslearn.attention._attribute_classifier import AttributeClassifier
 from zslearn.attention._attribute_groups import groups_of
-from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
+from zslearn.attention._attribute_learner import tensors_of
 from zslearn.attention._prototype_head import PrototypeHead
-from zslearn.nn import APNLoss, APNNetwork
 from zslearn.registry import register_method
 
 __all__ = ["APNClassifier"]
-
-
-class APNLearner(AttributeLearner):
-    """Network and loss of APN in training's terms."""
-
-    weighs_samples = True
-
-    def __init__(
-        self,
-        n_features: int,
-        class_attributes: Tensor,
-        unseen: Tensor,
-        network: dict[str, Any],
-        loss: dict[str, Any],
-    ) -> None:
-        heads = APNNetwork(class_attributes.shape[1], n_features, **network)
-        super().__init__(heads, class_attributes, unseen)
-        self.loss = APNLoss(**loss)
-
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Compute the loss of both heads."""
-        output = self.network.heads(batch.X, batch.padding)
-        weights = self.network.global_weight, self.network.prototypes
-        table = self.class_embeddings(self.class_attributes)
-        if self.loss.weights["compactness"]:
-            refuse_padding(batch.padding)
-        terms: dict[str, Tensor] = self.loss(
-            output, table, batch.y, self.unseen, batch.weights, weights=weights
-        )
-        return terms
 
 
 _LAMBDAS = (
@@ -83,8 +51,9 @@ class APNClassifier(AttributeClassifier):
         Weights of the squared error of attributes by the global head and by prototypes.
     lambda_local : float, default=1.0
         Weight of the cross entropy by prototypes; that of the global head has weight 1.
-    lambda_decorrelation, lambda_local_decorrelation : float, default=5e-5 and 0.04
-        Weights of the decorrelation of attribute groups in the global head and in prototypes.
+    lambda_decorrelation, lambda_local_decorrelation : float, default=5e-5 and 4e-4
+        Weights of the decorrelation of attribute groups in the global head and in prototypes. The
+        authors' 0.04 for prototypes belongs to the form "group"; by channel it leaves no maps.
     lambda_compactness : float, default=0.0
         Weight of the compactness of maps, a sum over images, attributes and regions. It shapes
         nothing but the maps, and needs regions of a grid.
@@ -186,7 +155,7 @@ class APNClassifier(AttributeClassifier):
         lambda_local_attribute: float = 0.1,
         lambda_local: float = 1.0,
         lambda_decorrelation: float = 5e-5,
-        lambda_local_decorrelation: float = 0.04,
+        lambda_local_decorrelation: float = 4e-4,
         lambda_compactness: float = 0.0,
         attribute_groups: Any = "names",
         pooling: Literal["mean", "max"] = "mean",

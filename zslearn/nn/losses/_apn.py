@@ -36,7 +36,7 @@ class APNLoss(nn.Module):
         Weight of the cross entropy of a.
     lambda_local_attribute : float, default=0.1
         Weight of the squared error of a.
-    lambda_local_decorrelation : float, default=0.04
+    lambda_local_decorrelation : float, default=4e-4
         Weight of the decorrelation of P.
     lambda_compactness : float, default=0.0
         Weight of the compactness of M, a sum over images, attributes and regions.
@@ -81,7 +81,7 @@ class APNLoss(nn.Module):
         lambda_decorrelation: float = 5e-5,
         lambda_local: float = 1.0,
         lambda_local_attribute: float = 0.1,
-        lambda_local_decorrelation: float = 0.04,
+        lambda_local_decorrelation: float = 4e-4,
         lambda_compactness: float = 0.0,
         groups: Tensor | None = None,
         decorrelation: Literal["channel", "group"] = "channel",
