@@ -76,7 +76,10 @@ def beyond_what_holds(estimator):
 
 
 # As they come, for scikit-learn's checks ask for accuracy; those of the wrappers are beside them.
-@parametrize_with_checks(METHODS, expected_failed_checks=beyond_what_holds)
+@parametrize_with_checks(
+    [*METHODS, FineTunedClassifier(SMALL_NETWORK, make("cvsc"))],
+    expected_failed_checks=beyond_what_holds,
+)
 def test_scikit_learn(estimator, check):
     check(estimator)
 

@@ -25,6 +25,8 @@ def pictures(n=24, side=32, seed=0):
 def extractor(model="test_vit", **params):
     """A network with random weights, in float32 on every machine."""
     given = {"pretrained": False, "image_size": 32, "precision": "float32", **params}
+    if model == "test_vit":
+        given["model_kwargs"] = {"depth": 3}
     return TimmRegionExtractor(model, **given)
 
 

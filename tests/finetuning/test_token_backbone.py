@@ -28,7 +28,7 @@ def test_parts_make_the_whole(x):
         prefix, regions = one.split(whole)
         torch.testing.assert_close(one(x), regions, rtol=0, atol=0)
     assert prefix.shape == (3, 1, 64)
-    assert one.depth == 6
+    assert one.depth == 3
 
 
 @pytest.mark.parametrize("model", ["test_vit", "test_resnet"])

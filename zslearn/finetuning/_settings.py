@@ -46,8 +46,8 @@ class FineTuning(BaseEstimator):
         Whether batch norms use and keep the statistics they came with while they are trained: those
         of a small batch are poor, and differ from those of prediction.
     gradient_checkpointing : bool, default=False
-        Whether activations are computed twice instead of kept: a fraction of the memory for a third
-        more time.
+        Whether activations are computed twice instead of kept: a fraction of the memory, and
+        another pass through the network.
     accumulate : int, default=1
         Batches whose gradients are averaged before a step. Losses that compare the pictures of a
         batch still see the small one.

@@ -40,7 +40,7 @@ class TokenBackbone(nn.Module):
         As in `set_frozen`.
     gradient_checkpointing : bool, default=False
         Whether activations are computed again in the backward pass instead of kept: for
-        ViT-B/16 at 224 pixels 8 MiB a picture instead of 112, for a third more time.
+        ViT-B/16 at 224 pixels 8 MiB a picture instead of 112, at the cost of another pass.
     keep_statistics : bool, default=True
         Whether batch norms use and keep the statistics they came with, also in training: those of
         a small batch are poor. Frozen ones always do.
