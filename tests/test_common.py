@@ -39,10 +39,13 @@ def short(name):
     return estimator.set_params(**{key: SHORT[key] for key in SHORT if key in known})
 
 
-# scikit-learn has no pictures: tests/finetuning/test_picture_methods.py has its other checks.
-OF_FEATURES = [name for name in list_methods() if method_info(name).input != "pictures"]
-METHODS = [make(name) for name in OF_FEATURES]
 SHORT_METHODS = [short(name) for name in list_methods()]
+# As they come, for scikit-learn's checks ask for accuracy; networks for pictures are small ones,
+# and most checks are of features: tests/finetuning/test_picture_methods.py has the others.
+METHODS = [
+    estimator if method_info(name).input == "pictures" else make(name)
+    for name, estimator in zip(list_methods(), SHORT_METHODS, strict=True)
+]
 # Other ways through training, and what holds a method.
 OTHERS = [
     short("cvsc").set_params(precision="bfloat16"),
@@ -75,7 +78,7 @@ def beyond_what_holds(estimator):
     return expected
 
 
-# As they come, for scikit-learn's checks ask for accuracy; those of the wrappers are beside them.
+# Those of the wrappers are beside them.
 @parametrize_with_checks(
     [*METHODS, FineTunedClassifier(SMALL_NETWORK, make("cvsc"))],
     expected_failed_checks=beyond_what_holds,
