@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
+from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._picture_classifier import PictureClassifier
 from zslearn.finetuning._picture_learner import BackboneRecipe, PictureLearner
 from zslearn.finetuning._settings import FineTuning
@@ -75,6 +76,10 @@ class AttributePictureClassifier(PictureClassifier):
 
     _learner_type: ClassVar[type[AttributePictureLearner]]
     _finetuning_defaults: ClassVar[dict[str, Any]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "extractor": [str, TimmRegionExtractor],
+        "finetuning": [FineTuning, None],
+    }
 
     @property
     def _settings(self) -> FineTuning:

@@ -28,6 +28,16 @@ from zslearn.registry import register_method
 __all__ = ["DUETClassifier"]
 
 
+_WIDTHS = ("width", "n_heads", "inner_dim")
+_SHARES = ("mask_probability", "attribute_drop", "attribute_threshold")
+# Parameters that are weights of losses, and the learner's names for these.
+_LAMBDAS = {
+    "lambda_attribute": "attribute",
+    "lambda_cal": "cal",
+    "lambda_mask": "words",
+    "lambda_contrast": "contrast",
+    "lambda_class_contrast": "class_contrast",
+}
 _BACKBONE: dict[str, Any] = {
     "backbone_learning_rate": 3e-5,
     "augmentation": "none",
@@ -39,6 +49,22 @@ def _rates(accumulate: int) -> dict[str, Any]:
     """Parameters by which rates are 0.8 of what they were after epochs 10 and 20 of 30."""
     schedule = StepSchedule(0.8, (10 / 30, 20 / 30))
     return rates_in_steps(schedule, _BACKBONE | {"accumulate": accumulate})
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "cub": {"lambda_mask": 5.0, "lambda_contrast": 0.001, **_rates(10)},
+    "sun": {
+        "extractor": "swin_base_patch4_window7_224.ms_in22k_ft_in1k",
+        "delta": 0.4,
+        "batch_size": 8,
+        **_rates(7),
+    },
+    "awa2": {
+        "delta": 0.8,
+        "batch_size": 10,
+        **_rates(5),
+    },
+}
 
 
 @register_method("duet", family="finetuning", input="pictures", paper="AAAI 2023")
@@ -117,8 +143,9 @@ class DUETClassifier(AttributePictureClassifier):
     Notes
     -----
     Defaults are the authors' where they agree for all data; ``from_preset`` has the rest. They
-    give the layer the 1000 scores of the network's classifier, a linear map of the vector that is
-    given to it here; attend to padding; and take a new optimiser every epoch, whose last batches
+    give the layer the 1000 scores of the network's classifier, a linear map of its class token,
+    where here it gets the vector itself, of a distilled network the mean of both its tokens; attend
+    to padding; and take a new optimiser every epoch, whose last batches
     fall into the next. They keep the epoch that is best on test data; here epochs are found by
     `early_stopping`, `delta` by :class:`~zslearn.calibration.TunedCalibrationClassifierCV`, on
     seen classes. A batch with masked words costs up to seven times one without.
@@ -154,41 +181,18 @@ class DUETClassifier(AttributePictureClassifier):
         "learning_rate_schedule": "cosine",
     }
     _finetuning_defaults = _BACKBONE
-    _presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "cub": {"lambda_mask": 5.0, "lambda_contrast": 0.001, **_rates(10)},
-        "sun": {
-            "extractor": "swin_base_patch4_window7_224.ms_in22k_ft_in1k",
-            "delta": 0.4,
-            "batch_size": 8,
-            **_rates(7),
-        },
-        "awa2": {
-            "delta": 0.8,
-            "batch_size": 10,
-            **_rates(5),
-        },
-    }
+    _presets = _PRESETS
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "extractor": [str, TimmRegionExtractor],
         "text_encoder": [nn.Module, None],
         "prompt": ["array-like", None],
         "attribute_groups": ["array-like", None],
         "n_layers": [Interval(Integral, 0, None, closed="left")],
-        "width": [Interval(Integral, 1, None, closed="left")],
-        "n_heads": [Interval(Integral, 1, None, closed="left")],
-        "inner_dim": [Interval(Integral, 1, None, closed="left")],
+        **{key: [Interval(Integral, 1, None, closed="left")] for key in _WIDTHS},
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "mask_probability": [Interval(Real, 0, 1, closed="both")],
-        "attribute_drop": [Interval(Real, 0, 1, closed="both")],
-        "attribute_threshold": [Interval(Real, 0, 1, closed="both")],
-        "lambda_attribute": [Interval(Real, 0, None, closed="left")],
-        "lambda_cal": [Interval(Real, 0, None, closed="left")],
-        "lambda_mask": [Interval(Real, 0, None, closed="left")],
-        "lambda_contrast": [Interval(Real, 0, None, closed="left")],
-        "lambda_class_contrast": [Interval(Real, 0, None, closed="left")],
+        **{key: [Interval(Real, 0, 1, closed="both")] for key in _SHARES},
+        **{key: [Interval(Real, 0, None, closed="left")] for key in _LAMBDAS},
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "loss_on": [StrOptions({"logit", "probability"})],
-        "finetuning": [FineTuning, None],
         "delta_scale": [StrOptions({"logit", "probability"})],
     }
 
@@ -257,14 +261,7 @@ class DUETClassifier(AttributePictureClassifier):
             "prompt": prompt_of(self.prompt, classes, groups) if prompts else None,
             "text_encoder": deepcopy(self.text_encoder),
             "words": words_of(classes, groups, self.attribute_threshold) if reads else None,
-            "weights": {
-                "ce": 1.0,
-                "attribute": self.lambda_attribute,
-                "cal": self.lambda_cal,
-                "words": self.lambda_mask,
-                "contrast": self.lambda_contrast,
-                "class_contrast": self.lambda_class_contrast,
-            },
+            "weights": {"ce": 1.0} | {loss: getattr(self, name) for name, loss in _LAMBDAS.items()},
             "loss_on": self.loss_on,
             "temperature": self.temperature,
             "head": {name: getattr(self, name) for name in layers},

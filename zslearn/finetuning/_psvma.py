@@ -247,7 +247,6 @@ class PSVMAClassifier(AttributePictureClassifier):
         },
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "extractor": [str, TimmRegionExtractor],
         "lambda_attribute": [Interval(Real, 0, None, closed="left")],
         "lambda_debiasing": [Interval(Real, 0, None, closed="left")],
         "scale": [Interval(Real, 0, None, closed="neither")],
@@ -256,7 +255,6 @@ class PSVMAClassifier(AttributePictureClassifier):
         "mix_dim": [Interval(Integral, 1, None, closed="left")],
         "attribute_dim": [Interval(Integral, 1, None, closed="left")],
         "train_attribute_vectors": ["boolean"],
-        "finetuning": [FineTuning, None],
     }
 
     def __init__(

@@ -141,8 +141,6 @@ class ViTZSLClassifier(AttributePictureClassifier):
         for name, delta in (("cub", 0.9), ("sun", 0.4), ("awa2", 0.9))
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "extractor": [str, TimmRegionExtractor],
-        "finetuning": [FineTuning, None],
         "delta_scale": [StrOptions({"logit", "probability"})],
     }
 
