@@ -128,6 +128,22 @@ def test_skipped_pictures_drop_their_labels(problem, tmp_path):
         clf.predict(paths)
 
 
+def test_what_is_fitted_at_the_end_sees_pictures_as_predictions_do(problem):
+    X, y = problem
+    seen = []
+
+    class Noted(CVsCClassifier):
+        def _after_training(self, samples, *, more=False):
+            seen.append(samples.X[:])
+            super()._after_training(samples, more=more)
+
+    classifier = Noted(max_epochs=1, batch_size=6, random_state=0)
+    settings = FineTuning(augmentation="crop")
+    clf = fit(FineTunedClassifier(extractor(), classifier, finetuning=settings), X, y)
+    (regions,) = seen
+    np.testing.assert_array_equal(regions, clf.transform(X))
+
+
 def test_early_stopping_keeps_the_best_weights(problem):
     X, y = problem
     stopping = HeldOutStopping(n_iter_no_change=2, refit=False, validation_fraction=0.3)

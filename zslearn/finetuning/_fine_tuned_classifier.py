@@ -207,7 +207,9 @@ class FineTunedClassifier(PictureClassifier):
         return one
 
     def _regions_in(self, samples: Samples) -> Samples:
-        return Samples(TunedRegions(self, samples.X), samples.y, samples.rows, samples.weights)
+        # As predictions see them, without the margin that random crops are taken from.
+        source = samples.X.shown_as(self.extractor_.data_config_)
+        return Samples(TunedRegions(self, source), samples.y, samples.rows, samples.weights)
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         one = self._region_classifier()

@@ -114,6 +114,14 @@ class PictureSource:
         self.skipped = self._named(failed)
         self.rows = np.setdiff1d(self.rows, list(failed))
 
+    def shown_as(self, config: Mapping[str, Any]) -> PictureSource:
+        """Return the same rows, resized and cropped otherwise."""
+        if self.config == dict(config):
+            return self
+        other = PictureSource(self.pictures, config, self.n_threads)
+        other.rows = self.rows
+        return other
+
     def part(self, rows: Any) -> PictureSource:
         """Return some rows, not decoded before they are asked for."""
         part = copy.copy(self)
