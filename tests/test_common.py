@@ -10,13 +10,23 @@ from zslearn.calibration import (
     TunedCalibrationClassifierCV,
 )
 from zslearn.ensemble import SeedEnsembleClassifier
-from zslearn.feature_extraction import ImageClassifier
-from zslearn.registry import list_methods, make
+from zslearn.feature_extraction import ImageClassifier, TimmRegionExtractor
+from zslearn.finetuning import FineTunedClassifier
+from zslearn.registry import list_methods, make, method_info
 from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 
 # Parameters that make a fit short, where an estimator has them.
 SHORT = {"max_epochs": 2, "hidden_dim": 16, "critic_iter": 1, "n_synthetic": 20}
+SMALL_NETWORK = TimmRegionExtractor(
+    "test_vit",
+    pretrained=False,
+    model_kwargs={"depth": 1, "embed_dim": 32},
+    image_size=32,
+    precision="float32",
+)
+# Widths of what is behind such a network.
+NARROW = {"width": 16, "n_heads": 2, "inner_dim": 32, "mix_dim": 8, "attribute_dim": 6}
 # Methods whose products round otherwise where a sample has another place in its batch.
 ORDER, SUBSET = "check_methods_sample_order_invariance", "check_methods_subset_invariance"
 ROUNDED = {
@@ -33,16 +43,22 @@ def short(name):
     estimator = make(name)
     known = estimator.get_params()
     wanted = SHORT | ({"learning_rate": 0.1} if name in LONG else {})
+    if "extractor" in known:
+        wanted |= {"extractor": SMALL_NETWORK} | NARROW
     return estimator.set_params(**{key: wanted[key] for key in wanted if key in known})
 
 
 # Sizes and steps that make a fit short and still accurate.
 SMALL = {"transzero": {"dim": 32, "dim_feedforward": 32, "learning_rate": 1e-2}}
-METHODS = [
-    short(name) if name in LONG else make(name).set_params(**SMALL.get(name, {}))
-    for name in list_methods()
-]
 SHORT_METHODS = [short(name) for name in list_methods()]
+# As they come, for scikit-learn's checks ask for accuracy; networks for pictures are small ones,
+# and most checks are of features: tests/finetuning/test_picture_methods.py has the others.
+METHODS = [
+    estimator
+    if method_info(name).input == "pictures" or name in LONG
+    else make(name).set_params(**SMALL.get(name, {}))
+    for name, estimator in zip(list_methods(), SHORT_METHODS, strict=True)
+]
 # Other ways through training, and what holds a method.
 OTHERS = [
     short("cvsc").set_params(precision="bfloat16"),
@@ -53,6 +69,7 @@ OTHERS = [
     RejectionClassifierCV(make("prototypes"), cv=2, random_state=0),
     ImageClassifier(FunctionTransformer(), make("eszsl")),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2),
+    FineTunedClassifier(SMALL_NETWORK, make("cvsc", max_epochs=1, head="own")),
     SeedEnsembleClassifier(short("cvsc"), n_estimators=2, average="probability"),
 ]
 
@@ -76,8 +93,11 @@ def beyond_what_holds(estimator):
     return expected
 
 
-# As they come, for scikit-learn's checks ask for accuracy; those of the wrappers are beside them.
-@parametrize_with_checks(METHODS, expected_failed_checks=beyond_what_holds)
+# Those of the wrappers are beside them.
+@parametrize_with_checks(
+    [*METHODS, FineTunedClassifier(SMALL_NETWORK, make("cvsc"))],
+    expected_failed_checks=beyond_what_holds,
+)
 def test_scikit_learn(estimator, check):
     check(estimator)
 

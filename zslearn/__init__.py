@@ -87,6 +87,7 @@ _SUBPACKAGES = (
     "exceptions",
     "feature_extraction",
     "generative",
+    "finetuning",
     "inspection",
     "linear_model",
     "metrics",

@@ -77,7 +77,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
             "gzsl_train_test_split",
             "GZSLSplit",
         ],
-        "Training": ["HeldOutStopping", "EpisodeSampling"],
+        "Training": ["HeldOutStopping", "EpisodeSampling", "StepSchedule"],
         "Searches": ["fit_many", "ScoreLog"],
         "Large arrays": ["RowView"],
     },

@@ -90,7 +90,10 @@ def pick(rng, items):
 
 def estimator_of(rng):
     """Any method, a few of its parameters drawn."""
-    name = pick(rng, registry.list_methods())
+    of_features = [
+        n for n in registry.list_methods() if registry.method_info(n).input != "pictures"
+    ]
+    name = pick(rng, of_features)
     estimator = registry.make(name)
     known = estimator.get_params(deep=False)
     params = {"device": "cpu"} if "device" in known else {}

@@ -88,8 +88,7 @@ class RegionRows:
         self.rows = rows
         self.device = device
         self.dtype = dtype
-        shape = tuple(X.shape)
-        shape = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+        shape = tuple(X.shape) if len(X.shape) == 3 else (X.shape[0], 1, X.shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
         self.padding: Tensor | None = None
@@ -100,11 +99,11 @@ class RegionRows:
 
     def _shared_copy(self) -> tuple[Tensor, Tensor | None]:
         key = self.device, self.dtype, self.unit_length, self.rows is None or self.rows.tobytes()
+        kept: dict[Any, tuple[Tensor, Tensor | None]] = self.X.kept
         with self.X.lock:
-            if key not in self.X.kept:
-                self.X.kept[key] = self._copy()
-            kept: tuple[Tensor, Tensor | None] = self.X.kept[key]
-        return kept
+            if key not in kept:
+                kept[key] = self._copy()
+        return kept[key]
 
     def _copy(self) -> tuple[Tensor, Tensor | None]:
         """Return all rows, prepared, and the mark of the regions of zeros among them."""
@@ -123,8 +122,7 @@ class RegionRows:
         per_row = max(bytes_per_row, 4 * self.shape[1] * self.shape[2])
         # A card waits longer for many small chunks than it computes on them.
         n_bytes = _CHUNK_BYTES * (8 if self.device.type == "cuda" else 1)
-        step = max(1, n_bytes // per_row)
-        for start in range(0, len(self), step):
+        for start in range(0, len(self), step := max(1, n_bytes // per_row)):
             yield slice(start, min(start + step, len(self)))
 
     def take_chunks(self, bytes_per_row: int = 0) -> Iterator[tuple[slice, Tensor]]:
@@ -175,10 +173,9 @@ class RegionRows:
         self, raw: Tensor, rows: slice | NDArray[np.intp], out: Tensor | None = None
     ) -> Tensor:
         """Regions of rows that were read: on the device, checked, of unit length."""
-        if raw.device != self.device:
-            if raw.dtype == torch.float64 and self.device.type == "mps":
-                raw = raw.float()  # Metal has no float64
-            raw = raw.to(self.device)
+        if raw.dtype == torch.float64 and self.device.type == "mps":
+            raw = raw.float()  # Metal has no float64
+        raw = raw.to(self.device)
         if out is None:
             out = torch.empty(raw.shape, dtype=self.dtype, device=self.device)
         if not self.unit_length:
@@ -311,14 +308,19 @@ class TrainingBatches:
             for rows in batches:
                 yield rows, regions.take(rows, out=space[: len(rows)])
             return
+        for rows, raw in self._read_ahead(batches):
+            yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
+
+    def _read_ahead(self, batches: list[NDArray[np.intp]]) -> Iterator[tuple[Any, Tensor]]:
+        """Rows of each batch as X has them, read while the batch before is used."""
+        read = self.regions.read
         with ThreadPoolExecutor(1, thread_name_prefix="zslearn-rows") as pool:
-            following = [*batches[1:], None]
-            reading = pool.submit(regions.read, batches[0])
-            for rows, after in zip(batches, following, strict=True):
+            reading = pool.submit(read, batches[0])
+            for rows, after in zip(batches, [*batches[1:], None], strict=True):
                 raw = reading.result()
                 if after is not None:
-                    reading = pool.submit(regions.read, after)
-                yield rows, regions.prepare(raw, rows, out=space[: len(rows)])
+                    reading = pool.submit(read, after)
+                yield rows, raw
 
 
 def _name_rows(marked: Tensor, rows: slice | NDArray[np.intp]) -> str:
@@ -341,9 +343,8 @@ def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
     """Write regions of unit length into out; mark images of odd lengths, or of zeros alone."""
-    regions = raw
-    if raw.dtype not in _WIDE:
-        regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw)
+    narrow = raw.dtype not in _WIDE
+    regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw) if narrow else raw
     lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
     zero = lengths == 0
     lengths = lengths.masked_fill_(zero, 1.0)

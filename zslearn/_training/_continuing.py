@@ -33,6 +33,8 @@ class MadeWith(NamedTuple):
     optimizer: Any
     optimizer_params: dict[str, Any]
     callbacks: list[Any]
+    # What a subclass says of the rates of parts of its learner.
+    groups: Any = None
 
     @classmethod
     def of(cls, estimator: Any) -> MadeWith:
@@ -42,6 +44,7 @@ class MadeWith(NamedTuple):
             estimator.optimizer,
             dict(estimator.optimizer_params or {}),
             list(estimator.callbacks or []),
+            getattr(estimator, "_group_settings", None),
         )
 
     def has_callbacks(self, callbacks: list[Any]) -> bool:
@@ -57,12 +60,12 @@ def go_on(estimator: Any, params: dict[str, Any]) -> LearnerNet:
     if now.device != before.device:
         device = resolve_device(now.device)
     with seeded(net.seed, device):
-        new: Learner = estimator._learner_type(n_features=estimator.n_features_in_, **params)
+        new: Learner = estimator._learner_type(n_features=estimator._width, **params)
     moved = device != device_of(net)
     net.module_ = take_over(new.to(device), net.module_.to(device))
     net.device, net.verbose = str(device), int(estimator.verbose == 1)
     net.gradient_clip = estimator.gradient_clip
-    if now[1:3] != before[1:3]:
+    if (*now[1:3], now.groups) != (*before[1:3], before.groups):
         net.optimizer = now.optimizer
         net.optimizer_params = optimizer_options(
             now.optimizer, estimator._optimizer_options, now.optimizer_params

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -86,9 +85,11 @@ class HeldOutMonitor(TrainingCallback):
     patience : int
         Epochs without a new best after which training stops.
     keep_weights : bool
-        Whether to keep a copy of the best weights.
+        Whether to keep a copy of the best weights, in the memory of the CPU.
     delta_scale : str, default="logit"
         What a delta is added to.
+    least : int, default=0
+        Epochs that are trained in any case, behind which patience begins.
 
     Attributes
     ----------
@@ -109,6 +110,7 @@ class HeldOutMonitor(TrainingCallback):
         patience: int,
         keep_weights: bool,
         delta_scale: str = "logit",
+        least: int = 0,
     ) -> None:
         self.regions = regions
         self.y = y
@@ -122,12 +124,17 @@ class HeldOutMonitor(TrainingCallback):
         self.keep_weights = keep_weights
         self.delta_scale = delta_scale
         self.best_delta = 0.0
+        self.least = least
         self.scores: list[float] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Any] | None = None
 
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Score the held-out samples."""
+        with net.averaged():
+            self._score(net)
+
+    def _score(self, net: Any) -> None:
         module = net.module_.eval()
         logits = []
         with torch.inference_mode(), net.autocast(self.regions.dtype):
@@ -144,6 +151,9 @@ class HeldOutMonitor(TrainingCallback):
             scaled = on_delta_scale(found, self.delta_scale)
             self.best_delta = best_calibration(self.y, scaled, **self.known).delta
             if self.keep_weights:
-                self.best_weights = copy.deepcopy(module.state_dict())
-        elif len(self.scores) - self.best_epoch >= self.patience:
+                self.best_weights = {
+                    name: value.detach().to("cpu", copy=True)
+                    for name, value in module.state_dict().items()
+                }
+        elif len(self.scores) - max(self.best_epoch, self.least) >= self.patience:
             net.stop_requested_ = True

@@ -53,6 +53,7 @@ class EagerEngine(Engine):
         """Run the epoch whose number the batches have, and write it into the net's history."""
         net, count = self.net, 0
         for batch in batches:
+            net.place_ = count, len(batches)
             net.notify("on_batch_begin", batch=batch, training=True)
             step = net.train_step(batch)
             net.history.record_batch("train_batch_size", len(batch[1]))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
+from skorch.callbacks import Callback
 
 from zslearn._data._rows import TrainingBatches
 from zslearn._delta_shares import counts_of
@@ -29,6 +30,7 @@ from zslearn._training._prediction import device_of
 from zslearn._training._progress import CallbackSupportMixin, EpochBar, FitTask
 from zslearn._training._sampling import plan_of
 from zslearn._training._saved_state import SavedStateMixin
+from zslearn._training._schedules import Schedule
 from zslearn._training._sharing import ThreadShare, take_turn
 from zslearn._training._stopping import stopping_of
 from zslearn.base import check_class_attributes
@@ -123,11 +125,8 @@ class DeepZeroShotClassifier(
                 "to those of the last fit. Set warm_start=False to start anew."
             )
         samples = self._weigh(X, y, sample_weight, classes)
-        epochs, schedule, before = (
-            self._epochs(samples),
-            self.learning_rate_schedule,
-            self.class_count_,
-        )
+        epochs, schedule = self._epochs(samples), self.learning_rate_schedule
+        before = self.class_count_
         task = FitTask(self, epochs, X, y)
         self._continue(samples, classes, epochs, task, schedule, more=False)
         self.class_count_ = np.maximum(before, self.class_count_)  # they may be the same samples
@@ -260,7 +259,7 @@ class DeepZeroShotClassifier(
         classes: DescribedClasses,
         epochs: int,
         task: FitTask,
-        schedule: str,
+        schedule: Schedule,
         *,
         more: bool,
     ) -> None:
@@ -281,43 +280,16 @@ class DeepZeroShotClassifier(
         epochs: int,
         task: FitTask,
         *,
-        schedule: str | None = None,
+        schedule: Schedule | None = None,
         seen: NDArray[np.bool_] | None = None,
     ) -> None:
         """Train a net and become fitted with it."""
-        net.max_epochs = epochs
         before = len(net.history)
         with take_turn(device_of(net)):  # also for the copy of the rows
-            regions = self._rows(
-                samples.X, classes.table, device_of(net), rows=samples.rows, keep=epochs > 1
-            )
-            targets, draw = classes.targets(samples.y), not net.module_.weighs_samples
-            draws_weighed = draw and samples.weights is not None
-            batches = TrainingBatches(
-                regions,
-                targets,
-                self.batch_size,
-                net.seed,
-                weights=samples.weights,
-                draw=draw,
-                plan=plan_of(
-                    self.batch_sampling, targets, self.batch_size, draws_weighed=draws_weighed
-                ),
-            )
-            net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
-            if net.module_.autocast and regions.dtype == torch.float16:
-                raise ValueError(
-                    f"precision='float16' needs gradients to be scaled, which "
-                    f"{type(self).__name__} does not do: use 'bfloat16' or 'float32'"
-                )
-            if not before:
-                check_on_few(net, batches, self._table_values(classes.table, regions.device))
             schedule = schedule or self.learning_rate_schedule
-            small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
-            self._run(net, batches, epochs, schedule, task, small and net.device == "cpu")
+            self._train_on(net, samples, classes, epochs, schedule, task)
             net.check_weights()
-            counts = np.bincount(batches.targets, minlength=len(classes.labels))
-            del regions, batches
+            counts = np.bincount(classes.targets(samples.y), minlength=len(classes.labels))
         if net.interrupted_ and task.in_search:
             raise KeyboardInterrupt
         if net.interrupted_:
@@ -330,24 +302,85 @@ class DeepZeroShotClassifier(
         self._set_classes(classes if seen is None else DescribedClasses(classes.table, seen))
         self.net_, self.class_count_ = net, counts
 
+    def _train_on(
+        self,
+        net: LearnerNet,
+        samples: Samples,
+        classes: DescribedClasses,
+        epochs: int,
+        schedule: Schedule,
+        task: FitTask,
+    ) -> None:
+        """Train a net for some epochs."""
+        regions = self._rows(
+            samples.X, classes.table, device_of(net), rows=samples.rows, keep=epochs > 1
+        )
+        batches = self._batches(net, regions, samples, classes)
+        self._begin(net, batches, classes)
+        rate = LearningRate(schedule, epochs * len(batches), self.learning_rate / net.lr)
+        self._run(net, batches, epochs, rate, task, self._is_small(net, regions, classes))
+
+    def _batches(
+        self, net: LearnerNet, regions: Any, samples: Samples, classes: DescribedClasses
+    ) -> TrainingBatches:
+        """Return the batches of an epoch of these rows."""
+        return TrainingBatches(
+            regions,
+            classes.targets(samples.y),
+            self.batch_size,
+            net.seed,
+            **self._batch_options(net, samples, classes),
+        )
+
+    def _batch_options(
+        self, net: LearnerNet, samples: Samples, classes: DescribedClasses
+    ) -> dict[str, Any]:
+        """How samples count in batches, and which make them."""
+        draw = not net.module_.weighs_samples
+        plan = plan_of(
+            self.batch_sampling,
+            classes.targets(samples.y),
+            self.batch_size,
+            draws_weighed=draw and samples.weights is not None,
+        )
+        return {"weights": samples.weights, "draw": draw, "plan": plan}
+
+    def _begin(self, net: LearnerNet, batches: TrainingBatches, classes: DescribedClasses) -> None:
+        """Tell a net what rows are coming, and try it before its first epoch."""
+        regions = batches.regions
+        net.precision, net.may_be_padded = regions.dtype, regions.may_be_padded
+        if net.module_.autocast and regions.dtype == torch.float16:
+            raise ValueError(
+                f"precision='float16' needs gradients to be scaled, which "
+                f"{type(self).__name__} does not do: use 'bfloat16' or 'float32'"
+            )
+        if not len(net.history):
+            check_on_few(net, batches, self._table_values(classes.table, regions.device))
+
+    def _is_small(self, net: LearnerNet, regions: Any, classes: DescribedClasses) -> bool:
+        """Whether a step is too little work for threads."""
+        small = self._work(classes.table, *regions.shape[1:]) < WORTH_THREADS
+        return bool(small and net.device == "cpu")
+
     def _run(
         self,
         net: LearnerNet,
         batches: TrainingBatches,
         epochs: int,
-        schedule: str,
+        rate: LearningRate,
         task: FitTask,
         small: bool,
+        **more: Callback,
     ) -> None:
         """Train a net with the callbacks of this run alone."""
+        net.max_epochs = epochs
         threads = ThreadShare(small)
-        rate = LearningRate(schedule, epochs * len(batches), self.learning_rate / net.lr)
-        callbacks = {"learning_rate": rate, "epoch_tasks": task.epochs(), "threads": threads}
+        ours = {"learning_rate": rate, "epoch_tasks": task.epochs(), "threads": threads, **more}
         if self.verbose > 1:
-            callbacks["bar"] = EpochBar(epochs, type(self).__name__)
+            ours["bar"] = EpochBar(epochs, type(self).__name__)
         with ExitStack() as stack:
             stack.callback(threads.leave)
-            for name, callback in callbacks.items():
+            for name, callback in ours.items():
                 stack.enter_context(attached(net, name, callback))
             net.partial_fit(batches)
 
@@ -373,7 +406,7 @@ class DeepZeroShotClassifier(
             callbacks=list(self.callbacks or []),
             seed=seed,
             gradient_clip=self.gradient_clip,
-            module__n_features=self.n_features_in_,
+            module__n_features=self._width,
             **{f"module__{k}": value for k, value in self._learner_params(classes).items()},
         )
         net.made_with_ = MadeWith.of(self)

@@ -56,6 +56,7 @@ def serves(net: LearnerNet, batches: Any) -> bool:
         and isinstance(batches, TrainingBatches)
         and batches.regions.resident is not None
         and net.accumulate == 1
+        and net.module_.graphs
         # Fused, optimisers take their rate from the device and keep all they know there.
         and all(
             group.get("fused") for one in net.optimizers_.values() for group in one.param_groups

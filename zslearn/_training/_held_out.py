@@ -65,6 +65,10 @@ class HeldOutTraining:
         """Return what gives class scores (B, C) of regions while a net trains on samples."""
         return net.module_.scorer(self._table_values(classes.table, device_of(net)), dtype)
 
+    def _least_epochs(self) -> int:
+        """Epochs that early stopping leaves in any case."""
+        return 0
+
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
@@ -133,6 +137,7 @@ class HeldOutTraining:
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
                 delta_scale=getattr(self, "delta_scale", "logit"),
+                least=self._least_epochs(),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, kept, described, self._epochs(samples), task)

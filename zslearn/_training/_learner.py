@@ -64,6 +64,8 @@ class Learner(nn.Module, ABC):
     autocast: ClassVar[bool] = True
     # Whether steps draw from torch's global generator, as dropout does, besides the batch's.
     global_randomness: ClassVar[bool] = True
+    # Whether steps may be captured as CUDA graphs.
+    graphs: ClassVar[bool] = True
     # Whether steps heed the batch's weights; samples are drawn as often as they weigh otherwise.
     weighs_samples: ClassVar[bool] = False
     # Names of buffers that describe the classes of training rather than hold what was learned.

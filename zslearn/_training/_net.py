@@ -88,6 +88,10 @@ class LearnerNet(NeuralNet):
         Names of the loss terms in the history.
     steps_ : int
         Batches trained on so far.
+    average_ : object or None
+        What keeps averages of the weights during training.
+    place_ : (int, int)
+        Of the batch in its epoch, counted from zero, and the batches of the epoch.
     made_with_ : MadeWith
         Parameters of the estimator that it follows.
     """
@@ -117,13 +121,16 @@ class LearnerNet(NeuralNet):
         self.term_names_: list[str] = []
         self.phases_: list[str] = []
         self.steps_ = 0
+        self.place_ = (0, 1)
+        self.average_: Any = None
         self.made_with_: Any = None
         self._noise: torch.Generator | None = None
         self._engine: Engine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only training needs: it holds the data."""
-        state: dict[str, Any] = super().__getstate__() | {"_noise": None, "_engine": None}
+        left_out = dict.fromkeys(("_noise", "_engine", "average_"))
+        state: dict[str, Any] = super().__getstate__() | left_out
         return state
 
     @property
@@ -284,12 +291,15 @@ class LearnerNet(NeuralNet):
         """Take the gradient, and a step when enough of them are gathered."""
         known = self.optimizers_
         moving = [known[name] for name in self.module_.optimizers_of(phase)]
-        gathered = self.steps_ % self.accumulate
+        place, n_batches = self.place_
+        gathered = place % self.accumulate
+        # The last batches of an epoch may be fewer: nothing is left for the next one.
+        together = min(self.accumulate, n_batches - place + gathered)
         if gathered == 0:
             for optimizer in moving:
                 optimizer.zero_grad()
-        (loss / self.accumulate if self.accumulate > 1 else loss).backward()
-        if gathered + 1 < self.accumulate:
+        (loss / together if together > 1 else loss).backward()
+        if gathered + 1 < together:
             return
         named = list(self.module_.named_parameters())
         self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -298,6 +308,13 @@ class LearnerNet(NeuralNet):
             nn.utils.clip_grad_norm_(parameters_of(groups), self.gradient_clip)
         for optimizer in moving:
             optimizer.step()
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Put averages of the weights in their place, where training keeps some."""
+        averages: AbstractContextManager[None] = (
+            nullcontext() if self.average_ is None else self.average_.applied(self)
+        )
+        return averages
 
     def autocast(self, dtype: torch.dtype | None = None) -> AbstractContextManager[Any]:
         """Compute in a precision, that of training by default, unless the learner sees to it."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._schedules import Schedule, StepSchedule
 
 __all__ = ["LearningRate", "find_optimizer", "optimizer_factory", "optimizer_options"]
 
@@ -98,7 +99,7 @@ class LearningRate(TrainingCallback):
 
     Parameters
     ----------
-    schedule : {"constant", "cosine", "linear"}
+    schedule : {"constant", "cosine", "linear"} or StepSchedule
         "cosine" and "linear" fall from the initial rate to zero over `n_steps`.
     n_steps : int
         Optimiser steps in this run.
@@ -106,7 +107,9 @@ class LearningRate(TrainingCallback):
         Of the learning rate of this run to the one the optimisers were made with.
     """
 
-    def __init__(self, schedule: str, n_steps: int, ratio: float = 1.0) -> None:
+    def __init__(self, schedule: Schedule, n_steps: int, ratio: float = 1.0) -> None:
+        if isinstance(schedule, StepSchedule):
+            schedule.check()
         self.schedule = schedule
         self.n_steps = n_steps
         self.ratio = ratio
@@ -116,20 +119,27 @@ class LearningRate(TrainingCallback):
         """Set the rates of the step that begins."""
         if not training:
             return
-        factor = self.ratio * self.factor(self.step / self.n_steps)
+        done = self.step / self.n_steps
         for optimizer in net.optimizers_.values():
             for group in optimizer.param_groups:
-                rate = group["initial_lr"] * factor
+                rate = group["initial_lr"] * self.ratio * self.factor_of(group, done)
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
         first = next(iter(net.optimizers_.values())).param_groups[0]
-        net.history.record_batch("lr", first["initial_lr"] * factor)
+        rate = first["initial_lr"] * self.ratio * self.factor_of(first, done)
+        net.history.record_batch("lr", rate)
         self.step += 1
+
+    def factor_of(self, group: dict[str, Any], done: float) -> float:
+        """Share of a group's initial rate when a share `done` of the steps has been made."""
+        return self.factor(done)
 
     def factor(self, done: float) -> float:
         """Share of the initial rate when a share `done` of the steps has been made."""
+        if isinstance(self.schedule, StepSchedule):
+            return self.schedule(done)
         if self.schedule == "cosine":
             return 0.5 * (1.0 + math.cos(math.pi * done))
         return 1.0 - done if self.schedule == "linear" else 1.0

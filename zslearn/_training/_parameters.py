@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from zslearn._training._sampling import BatchSampling, EpisodeSampling
+from zslearn._training._schedules import Schedule, StepSchedule
 from zslearn._training._stopping import HeldOutStopping
 
 __all__ = ["TrainingOptions", "TrainingParameters"]
 
-Schedule = Literal["constant", "cosine", "linear"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -82,8 +82,9 @@ optimizer_params : dict, default={optimizer_params!r}
     Options that it does not name are torch's{usual}.
 learning_rate : float, default={learning_rate!r}
     Initial learning rate.
-learning_rate_schedule : {{"constant", "cosine", "linear"}}, default={learning_rate_schedule!r}
-    How the learning rate falls to zero over `max_epochs`, if it does.
+learning_rate_schedule : str or StepSchedule, default={learning_rate_schedule!r}
+    How the learning rate falls over `max_epochs`: "constant" not at all, "cosine" and "linear" to
+    zero, a :class:`~zslearn.model_selection.StepSchedule` at some points of training.
 gradient_clip : float, default={gradient_clip!r}
     Largest norm of the gradient.
 early_stopping : bool or HeldOutStopping, default={early_stopping!r}
@@ -165,7 +166,7 @@ class TrainingParameters(BaseEstimator):
         "optimizer": [str, callable],
         "optimizer_params": [dict, None],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"})],
+        "learning_rate_schedule": [StrOptions({"constant", "cosine", "linear"}), StepSchedule],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean", HeldOutStopping],
         "delta_fade": [Interval(Real, 0, None, closed="neither"), StrOptions({"median"}), None],

@@ -44,11 +44,20 @@ class BatchedPrediction(ZeroShotClassifierMixin):
     delta_fade: float | Literal["median"] | None
     precision: Any
 
+    @property
+    def _width(self) -> int:
+        """Width of what the learner takes."""
+        return int(self.n_features_in_)
+
+    def _n_regions(self, X: Any) -> int:
+        """Regions of a sample."""
+        return int(X.shape[1]) if len(X.shape) == 3 else 1
+
     def _rows(
         self, X: Any, table: ClassAttributes, device: torch.device, **options: Any
     ) -> RegionRows:
         """Rows of X in the precision of this estimator."""
-        n_regions = X.shape[1] if len(X.shape) == 3 else 1
+        n_regions = self._n_regions(X)
         # It does not depend on the number of rows, but on what the net was trained in.
         dtype = compute_dtype(
             self.precision, device, self._work(table, n_regions, int(X.shape[-1]))
@@ -175,8 +184,7 @@ class BatchedPrediction(ZeroShotClassifierMixin):
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
         index = check_attribute_indices(attributes, self.class_attributes_.attribute_names)
-        n_regions = X.shape[1] if len(X.shape) == 3 else 1
-        maps = np.empty((X.shape[0], len(index), n_regions), dtype=np.float32)
+        maps = np.empty((X.shape[0], len(index), self._n_regions(X)), dtype=np.float32)
         chosen = torch.from_numpy(index).to(device_of(self.net_))
 
         def maps_of(learner: Any, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:

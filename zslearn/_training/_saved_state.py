@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ class SavedStateMixin(BatchedPrediction):
     The learner is made again from the parameters and the class table, and given what it learned.
     The state of the optimiser is left out.
     """
+
+    # Fitted attributes that a learner cannot be made again without.
+    _state_needs: ClassVar[dict[str, type]] = {"n_features_in_": int, "_fitted_on_vectors": bool}
 
     get_params: Callable[..., dict[str, Any]]
     device: str | torch.device
@@ -71,7 +74,7 @@ class SavedStateMixin(BatchedPrediction):
         kinds = {name: type(value) for name, value in saved.items()}
         if kinds != _STATE or any(type(name) is not str for name in saved["term_names"]):
             raise ValueError(f"a net has the state {_STATE}, found {kinds}")
-        if type(state.get("n_features_in_")) is not int or "_fitted_on_vectors" not in state:
+        if any(type(state.get(name)) is not kind for name, kind in self._state_needs.items()):
             raise ValueError("the width of features or their kind is not in the state")
         net = self._make_net(self._fitted_classes(), saved["seed"], resolve_device(self.device))
         found, needed = _form(saved["weights"]), _form(learned_state(net.module_))
@@ -95,8 +98,8 @@ class SavedStateMixin(BatchedPrediction):
         learner, device = self.net_.module_, device_of(self.net_)
         params = self._learner_params(self._fitted_classes())
         with seeded(self.net_.seed, device):
-            again = self._learner_type(n_features=self.n_features_in_, **params).to(device)
-            X = torch.randn(2, 1 if self._fitted_on_vectors else 2, self.n_features_in_)
+            again = self._learner_type(n_features=self._width, **params).to(device)
+            X = torch.randn(2, 1 if self._fitted_on_vectors else 2, self._width)
         message = (
             f"Parameters of {type(self).__name__} were changed after fit, and with them the saved "
             "weights would give other scores. Fit it again, or set them back."

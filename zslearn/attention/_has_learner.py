@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -59,19 +59,31 @@ class HASLearner(AttributeLearner):
         terms: dict[str, Tensor] = self.loss(output, table, batch.y, self.unseen, batch.weights)
         return {"loss": terms["loss"]} if is_adversarial else terms
 
-    def perturbed(self, batch: Batch, table: Tensor) -> Tensor:
-        """Regions after steps of `epsilon` of the range of features in all; padding stays."""
+    def perturbed(
+        self,
+        batch: Batch,
+        table: Tensor,
+        regions_of: Callable[[Tensor], Tensor] = lambda X: X,
+        limits: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Change samples by steps of `epsilon` of their range in all; padding stays.
+
+        They are regions, or what `regions_of` makes regions of, within limits that are the range.
+        """
         X, padding = batch.X, batch.padding
-        step = (X.amax() - X.amin()) * (self.epsilon / (4 if self.n_steps > 1 else 1))
+        low, high = limits or (X.amin(), X.amax())
+        step = (high - low) * (self.epsilon / (4 if self.n_steps > 1 else 1))
         if padding is not None:
             step = step * ~padding[..., None]
         with torch.no_grad():
-            before = self.network.pooled(X, padding)
+            before = self.network.pooled(regions_of(X), padding)
 
         def objective(x: Tensor) -> Tensor:
-            output, pooled = self.network.heads(x, padding), self.network.pooled(x, padding)
+            regions = regions_of(x)
+            output = self.network.heads(regions, padding)
+            pooled = self.network.pooled(regions, padding)
             terms = self.perturbation(output, pooled, before, table, batch.y, self.unseen)
             loss: Tensor = terms["loss"]
             return loss
 
-        return descend_by_sign(objective, X, step, self.n_steps)
+        return descend_by_sign(objective, X, step, self.n_steps, *(limits or ()))

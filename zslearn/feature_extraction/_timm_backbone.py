@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Backbone", "Layout", "check_pooling", "find_layout"]
+__all__ = ["Backbone", "Layout", "check_pooling", "find_layout", "take_regions"]
 
 
 class Layout(NamedTuple):
@@ -234,6 +234,34 @@ def _describe(output: Any) -> str:
     return f"a {type(output).__name__}"
 
 
+def take_regions(
+    network: nn.Module, layout: Layout, pooled: tuple[int, int] | None, x: Tensor
+) -> Tensor:
+    """Compute the regions (n, R, D) of normalised pictures."""
+    if layout.source == "intermediate":
+        (output,) = _intermediates(network, x, layout.layer, layout.norm)
+    else:
+        output = network.forward_features(x)  # type: ignore[operator]
+    if layout.source == "pooled":
+        regions = network.forward_head(output).unsqueeze(1)  # type: ignore[operator]
+    elif layout.source == "NLC":
+        regions = output[:, layout.n_prefix_tokens :]
+    elif layout.source == "NHWC":
+        regions = output.flatten(1, 2)
+    else:
+        regions = output.flatten(2).transpose(1, 2)
+    if regions.shape[1:] != (layout.n_regions, layout.n_features):
+        raise RuntimeError(
+            f"{type(network).__name__} gave regions of shape {tuple(regions.shape[1:])}, "
+            f"after {(layout.n_regions, layout.n_features)} for the first picture."
+        )
+    if pooled is not None and pooled != layout.grid_shape:
+        assert layout.grid_shape is not None
+        grid = regions.float().transpose(1, 2).unflatten(2, layout.grid_shape)
+        regions = functional.adaptive_avg_pool2d(grid, pooled).flatten(2).transpose(1, 2)
+    return regions
+
+
 class Backbone:
     """A network on its device, from uint8 pixels to float16 regions.
 
@@ -296,28 +324,7 @@ class Backbone:
 
     def take(self, x: Tensor) -> Tensor:
         """Compute the regions (n, R, D) of normalised pictures, in float16."""
-        layout = self.layout
-        if layout.source == "intermediate":
-            (output,) = _intermediates(self.network, x, layout.layer, layout.norm)
-        else:
-            output = self.network.forward_features(x)
-        if layout.source == "pooled":
-            regions = self.network.forward_head(output).unsqueeze(1)
-        elif layout.source == "NLC":
-            regions = output[:, layout.n_prefix_tokens :]
-        elif layout.source == "NHWC":
-            regions = output.flatten(1, 2)
-        else:
-            regions = output.flatten(2).transpose(1, 2)
-        if regions.shape[1:] != (layout.n_regions, layout.n_features):
-            raise RuntimeError(
-                f"{type(self.network).__name__} gave regions of shape {tuple(regions.shape[1:])}, "
-                f"after {(layout.n_regions, layout.n_features)} for the first picture."
-            )
-        if self.pooled is not None and self.pooled != layout.grid_shape:
-            assert layout.grid_shape is not None
-            grid = regions.float().transpose(1, 2).unflatten(2, layout.grid_shape)
-            regions = functional.adaptive_avg_pool2d(grid, self.pooled).flatten(2).transpose(1, 2)
+        regions = take_regions(self.network, self.layout, self.pooled, x)
         return regions.to(torch.float16)
 
     @property

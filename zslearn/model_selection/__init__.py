@@ -1,6 +1,7 @@
 """Splitters that hold out whole classes, views of large arrays, and many settings at once."""
 
 from zslearn._training._sampling import EpisodeSampling
+from zslearn._training._schedules import StepSchedule
 from zslearn._training._stopping import HeldOutStopping
 from zslearn.model_selection._fit_many import fit_many
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit, gzsl_train_test_split
@@ -24,6 +25,7 @@ __all__ = [
     "RowView",
     "ScoreLog",
     "SeenUnseenKFold",
+    "StepSchedule",
     "fit_many",
     "gzsl_train_test_split",
 ]

@@ -7,31 +7,41 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 from zslearn.nn import counterfactual, functional, losses
 from zslearn.nn._apn import APNNetwork, PrototypeOutput
 from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
+from zslearn.nn._cross_modal import CrossModalLayer
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._duet import DUETHead
 from zslearn.nn._has import HASNetwork
+from zslearn.nn._ieam import IEAMHead, quarter_turns
 from zslearn.nn._msdn import MSDNNetwork
+from zslearn.nn._mutual_adaption import MutualAdaption
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._psvma import PSVMAHead, PSVMAOutput
 from zslearn.nn._refinement import AttributeDecoder, FeatureRefiner, Feedback
 from zslearn.nn._transzero import TransZeroNetwork
+from zslearn.nn._vitzsl import ViTZSLHead
 from zslearn.nn.losses import (
     APNLoss,
     AttributeDecorrelationLoss,
     AttributeRegressionLoss,
     CalibrationLoss,
     CenterMarginLoss,
+    ClassContrastLoss,
     CompactnessLoss,
     ConditionalCorrelationLoss,
     CriticLoss,
     CVsCLoss,
+    DebiasingLoss,
     GradientPenalty,
     HASLoss,
     HASPerturbationLoss,
+    MaskedWordLoss,
     MutualDistillationLoss,
     SeenCrossEntropyLoss,
     SemanticInterventionLoss,
     TargetInterventionLoss,
     VAELoss,
     WeightedL1Loss,
+    WordContrastLoss,
 )
 
 __all__ = [
@@ -45,11 +55,15 @@ __all__ = [
     "CVsCOutput",
     "CalibrationLoss",
     "CenterMarginLoss",
+    "ClassContrastLoss",
     "CompactnessLoss",
     "ConditionalCorrelationLoss",
     "ConditionalMLP",
     "CriticLoss",
+    "CrossModalLayer",
     "DAZLENetwork",
+    "DUETHead",
+    "DebiasingLoss",
     "FeatureRefiner",
     "Feedback",
     "GaussianEncoder",
@@ -57,16 +71,24 @@ __all__ = [
     "HASLoss",
     "HASNetwork",
     "HASPerturbationLoss",
+    "IEAMHead",
     "MSDNNetwork",
+    "MaskedWordLoss",
+    "MutualAdaption",
     "MutualDistillationLoss",
+    "PSVMAHead",
+    "PSVMAOutput",
     "PrototypeOutput",
     "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
     "TargetInterventionLoss",
     "TransZeroNetwork",
     "VAELoss",
+    "ViTZSLHead",
     "WeightedL1Loss",
+    "WordContrastLoss",
     "counterfactual",
     "functional",
     "losses",
+    "quarter_turns",
 ]

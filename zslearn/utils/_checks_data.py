@@ -23,6 +23,7 @@ from zslearn.utils._toy_problems import (
     is_fitted,
     same_bits,
     seeded_clone,
+    skip_pictures,
 )
 
 __all__: list[str] = []
@@ -71,6 +72,7 @@ def check_boolean_labels(name: str, estimator_orig: Any) -> None:
 
 def check_feature_types(name: str, estimator_orig: Any) -> None:
     """Check that the same numbers of another dtype give the same scores."""
+    skip_pictures(estimator_orig)
     problem = Problem.of(estimator_orig)
     expected = fitted(estimator_orig, problem).decision_function(problem.X)
     for dtype in (np.float16, np.float64):
@@ -83,7 +85,7 @@ def check_feature_types(name: str, estimator_orig: Any) -> None:
 def check_single_region(name: str, estimator_orig: Any) -> None:
     """Check that a vector a sample is as good as one region a sample."""
     if input_of(estimator_orig) != "regions":
-        raise SkipTest("takes vectors, not regions")
+        raise SkipTest(f"takes {input_of(estimator_orig)}, not regions")
     problem = Problem.of(estimator_orig)
     regions, vectors = problem.X[:, :1], problem.X[:, 0]
     estimator = fitted(estimator_orig, problem, X=vectors)
@@ -97,7 +99,8 @@ def check_memory_map(name: str, estimator_orig: Any) -> None:
     """Check that features on disk are as good as those in memory, to the bit."""
     problem = Problem.of(estimator_orig)
     with tempfile.TemporaryDirectory() as folder:
-        for dtype in (np.float16, np.float32):
+        kinds = (np.uint8,) if problem.X.dtype == np.uint8 else (np.float16, np.float32)
+        for dtype in kinds:
             X = problem.X.astype(dtype)
             path = Path(folder) / f"{np.dtype(dtype)}.npy"
             np.save(path, X)
@@ -112,6 +115,7 @@ def check_memory_map(name: str, estimator_orig: Any) -> None:
 
 def check_row_source(name: str, estimator_orig: Any) -> None:
     """Check that rows read on demand, as from a feature store, are as good as an array."""
+    skip_pictures(estimator_orig)
     problem = Problem.of(estimator_orig)
     estimator = fitted(estimator_orig, problem, X=CountingRows(problem.X))
     expected = fitted(estimator_orig, problem).decision_function(problem.X)

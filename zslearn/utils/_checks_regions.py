@@ -78,7 +78,7 @@ def check_grid(name: str, estimator_orig: Any) -> None:
 
 def _problem_of_regions(estimator: Any, *, on_grid: bool) -> Problem:
     if input_of(estimator) != "regions":
-        raise SkipTest("takes vectors, not regions")
+        raise SkipTest(f"takes {input_of(estimator)}, not regions")
     if is_on_grid(estimator) != on_grid:
         raise SkipTest(f"takes regions on {'any grid or none' if on_grid else 'a grid alone'}")
     return Problem.of(estimator)

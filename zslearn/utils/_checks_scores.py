@@ -171,8 +171,8 @@ def check_capabilities(name: str, estimator_orig: Any) -> None:
                 estimator,
             )
     if "attention_maps" in there:
-        n_regions = X.shape[1] if X.ndim == 3 else 1
         maps = estimator.attention_maps(X)
+        n_regions = {2: 1, 3: X.shape[1], 4: maps.shape[-1]}[X.ndim]
         right = maps.shape == (len(X), n_attributes, n_regions)
         assert right, f"{name}.attention_maps has shape {maps.shape}"
         assert maps.min() >= 0, f"{name}.attention_maps are negative"
@@ -202,7 +202,7 @@ def check_features_refused(name: str, estimator_orig: Any) -> None:
     problem = Problem.of(estimator_orig)
     estimator = fitted(estimator_orig, problem)
     X = problem.X
-    gaps = X.copy()
+    gaps = X.astype(np.float32)
     gaps[3, ..., 0] = np.nan
     refused = {
         "fewer features": X[..., :-1],
@@ -214,7 +214,8 @@ def check_features_refused(name: str, estimator_orig: Any) -> None:
     if input_of(estimator_orig) == "regions":
         refused["one vector a sample, where there were regions"] = X[:, 0]
     for what, given in refused.items():
-        with raises(ValueError, "X |features|sample|scores|regions", f"{name}.predict of {what}"):
+        errors = (ValueError, TypeError) if given.ndim == 4 else ValueError
+        with raises(errors, "X |features|sample|scores|regions", f"{name}.predict of {what}"):
             estimator.predict(given)
 
 
@@ -227,5 +228,5 @@ def _delta_parameter(estimator: Any) -> str | None:
     names = estimator.get_params()
     if "delta" in names:
         return "delta"
-    inner = "estimator__delta"
-    return inner if inner in names and hasattr(estimator, "delta") else None
+    inner = [f"{name}__delta" for name in ("estimator", "classifier") if f"{name}__delta" in names]
+    return inner[0] if inner and hasattr(estimator, "delta") else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
+from unittest import SkipTest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ __all__ = [
     "raises",
     "same_bits",
     "seeded_clone",
+    "skip_pictures",
     "with_values",
 ]
 
@@ -59,6 +61,8 @@ class Problem:
         n_regions = 1 if input_of(estimator) == "vectors" else 4 if is_on_grid(estimator) else 3
         shown = values[table.index_of(y)]
         shown = 4 * shown if shared else shown @ rng.normal(size=(6, 8))
+        if input_of(estimator) == "pictures":
+            return cls(_painted(shown, rng), y, table)
         X = shown[:, None] + rng.normal(scale=0.5, size=(len(y), n_regions, 8))
         # Numbers that float16 holds, so that every dtype has the same ones.
         X = X.astype(np.float16).astype(np.float32)
@@ -75,8 +79,10 @@ class Problem:
         return ~np.isin(self.labels, self.y)
 
     def narrower(self, n: int) -> Problem:
-        """Return the problem without the last n features, or the attributes that are the same."""
+        """Return the problem without the last n features, or attributes, or columns of pixels."""
         table = self.table
+        if self.X.ndim == 4:
+            return replace(self, X=self.X[:, :, :-n])
         if table.n_attributes == self.X.shape[-1]:
             table = ClassAttributes(table.values[:, :-n], labels=table.labels)
         return replace(self, X=self.X[..., :-n], table=table)
@@ -86,6 +92,13 @@ class Problem:
         labels = np.array([names[label] for label in self.table.labels.tolist()], dtype=dtype)
         y = np.array([names[label] for label in self.y.tolist()], dtype=dtype)
         return replace(self, y=y, table=with_values(self.table, self.table.values, labels))
+
+
+def _painted(values: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures of 32 x 32 that show some values as the strengths of patterns, in noise."""
+    patterns = rng.normal(size=(values.shape[1], 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    shown = 128 + 20 * np.tensordot(values - values.mean(axis=0), patterns, axes=1)
+    return (shown + rng.normal(scale=5, size=shown.shape)).clip(0, 255).astype(np.uint8)
 
 
 def with_values(table: ClassAttributes, values: Any, labels: Any) -> ClassAttributes:
@@ -104,11 +117,20 @@ def info_of(estimator: Any) -> MethodInfo | None:
 
 
 def input_of(estimator: Any) -> str:
-    """Return "regions" or "vectors": as registered, or else as the tags have it."""
+    """Return "pictures", "regions" or "vectors": as registered, or else as the tags have it."""
     info = info_of(estimator)
     if info is not None:
         return info.input
-    return "regions" if get_tags(estimator).input_tags.three_d_array else "vectors"
+    tags = get_tags(estimator).input_tags
+    if tags.string and not tags.two_d_array:
+        return "pictures"
+    return "regions" if tags.three_d_array else "vectors"
+
+
+def skip_pictures(estimator: Any) -> None:
+    """Raise SkipTest for an estimator of pictures, on behalf of a check of features."""
+    if input_of(estimator) == "pictures":
+        raise SkipTest("takes pictures, not features")
 
 
 def is_on_grid(estimator: Any) -> bool:
@@ -159,7 +181,9 @@ def assert_close(found: Any, expected: Any, message: str, estimator: Any = None)
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape, f"{message}: shape {found.shape}, not {expected.shape}"
     # A sum of hundreds of products is off by some units in the last place of its largest term.
+    # Regions of pictures are kept in half precision.
     halved = getattr(estimator, "precision", None) in ("bfloat16", "float16")
+    halved = halved or (estimator is not None and input_of(estimator) == "pictures")
     tolerance = (2**-5 if halved else 2**-18) * max(1e-30, np.abs(expected).max(initial=0))
     apart = np.abs(found.astype(np.float64) - expected).max(initial=0)
     assert apart <= tolerance, f"{message}: {apart:.3g} apart, {tolerance:.3g} is rounding"

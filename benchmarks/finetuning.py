@@ -1,0 +1,257 @@
+"""Training from pixels: what it is worth on 88 pictures of CUB-200-2011, and what it costs.
+
+    python -m benchmarks.finetuning accuracy [--seeds 3] [--size 96] [--json FILE]
+    python -m benchmarks.finetuning speed [--repeats 5] [--networks test_vit mobilenetv2_100]
+
+"accuracy" chooses the backbone's rate, 0 among the choices, by the area under the seen-unseen curve
+of seen classes that are held out in turn, and delta by H there. It judges the frozen backbone and
+the best trained one by the test pictures: before and after, whichever was chosen. "speed" times
+epochs of the estimator and of loops in bare torch, by turns: one with the same network, head and
+loss, and one with a linear classifier of pooled features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks._machine import machine
+from benchmarks._measure import Comparison, measure, report
+from benchmarks.cub_mini import OPTIONS, SHARED, WEIGHTS
+from zslearn import CVsCClassifier
+from zslearn.datasets import load_cub
+from zslearn.feature_extraction import TimmRegionExtractor
+from zslearn.finetuning import FineTunedClassifier, FineTuning
+from zslearn.metrics import ausuc_score, czsl_accuracy_score, gzsl_scores
+from zslearn.model_selection import SeenUnseenKFold
+from zslearn.nn.functional import normalize_rows
+
+EPOCHS = 8
+FROZEN = 3
+RATES = (0.0, 3e-5, 3e-4)
+DELTAS = np.linspace(-3.0, 6.0, 91).tolist()
+
+
+def estimator(rate: float, size: int, seed: int) -> FineTunedClassifier:
+    """CVsC on MobileNetV2, whose first epochs leave the backbone, or all with a rate of 0."""
+    extractor = TimmRegionExtractor(
+        "mobilenetv2_100", checkpoint_path=WEIGHTS, image_size=size, **OPTIONS["mobilenetv2_100"]
+    )
+    classifier = CVsCClassifier(max_epochs=EPOCHS, batch_size=16, random_state=seed)
+    tuning = FineTuning(
+        backbone_learning_rate=rate or 1e-9,
+        freeze_epochs=FROZEN if rate else EPOCHS,
+        augmentation="flip" if rate else "none",
+        layer_decay=0.9,
+    )
+    return FineTunedClassifier(extractor, classifier, finetuning=tuning)
+
+
+def judge(clf: Any, X: Any, y: Any, delta: float) -> dict[str, float]:
+    """T1, U, S, H with some delta, and the area under the curve."""
+    scores = clf.uncalibrated_scores(X)
+    known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
+    accuracy = calibrated(clf, scores, y, delta)
+    return {
+        "T1": float(czsl_accuracy_score(y, scores, **known)),
+        "U": accuracy.unseen,
+        "S": accuracy.seen,
+        "H": accuracy.harmonic_mean,
+        "AUSUC": float(ausuc_score(y, scores, **known)),
+    }
+
+
+def calibrated(clf: Any, scores: Any, y: Any, delta: float) -> Any:
+    """U, S and H where delta is added to the scores of unseen classes."""
+    clf.set_params(classifier__delta=delta)
+    predicted = clf.predict_from_uncalibrated(scores)
+    return gzsl_scores(y, predicted, seen_classes=clf.seen_classes_)
+
+
+def choose(X: Any, y: Any, table: Any, size: int) -> dict[float, dict[str, float]]:
+    """Area under the curve of held-out seen classes for each rate, and the delta of the best H.
+
+    Unseen classes have no part.
+    """
+    seen = table.subset(np.unique(y))
+    areas: dict[float, list[float]] = {rate: [] for rate in RATES}
+    means: dict[float, list[list[float]]] = {rate: [] for rate in RATES}
+    for train, held in SeenUnseenKFold(n_splits=3, random_state=0).split(X, y):
+        for rate in RATES:
+            clf = estimator(rate, size, 0).fit(X[train], y[train], class_attributes=seen)
+            scores = clf.uncalibrated_scores(X[held])
+            known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
+            areas[rate].append(ausuc_score(y[held], scores, **known))
+            means[rate].append([calibrated(clf, scores, y[held], d).harmonic_mean for d in DELTAS])
+            print(f"held-out classes, rate {rate:g}: {areas[rate][-1]:.3f}", file=sys.stderr)
+    best = {rate: DELTAS[int(np.argmax(np.mean(means[rate], axis=0)))] for rate in RATES}
+    return {r: {"AUSUC": float(np.mean(areas[r])), "delta": float(best[r])} for r in RATES}
+
+
+def accuracy(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Choose a rate, and judge the frozen backbone and the best trained one."""
+    data = load_cub(arguments.data, splits=arguments.splits, missing_images="skip")
+    paths, y, table = np.array(data.image_paths), data.target, data.class_attributes
+    begun = time.perf_counter()
+    found = choose(paths[data.trainval], y[data.trainval], table, arguments.size)
+    seconds = time.perf_counter() - begun
+    test = np.concatenate([data.test_seen, data.test_unseen])
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "pictures": [len(data.trainval), len(data.test_seen), len(data.test_unseen)],
+        "held-out": found,
+        "chosen": max(RATES, key=lambda rate: found[rate]["AUSUC"]),
+        "seconds to choose": seconds,
+        "runs": {},
+    }
+    trained = max(RATES[1:], key=lambda rate: found[rate]["AUSUC"])
+    for rate in RATES if arguments.all else (0.0, trained):
+        runs = []
+        for seed in range(arguments.seeds):
+            start = time.perf_counter()
+            clf = estimator(rate, arguments.size, seed)
+            clf.fit(paths[data.trainval], y[data.trainval], class_attributes=table)
+            seconds = time.perf_counter() - start
+            entry = judge(clf, paths[test], y[test], found[rate]["delta"])
+            runs.append({**entry, "fit seconds": seconds})
+            print(f"rate {rate:g}, seed {seed}: {runs[-1]}", file=sys.stderr)
+        results["runs"][rate] = runs
+    return results
+
+
+def told(results: dict[str, Any]) -> str:
+    """Results as text."""
+    by_rate = ", ".join(
+        f"{rate:g}: {one['AUSUC']:.3f} (delta {one['delta']:.1f})"
+        for rate, one in results["held-out"].items()
+    )
+    lines = [
+        results["machine"],
+        f"{results['pictures'][0]} pictures to fit on, {results['pictures'][1:]} to judge by",
+        f"area under the curve of held-out seen classes by rate of the backbone: {by_rate}; chosen "
+        f"{results['chosen']:g}, in {results['seconds to choose']:.0f} s",
+    ]
+    for rate, runs in results["runs"].items():
+        cells = []
+        for name in runs[0]:
+            values = np.array([run[name] for run in runs])
+            spread = f"±{values.std(ddof=1):.3f}" if len(values) > 1 else ""
+            cells.append(f"{name} {values.mean():.3f}{spread}")
+        lines.append(f"rate {rate:g}: " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+# -- speed -------------------------------------------------------------------------------------
+
+
+def made_up(network: str, size: int, n: int) -> tuple[Any, Any, Any]:
+    """Pictures of noise, labels, and a table of 20 classes and 312 attributes."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    return X, np.arange(n) % 15, rng.random((20, 312))
+
+
+def epochs_of(network: str, size: int, n: int, batch_size: int) -> Comparison:
+    """Compare epochs of the estimator and of bare loops on the same pictures."""
+    X, y, table = made_up(network, size, n)
+    extractor = TimmRegionExtractor(
+        network, pretrained=False, image_size=size, precision="float32", model_kwargs=None
+    )
+    classifier = CVsCClassifier(
+        batch_size=batch_size, max_epochs=1, head="own", random_state=0, precision="float32"
+    )
+    clf = FineTunedClassifier(extractor, classifier, finetuning=FineTuning(augmentation="none"))
+    clf.fit(X, y, class_attributes=table)
+    learner: Any = clf.net_.module_
+
+    def ours() -> float:
+        clf.partial_fit(X, y)
+        return float(clf.net_.history[-1, "dur"])
+
+    def loop(step: Any, parameters: Any) -> float:
+        optimizer = torch.optim.Adam(parameters, lr=1e-6, betas=(0.5, 0.999), fused=True)
+        config = clf.extractor_.data_config_
+        mean, std = (255 * torch.tensor(config[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+        pixels, labels = torch.from_numpy(X), torch.from_numpy(y)
+        start = time.perf_counter()
+        for rows in torch.randperm(n).split(batch_size):
+            x = pixels[rows].permute(0, 3, 1, 2).float()
+            optimizer.zero_grad()
+            loss = step((x - mean) / std, labels[rows])
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        return time.perf_counter() - start
+
+    def same_head() -> float:
+        learner.train()
+        head = learner.head
+
+        def step(x: Any, labels: Any) -> Any:
+            regions = normalize_rows(learner.backbone.regions(x))
+            return head.criterion(head.network(regions), labels)["loss"]
+
+        return loop(step, learner.parameters())
+
+    def linear_head() -> float:
+        learner.train()
+        weights = torch.nn.Linear(learner.backbone.n_features, 15)
+
+        def step(x: Any, labels: Any) -> Any:
+            pooled = learner.backbone.regions(x).mean(1)
+            return functional.cross_entropy(weights(pooled), labels)
+
+        return loop(step, [*learner.backbone.parameters(), *weights.parameters()])
+
+    ways: dict[str, Any] = {
+        "FineTunedClassifier": ours,
+        "bare loop, same head": same_head,
+        "bare loop, linear head": linear_head,
+    }
+    problem = f"{network}, {n} pictures of {size} x {size}, batches of {batch_size}"
+    return Comparison("training from pixels", problem, ways, unit="epoch")
+
+
+SIZES = {"test_vit": (160, 64, 32), "test_resnet": (160, 64, 32), "mobilenetv2_100": (224, 32, 16)}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["accuracy", "speed"])
+    parser.add_argument("--data", type=Path, default=SHARED / "cub_mini", help="CUB's folder")
+    parser.add_argument("--splits", type=Path, default=SHARED / "xlsa17" / "CUB")
+    parser.add_argument("--size", type=int, default=96, help="side of the pictures")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="judge rates not chosen as well")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--networks", nargs="+", default=["test_vit", "mobilenetv2_100"])
+    parser.add_argument("--json", type=Path, help="write the results here")
+    arguments = parser.parse_args()
+    if arguments.what == "accuracy":
+        if not arguments.data.is_dir() or not WEIGHTS.is_file():
+            parser.error(f"no pictures in {arguments.data}, or no weights {WEIGHTS}")
+        results = accuracy(arguments)
+        print(told(results))
+    else:
+        done = [
+            measure(epochs_of(name, *SIZES[name]), arguments.repeats) for name in arguments.networks
+        ]
+        print(machine(), report(done), sep="\n")
+        results = {one.problem: one.results for one in done}
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()
