@@ -5,13 +5,18 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._cegzsl import ClassComparator, ContrastiveEmbedding
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
+    CorrelationAlignmentLoss,
     CVsCLoss,
+    DiscrepancyLoss,
+    GaussianDistanceLoss,
     SemanticInterventionLoss,
+    SupervisedContrastiveLoss,
     TargetInterventionLoss,
 )
 
@@ -20,9 +25,15 @@ __all__ = [
     "CVsCNetwork",
     "CVsCOutput",
     "CalibrationLoss",
+    "ClassComparator",
     "ConditionalCorrelationLoss",
+    "ContrastiveEmbedding",
+    "CorrelationAlignmentLoss",
     "DAZLENetwork",
+    "DiscrepancyLoss",
+    "GaussianDistanceLoss",
     "SemanticInterventionLoss",
+    "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
     "counterfactual",
     "functional",

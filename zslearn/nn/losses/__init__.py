@@ -1,15 +1,23 @@
-"""Losses of CVsC, one a module, each usable alone."""
+"""Losses, one a module, each usable alone."""
 
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
+from zslearn.nn.losses._correlation_alignment import CorrelationAlignmentLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
+from zslearn.nn.losses._discrepancy import DiscrepancyLoss
+from zslearn.nn.losses._gaussian_distance import GaussianDistanceLoss
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
+from zslearn.nn.losses._supervised_contrastive import SupervisedContrastiveLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
 
 __all__ = [
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
+    "CorrelationAlignmentLoss",
+    "DiscrepancyLoss",
+    "GaussianDistanceLoss",
     "SemanticInterventionLoss",
+    "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
 ]
