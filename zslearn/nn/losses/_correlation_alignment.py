@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["CorrelationAlignmentLoss"]
@@ -55,4 +56,5 @@ class CorrelationAlignmentLoss(nn.Module):
 def _covariance(z: Tensor) -> Tensor:
     """Covariance (L, L) of the rows of z."""
     centred = z - z.mean(dim=0)
-    return centred.T @ centred / (len(z) - 1)
+    with torch.autocast(z.device.type, enabled=False):
+        return centred.T @ centred / (len(z) - 1)

@@ -70,14 +70,16 @@ class DiscrepancyLoss(nn.Module):
         Tensor of shape ()
             The discrepancy, at least 0.
         """
-        p, q = logits.softmax(dim=1), other.softmax(dim=1)
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        p, q = logits.softmax(dim=1, dtype=wide), other.softmax(dim=1, dtype=wide)
         if self.kind == "mcd":
             return (p - q).abs().mean()
         if directions is None:
             raise ValueError("directions of shape (S, P) are needed for kind='swd', found None")
         directions = directions / directions.norm(dim=0)
-        apart = (p @ directions).sort(dim=0).values - (q @ directions).sort(dim=0).values
-        return apart.square().mean()
+        with torch.autocast(p.device.type, enabled=False):  # small differences of products
+            first, second = p @ directions, q @ directions
+        return (first.sort(dim=0).values - second.sort(dim=0).values).square().mean()
 
     def extra_repr(self) -> str:
         """Show the parameter."""
