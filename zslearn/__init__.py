@@ -12,6 +12,12 @@ from zslearn._version import __version__
 if TYPE_CHECKING:
     from zslearn.attention import CVsCClassifier, DAZLEClassifier
     from zslearn.attributes import ClassAttributes
+    from zslearn.generative import (
+        CADAVAEClassifier,
+        CEGZSLClassifier,
+        FCLSWGANClassifier,
+        HSVAClassifier,
+    )
     from zslearn.linear_model import (
         ALEClassifier,
         AttributeRidgeClassifier,
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "ALEClassifier": "zslearn.linear_model",
     "AttributeRidgeClassifier": "zslearn.linear_model",
+    "CADAVAEClassifier": "zslearn.generative",
+    "CEGZSLClassifier": "zslearn.generative",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
     "ConSEClassifier": "zslearn.linear_model",
@@ -44,7 +52,9 @@ _HOMES = {
     "DeViSEClassifier": "zslearn.linear_model",
     "ESZSLClassifier": "zslearn.linear_model",
     "ESZSLClassifierCV": "zslearn.linear_model",
+    "FCLSWGANClassifier": "zslearn.generative",
     "GFZSLClassifier": "zslearn.linear_model",
+    "HSVAClassifier": "zslearn.generative",
     "LatEmClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
     "PrototypeRegressionClassifierCV": "zslearn.linear_model",
@@ -63,6 +73,7 @@ _SUBPACKAGES = (
     "ensemble",
     "exceptions",
     "feature_extraction",
+    "generative",
     "inspection",
     "linear_model",
     "metrics",
@@ -76,6 +87,8 @@ _SUBPACKAGES = (
 __all__ = [
     "ALEClassifier",
     "AttributeRidgeClassifier",
+    "CADAVAEClassifier",
+    "CEGZSLClassifier",
     "CVsCClassifier",
     "ClassAttributes",
     "ConSEClassifier",
@@ -85,7 +98,9 @@ __all__ = [
     "DeViSEClassifier",
     "ESZSLClassifier",
     "ESZSLClassifierCV",
+    "FCLSWGANClassifier",
     "GFZSLClassifier",
+    "HSVAClassifier",
     "LatEmClassifier",
     "PrototypeRegressionClassifier",
     "PrototypeRegressionClassifierCV",

@@ -1,94 +1,91 @@
-"""CADA-VAE equals the authors' released code, and its weights rise as they say."""
+"""CADA-VAE takes the step of the authors' code, and its weights rise as they say."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from tests.generative.recorded import (
-    Recorded,
-    close,
-    gradients,
-    load,
-    optimizers,
-    put,
-    same_weights,
-    weights,
-)
 
-from zslearn import CADAVAEClassifier
-from zslearn.attributes import ClassAttributes
+from tests.generative.replay import CLOSE, Recorded, load, replay
+from zslearn import CADAVAEClassifier, ClassAttributes
 from zslearn._described_classes import DescribedClasses
+from zslearn._sample_weights import Samples
 from zslearn.generative._cadavae import CADAVAELearner
 
-NAMES = [
-    (f"{theirs}.{layer}", f"network.{here}.{mine}")
-    for theirs, here in [("E_x", "encode_x"), ("E_a", "encode_a")]
-    for layer, mine in [
-        ("feature_encoder.0", "hidden.0"),
-        ("_mu", "mean"),
-        ("_logvar", "log_variance"),
-    ]
-] + [
-    (f"{theirs}.feature_decoder.{layer}", f"network.{here}.{mine}")
-    for theirs, here in [("D_x", "decode_x"), ("D_a", "decode_a")]
-    for layer, mine in [("0", "hidden"), ("2", "out")]
-]
+LAYERS = {
+    **{
+        f"network.encode_{m}.{ours}": f"E_{m}.{theirs}"
+        for m in "xa"
+        for ours, theirs in [
+            ("hidden.0", "feature_encoder.0"),
+            ("mean", "_mu"),
+            ("log_variance", "_logvar"),
+        ]
+    },
+    **{
+        f"network.decode_{m}.{ours}": f"D_{m}.feature_decoder.{theirs}"
+        for m in "xa"
+        for ours, theirs in [("hidden", 0), ("out", 2)]
+    },
+}
+NAMES = {f"{a}.{p}": f"{b}.{p}" for a, b in LAYERS.items() for p in ("weight", "bias")}
 
 
 def released(number):
-    """The learner with a file's weights in its epoch, and the file."""
+    """A file, and a learner in its epoch."""
     case = load(f"cadavae_case{number}")
-    sizes = {key: len(case[f"before/{key}.bias"]) for key in ("E_x._mu",)}
-    hidden = [
-        len(case[f"before/{net}.0.bias"])
-        for net in (
-            *("E_x.feature_encoder", "E_a.feature_encoder"),
-            *("D_x.feature_decoder", "D_a.feature_decoder"),
-        )
-    ]
-    table = case["class_attributes"]
-    clf = CADAVAEClassifier(
-        latent_dim=sizes["E_x._mu"],
-        encoder_dims=tuple(hidden[:2]),
-        decoder_dims=tuple(hidden[2:]),
-        normalize_attributes=False,
-    )
-    seen = np.arange(len(table)) < int(case["config/n_seen"])
-    classes = DescribedClasses(ClassAttributes(table.numpy()), seen)
-    learner = CADAVAELearner(case["x"].shape[1], **clf._learner_params(classes))
-    put(learner, weights(case, "before/", NAMES))
+    case |= {f"main/{key}": value for key, value in case.items()} | {"order": np.array(["main"])}
+    table = ClassAttributes(case["class_attributes"].numpy())
+    seen = np.arange(table.n_classes) < int(case["config/n_seen"])
+    clf = CADAVAEClassifier(normalize_attributes=False, encoder_dims=(2, 2), decoder_dims=(2, 2))
+    params = clf._learner_params(DescribedClasses(table, seen))
+    learner = CADAVAELearner(case["x"].shape[1], **params).double()
     learner.begin_epoch(int(case["config/epoch"]))
-    return learner, case
+    return case, learner
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_step(number):
-    learner, case = released(number)
-    draws = Recorded(case["draw_eps_x"], case["draw_eps_a"])
-    out = learner.network(case["x"], case["a"], *draws.values)
-    for name, value in out._asdict().items():
-        close(value, case[name.replace("mean", "mu")], name)
-    risen = learner.weights()
-    for name, theirs in [("kl", "beta"), ("cross_reconstruction", "cross"), ("distance",) * 2]:
-        close(risen[name], case[f"weight_{theirs}"], name)
-    terms = learner.step("main", case["x"], case["a"], case["y"], draws)
-    close(terms["reconstruction"], case["loss_reconstruction"])
-    close(terms["cross_reconstruction"], case["loss_cross_reconstruction"])
-    close(-terms["kl"], case["minus_kl"])
-    close(terms["distance"], case["distance"])
-    close(terms["loss"], case["loss_total"])
-    made = optimizers(learner, case["config/lr"], amsgrad=True)
-    moving, found = gradients(learner, made, "main", terms["loss"])
-    for name, value in weights(case, "grad/", NAMES).items():
-        close(found[name], value, name)
-    for one in moving:
-        one.step()
-    same_weights(learner, weights(case, "after/", NAMES))
-    close(learner.represent(case["latent/seen_x"]), case["latent/test_z"])
-    drawn = learner.represent(case["latent/seen_x"], Recorded(case["latent/seen_draw"]))
-    close(drawn, case["latent/seen_z"])
-    if len(case.get("latent/unseen_a", ())):
-        drawn = learner.synthesize(case["latent/unseen_a"], Recorded(case["latent/unseen_draw"]))
-        close(drawn, case["latent/unseen_z"])
+    case, learner = released(number)
+    steps = []
+
+    def check(step, phase, terms):
+        expected = {
+            "loss": case["loss_total"],
+            "reconstruction": case["loss_reconstruction"],
+            "cross_reconstruction": case["loss_cross_reconstruction"],
+            "kl": -case["minus_kl"],
+            "distance": case["distance"],
+        }
+        assert terms.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(terms[name], value.reshape(()), **CLOSE)
+        weights = [case[f"weight_{name}"] for name in ("beta", "cross", "distance")]
+        risen = torch.stack(list(learner.weights().values()))
+        torch.testing.assert_close(risen, torch.cat(weights), **CLOSE)
+        out = learner.network(case["x"], case["a"], case["draw_eps_x"], case["draw_eps_a"])
+        for name, value in out._asdict().items():
+            theirs = case[name.replace("mean", "mu")]
+            torch.testing.assert_close(value.detach(), theirs, **CLOSE)
+        steps.append(step)
+
+    adam = partial(torch.optim.Adam, lr=float(case["config/lr"]), amsgrad=True)
+    plan = {"main": [("main", ["eps_x", "eps_a"])]}.__getitem__
+    replay(case, learner, NAMES, plan, adam, check)
+    assert steps == ["main"]
+    with torch.no_grad():
+        found = {
+            "test_z": learner.represent(case["latent/seen_x"]),
+            "seen_z": learner.represent(
+                case["latent/seen_x"], Recorded([case["latent/seen_draw"]])
+            ),
+        }
+        if "latent/unseen_a" in case and len(case["latent/unseen_a"]):
+            draw = Recorded([case["latent/unseen_draw"]])
+            found["unseen_z"] = learner.synthesize(case["latent/unseen_a"], draw)
+    assert number == 2 or len(found) == 3
+    for name, value in found.items():
+        torch.testing.assert_close(value, case[f"latent/{name}"], **CLOSE)
 
 
 def test_weights_rise_with_the_epochs():
@@ -107,12 +104,46 @@ def test_wrong_warm_ups_are_refused(wrong):
         CADAVAEClassifier(ca_warm_up=wrong)._warm_up("ca_warm_up", 1.0)
 
 
-def test_noise_is_shared_or_not():
-    learner, case = released(1)
-    mean, log_var = learner.network.feature_posterior(case["x"])
-    noise = torch.randn(len(mean), 1, dtype=torch.float64)
-    z = learner.represent(case["x"], Recorded(noise))
-    close((z - mean) / log_var.exp(), noise.expand_as(mean))
-    learner.noise_dim = mean.shape[1]
-    noise = torch.randn(mean.shape, dtype=torch.float64)
-    close(learner.represent(case["x"], Recorded(noise)), mean + noise * log_var.exp())
+@pytest.fixture
+def small():
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.uniform(0.1, 1, (6, 4)))
+    y = rng.integers(4, size=50)
+    X = (table.values @ rng.normal(size=(4, 8)))[y] + 0.1 * rng.normal(size=(50, 8))
+    clf = CADAVAEClassifier(
+        latent_dim=5, encoder_dims=(9, 9), decoder_dims=(9, 9), max_epochs=4, random_state=0
+    )
+    return clf, X, y, table
+
+
+def test_epochs_reach_the_learner(small):
+    clf, X, y, table = small
+    clf.set_params(da_warm_up=(0.0, 1.0)).fit(X, y, class_attributes=table)
+    # Begun is the last of four epochs, of number 3.
+    weights = clf.net_.module_.weights()
+    assert weights["distance"].item() == pytest.approx(8.13 * 3 / 4)
+    assert clf.net_.term_names_ == ["reconstruction", "kl", "cross_reconstruction", "distance"]
+
+
+@pytest.mark.parametrize("noise", ["shared", "independent"])
+def test_noise_is_of_one_direction_or_of_all(small, noise):
+    clf, X, y, table = small
+    clf.set_params(latent_noise=noise).fit(X, y, class_attributes=table)
+    rows, labels = clf.synthesize(n=50)
+    of_class = rows[labels == labels[0]]
+    ranks = np.linalg.matrix_rank(of_class - of_class.mean(axis=0), tol=1e-4)
+    assert ranks == (1 if noise == "shared" else 5)
+
+
+def test_the_classifier_gets_as_many_latents_of_each_class(small):
+    clf, X, y, table = small
+    clf.set_params(n_real=30, n_synthetic=7).fit(X, y, class_attributes=table)
+    samples = clf._chosen(Samples(X, y), 0)
+    assert np.bincount(samples.y).tolist() == [30] * 4
+    # Each sample of a class is taken about equally often.
+    counts = np.bincount(samples.rows, minlength=50)
+    for label in range(4):
+        assert np.ptp(counts[y == label]) <= 1
+    assert np.array_equal(y[samples.rows], samples.y)
+    clf.set_params(n_real=None)
+    assert clf._chosen(samples, 0) is samples

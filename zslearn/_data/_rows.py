@@ -390,7 +390,8 @@ def _as_tensor(rows: Any) -> Tensor:
 
 def in_memory(X: Any) -> bool:
     """Whether X is an array or a tensor that is not a view of a file."""
-    X = X.X if isinstance(X, SharedRows) else X
+    while isinstance(X, SharedRows):
+        X = X.X
     base = X
     while base is not None:
         if isinstance(base, np.memmap) or type(base).__name__ == "mmap":

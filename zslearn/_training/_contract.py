@@ -17,6 +17,9 @@ from zslearn._training._randomness import seeded
 
 __all__ = ["check_learner", "check_on_few"]
 
+# Steps whose phases are tried.
+_FIRST = 64
+
 
 def check_on_few(net: LearnerNet, batches: TrainingBatches, table: Tensor) -> None:
     """Refuse a learner that does not keep its word, before the first epoch."""
@@ -48,7 +51,7 @@ def check_learner(
     with _unchanged_buffers(learner):
         net._noise = torch.Generator(X.device).manual_seed(0)
         try:
-            for phase in net.phases_:
+            for phase in _phases(learner):
                 learner.train()
                 terms = net.compute_terms(X, y, phase, weights, padding=net.find_padding(X))
                 _check_terms(terms, f"{name}.training_step", phase)
@@ -68,11 +71,14 @@ def _check_optimizers(net: LearnerNet, name: str) -> None:
     if not net.phases_:
         raise TypeError(f"{name}.configure_optimizers must return at least one optimiser by name")
     for step in range(2):
-        unknown = set(net.module_.phases(step)) - set(net.phases_)
-        if unknown or not net.module_.phases(step):
+        if not net.module_.phases(step):
+            raise TypeError(f"{name}.phases({step}) must name at least one phase, found none")
+    for phase in _phases(net.module_):
+        moving = list(net.module_.optimizers_of(phase))
+        if not moving or set(moving) - set(net.phases_):
             raise TypeError(
-                f"{name}.phases({step}) must name some of the optimisers {net.phases_}, found "
-                f"{list(net.module_.phases(step))}"
+                f"{name}.phases and {name}.optimizers_of must name some of the optimisers "
+                f"{net.phases_}; in phase {phase!r} found {moving}"
             )
     moved = {id(p) for one in net.optimizers_.values() for p in parameters_of(one.param_groups)}
     left = [n for n, p in net.module_.named_parameters() if p.requires_grad and id(p) not in moved]
@@ -81,6 +87,11 @@ def _check_optimizers(net: LearnerNet, name: str) -> None:
             f"{name}.configure_optimizers leaves out parameters that require a gradient, such as "
             f"{left[:3]}: give them to an optimiser or set requires_grad to False"
         )
+
+
+def _phases(learner: Learner) -> list[str]:
+    """Names of the phases of the first steps, as they come."""
+    return list(dict.fromkeys(p for step in range(_FIRST) for p in learner.phases(step)))
 
 
 def _check_terms(terms: Any, where: str, phase: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,8 @@ class HeldOutMonitor(TrainingCallback):
         Their labels.
     classes : DescribedClasses
         Those of the fold.
-    table : Tensor of shape (n_classes, n_attributes)
-        Their values, on the device.
+    scorer_of : callable
+        Of a net and a dtype, makes what gives class scores of regions of that dtype.
     patience : int
         Epochs without a new best after which training stops.
     keep_weights : bool
@@ -99,14 +100,15 @@ class HeldOutMonitor(TrainingCallback):
         regions: RegionRows,
         y: NDArray[Any],
         classes: DescribedClasses,
-        table: Tensor,
+        scorer_of: Callable[[Any, torch.dtype], Callable[[Tensor], Tensor]],
         patience: int,
         keep_weights: bool,
     ) -> None:
         self.regions = regions
         self.y = y
         self.known = {"classes": classes.labels, "seen_classes": classes.seen_labels}
-        self.table = table
+        self.n_attributes = classes.table.n_attributes
+        self.scorer_of = scorer_of
         self.patience = patience
         self.keep_weights = keep_weights
         self.scores: list[float] = []
@@ -118,8 +120,8 @@ class HeldOutMonitor(TrainingCallback):
         module = net.module_.eval()
         logits = []
         with torch.inference_mode(), net.autocast(self.regions.dtype):
-            score_of = module.scorer(self.table, self.regions.dtype)
-            n_values = self.regions.shape[1] * self.table.shape[1]
+            score_of = self.scorer_of(net, self.regions.dtype)
+            n_values = self.regions.shape[1] * self.n_attributes
             for _, regions in self.regions.take_chunks(8 * n_values):
                 logits.append(score_of(regions).float().cpu().numpy())
         score = ausuc_score(self.y, np.concatenate(logits), **self.known)

@@ -144,11 +144,13 @@ class DeepZeroShotClassifier(
         if stopping is None:
             if rehearses:
                 self._rehearse(samples, classes, task)
+            self._before_training(samples, classes)
             self._train(self._new_net(classes), samples, classes, epochs, task)
             self._after_training(samples)
         else:
             stopped = self._train_held_out(samples, classes, task, stopping)
             if refits and not stopped.interrupted_:
+                self._before_training(samples, classes)
                 self._train(self._new_net(classes), samples, classes, self.best_epoch_, task)
                 self._after_training(samples)
         task.end()
@@ -231,6 +233,7 @@ class DeepZeroShotClassifier(
         task = FitTask(self, 1, X, y)
         if first:
             check_callbacks(self.callbacks)
+            self._before_training(samples, described)
             net = self._new_net(described)
             self._train(net, samples, described, 1, task, schedule="constant")
             self._after_training(samples)
@@ -262,7 +265,9 @@ class DeepZeroShotClassifier(
         """Go on with the net there is, or leave all as it was."""
         seen = classes.seen | np.isin(classes.labels, self.seen_classes_)
         with unchanged_if_refused(self):
-            net = go_on(self, self._learner_params(DescribedClasses(classes.table, seen)))
+            described = DescribedClasses(classes.table, seen)
+            self._before_training(samples, described, more=True)
+            net = go_on(self, self._learner_params(described))
             self._train(net, samples, classes, epochs, task, schedule=schedule, seen=seen)
             self._after_training(samples, more=more)
 

@@ -47,6 +47,17 @@ class HeldOutTraining:
     def _epochs(self, samples: Samples) -> int:
         return epochs_for(self.max_epochs, len(samples.y), self.batch_size)
 
+    def _before_training(
+        self, samples: Samples, classes: DescribedClasses, *, more: bool = False
+    ) -> None:
+        """Learn what the net is made and fed by from what it trains on; with `more`, it goes on."""
+
+    def _scorer_of_held_out(
+        self, net: LearnerNet, samples: Samples, classes: DescribedClasses, dtype: torch.dtype
+    ) -> Callable[[Tensor], Tensor]:
+        """Return what gives class scores (B, C) of regions while a net trains on samples."""
+        return net.module_.scorer(self._table_values(classes.table, device_of(net)), dtype)
+
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
@@ -60,6 +71,7 @@ class HeldOutTraining:
         described = DescribedClasses.of(
             classes.table.subset(np.unique(samples.y)), samples.y[train]
         )
+        self._before_training(samples.part(train), described)
         net = self._new_net(described)
         self._train(net, samples.part(train), described, self._epochs(samples), task)
         if net.interrupted_:
@@ -81,6 +93,8 @@ class HeldOutTraining:
         train, held_out = hold_out_classes(y, stopping.validation_fraction, seed)
         # The classes without samples have no part in choosing the epochs.
         described = DescribedClasses.of(classes.table.subset(np.unique(y)), y[train])
+        kept = samples.part(train)
+        self._before_training(kept, described)
         net = self._new_net(described)
         device = device_of(net)
         with take_turn(device):
@@ -90,13 +104,13 @@ class HeldOutTraining:
                 ),
                 y[held_out],
                 classes=described,
-                table=self._table_values(described.table, device),
+                scorer_of=lambda net, dtype: self._scorer_of_held_out(net, kept, described, dtype),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
             )
             with attached(net, "held_out", monitor):
-                self._train(net, samples.part(train), described, self._epochs(samples), task)
-        self._judge(samples.part(train), samples.part(held_out))
+                self._train(net, kept, described, self._epochs(samples), task)
+        self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
         self.best_epoch_ = max(1, monitor.best_epoch)
@@ -108,5 +122,5 @@ class HeldOutTraining:
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
         self._describe_anew(whole)
-        self._after_training(samples.part(train))
+        self._after_training(kept)
         return net

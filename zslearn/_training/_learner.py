@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     step : int
         Batches since training began.
     phase : str
-        Which optimiser is about to move, of those that `configure_optimizers` named.
+        What is about to happen, of the phases of the step: which loss is wanted.
     padding : Tensor of shape (B, R), bool, or None
         Marks regions of zeros, which have no part in what is learned; None where there is none.
     weights : Tensor of shape (B,), float32, or None
@@ -77,9 +77,20 @@ class Learner(nn.Module, ABC):
     def class_scores(self, X: Tensor, table: Tensor) -> Tensor:
         """Scores (B, C) of the classes of a table (C, K) for features X (B, R, D)."""
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Heed the number of an epoch, counted from 0, before its first step.
+
+        What depends on it is best kept in a buffer, where steps that are replayed on a card find
+        the current value.
+        """
+
     def phases(self, step: int) -> Sequence[str]:
-        """Names of the optimisers that move on a step, in their order."""
+        """Names of the losses that are minimised on a step, in their order."""
         return ("main",)
+
+    def optimizers_of(self, phase: str) -> Sequence[str]:
+        """Names of the optimisers that move in a phase: that of its own name by default."""
+        return (phase,)
 
     def configure_optimizers(self, make: OptimizerFactory) -> Mapping[str, torch.optim.Optimizer]:
         """Optimisers by name.

@@ -79,7 +79,7 @@ class LearnerNet(NeuralNet):
     Attributes
     ----------
     optimizers_ : dict of str to torch.optim.Optimizer
-        By phase. The first is also ``optimizer_``, the others ``optimizer_<phase>_``.
+        By name. The first is also ``optimizer_``, the others ``optimizer_<name>_``.
     interrupted_ : bool
         Whether the last training was ended from the keyboard.
     stop_requested_ : bool
@@ -153,14 +153,14 @@ class LearnerNet(NeuralNet):
         return self
 
     def set_optimizers(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
-        """Move weights by these, of which each is known by its phase."""
+        """Move weights by these, of which each is known by its name."""
         self.phases_ = list(optimizers)
         for number, (phase, optimizer) in enumerate(optimizers.items()):
             setattr(self, f"optimizer_{phase}_" if number else "optimizer_", optimizer)
 
     @property
     def optimizers_(self) -> dict[str, torch.optim.Optimizer]:
-        """The optimisers by phase."""
+        """The optimisers by name."""
         return {
             phase: getattr(self, f"optimizer_{phase}_" if number else "optimizer_")
             for number, phase in enumerate(self.phases_)
@@ -232,6 +232,7 @@ class LearnerNet(NeuralNet):
         assert engine is not None
         self._noise = engine.noise(self.noise_seed(epoch))
         self._set_training(True)
+        self.module_.begin_epoch(epoch)
         with self._randomness(epoch):
             engine.run_epoch(iterator)
 
@@ -282,19 +283,22 @@ class LearnerNet(NeuralNet):
 
     def move(self, phase: str, loss: Tensor, batch: Any) -> None:
         """Take the gradient, and a step when enough of them are gathered."""
-        optimizer = self.optimizers_[phase]
+        known = self.optimizers_
+        moving = [known[name] for name in self.module_.optimizers_of(phase)]
         gathered = self.steps_ % self.accumulate
         if gathered == 0:
-            optimizer.zero_grad()
+            for optimizer in moving:
+                optimizer.zero_grad()
         (loss / self.accumulate if self.accumulate > 1 else loss).backward()
         if gathered + 1 < self.accumulate:
             return
         named = list(self.module_.named_parameters())
         self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         if self.gradient_clip is not None:
-            parameters = parameters_of(optimizer.param_groups)
-            nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
-        optimizer.step()
+            groups = [group for optimizer in moving for group in optimizer.param_groups]
+            nn.utils.clip_grad_norm_(parameters_of(groups), self.gradient_clip)
+        for optimizer in moving:
+            optimizer.step()
 
     def autocast(self, dtype: torch.dtype | None = None) -> AbstractContextManager[Any]:
         """Compute in a precision, that of training by default, unless the learner sees to it."""

@@ -142,6 +142,9 @@ class TrainingParameters(BaseEstimator):
     """
 
     _training_defaults: ClassVar[TrainingOptions] = {}
+    # Parameters that a family of methods shares besides, and their documentation.
+    _family_defaults: ClassVar[dict[str, Any]] = {}
+    _family_doc: ClassVar[str] = ""
     # What the authors set, by data set.
     _presets: ClassVar[dict[str, dict[str, Any]]] = {}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -183,14 +186,14 @@ class TrainingParameters(BaseEstimator):
 
     def __init__(self, **training: Unpack[TrainingOptions]) -> None:
         values = {**self._defaults(), **training}
-        unknown = training.keys() - _DEFAULTS.keys()
+        unknown = training.keys() - self._defaults().keys()
         if unknown:
             raise TypeError(
                 f"{type(self).__name__}.__init__() got an unexpected keyword argument "
                 f"{sorted(unknown)[0]!r}"
             )
-        for name in _DEFAULTS:
-            setattr(self, name, values[name])
+        for name, value in values.items():
+            setattr(self, name, value)
 
     @classmethod
     def from_preset(cls, preset: str, **params: Any) -> Self:
@@ -221,7 +224,7 @@ class TrainingParameters(BaseEstimator):
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        return {**_DEFAULTS, **cls._training_defaults}
+        return {**cls._family_defaults, **_DEFAULTS, **cls._training_defaults}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -229,11 +232,20 @@ class TrainingParameters(BaseEstimator):
         for base in reversed(cls.__mro__):
             inherited |= vars(base).get("_parameter_constraints", {})
         cls._parameter_constraints = inherited
+        if "_family_defaults" in vars(cls):  # on top of those of the bases
+            above: Any = super(cls, cls)
+            own = cls._family_defaults
+            cls._family_defaults = {**own, **above._family_defaults, **own}
+            if "_family_doc" in vars(cls):
+                cls._family_doc = f"{cls._family_doc.strip()}\n{above._family_doc}"
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _complete(cls)  # type: ignore[attr-defined]
         if cls.__doc__ and "{training}" in cls.__doc__:
             cls.__doc__ = _document(
-                cls.__doc__, cls._defaults(), getattr(cls, "_optimizer_options", {})
+                cls.__doc__,
+                cls._family_doc,
+                cls._defaults(),
+                getattr(cls, "_optimizer_options", {}),
             )
 
 
@@ -251,10 +263,10 @@ def _complete(cls: type[TrainingParameters]) -> inspect.Signature:
     return signature.replace(parameters=[*own, *shared])
 
 
-def _document(doc: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
+def _document(doc: str, family: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
     named = ", ".join(f"{name} {value!r}" for name, value in usual.items())
     note = f"; where the optimiser has them, {named}" if named else ""
-    training = _DOC.format(usual=note, **defaults).strip()
+    training = f"{family}\n{_DOC}".format(usual=note, **defaults).strip()
     parts = {"{training}": training, "{attributes}": _ATTRIBUTES.strip()}
     lines = []
     for line in doc.splitlines():

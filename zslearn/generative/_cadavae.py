@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any, ClassVar, Unpack
 
-import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 

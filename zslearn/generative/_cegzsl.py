@@ -104,7 +104,7 @@ class CEGZSLLearner(AdversarialLearner):
 
     def represent(self, x: Tensor, draws: Draws | None = None) -> Tensor:
         """Embeddings, without the projection."""
-        return self.embedding.embed(x)
+        return self.embedding.embed(x.to(self.class_attributes.dtype))
 
     def synthesize(self, a: Tensor, draws: Draws) -> Tensor:
         """Embeddings of generated features."""

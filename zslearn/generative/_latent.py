@@ -106,7 +106,7 @@ class LatentLearner(FeatureGeneratingLearner):
 
     def represent(self, x: Tensor, draws: Draws | None = None) -> Tensor:
         """Latents of samples: drawn, or the means."""
-        posterior = self.network.feature_posterior(x)
+        posterior = self.network.feature_posterior(x.to(self.get_buffer("_weights").dtype))
         if draws is None:
             return posterior[0]
         return self.network.draw(posterior, draws.normal(len(x), self.noise_dim))
@@ -214,11 +214,12 @@ class LatentClassifier(FeatureGeneratingClassifier):
             "noise_scale": self.noise_scale,
         }
 
-
-def draw_rows(y: np.ndarray[Any, Any], n: int, rng: np.random.RandomState) -> np.ndarray[Any, Any]:
-    """Numbers of n samples of each class, in ascending order: at random, again if they are few."""
-    chosen = []
-    for label in np.unique(y):
-        of_class = rng.permutation(np.flatnonzero(y == label))
-        chosen.append(np.resize(of_class, n))
-    return np.sort(np.concatenate(chosen))
+    def _chosen(self, samples: Samples, seed: int) -> Samples:
+        """Choose as many samples of each class, some of them again where there are fewer."""
+        if self.n_real is None:
+            return samples
+        rng, index = np.random.RandomState(seed), []
+        for label in np.unique(samples.y):
+            of_class = rng.permutation(np.flatnonzero(samples.y == label))
+            index.append(np.resize(of_class, self.n_real))
+        return samples.part(np.sort(np.concatenate(index)))

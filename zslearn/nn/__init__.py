@@ -5,36 +5,50 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._aligned_autoencoders import AlignedAutoencoders, AlignedLatents
 from zslearn.nn._cegzsl import ClassComparator, ContrastiveEmbedding
+from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
 from zslearn.nn._dazle import DAZLENetwork
+from zslearn.nn._hsva import HSVANetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
 from zslearn.nn.losses import (
     CalibrationLoss,
     ConditionalCorrelationLoss,
     CorrelationAlignmentLoss,
+    CriticLoss,
     CVsCLoss,
     DiscrepancyLoss,
     GaussianDistanceLoss,
+    GradientPenalty,
     SemanticInterventionLoss,
     SupervisedContrastiveLoss,
     TargetInterventionLoss,
+    VAELoss,
 )
 
 __all__ = [
+    "AlignedAutoencoders",
+    "AlignedLatents",
     "CVsCLoss",
     "CVsCNetwork",
     "CVsCOutput",
     "CalibrationLoss",
     "ClassComparator",
     "ConditionalCorrelationLoss",
+    "ConditionalMLP",
     "ContrastiveEmbedding",
     "CorrelationAlignmentLoss",
+    "CriticLoss",
     "DAZLENetwork",
     "DiscrepancyLoss",
     "GaussianDistanceLoss",
+    "GaussianEncoder",
+    "GradientPenalty",
+    "HSVANetwork",
     "SemanticInterventionLoss",
     "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
+    "VAELoss",
     "counterfactual",
     "functional",
     "losses",

@@ -44,9 +44,8 @@ def all_estimators(
     >>> from zslearn.utils.discovery import all_estimators
     >>> dict(all_estimators("classifier"))["CVsCClassifier"]
     <class 'zslearn.attention._cvsc.CVsCClassifier'>
-    >>> [name for name, _ in all_estimators("transformer")]
-    ['CVsCClassifier', 'DAZLEClassifier', 'PatchDictionaryExtractor', 'TimmRegionExtractor',
-     'WordVectors']
+    >>> [name for name, _ in all_estimators("transformer")][-1]
+    'WordVectors'
     """
     if type_filter is not None and type_filter not in _MIXINS:
         raise ValueError(

@@ -3,21 +3,27 @@
 from zslearn.nn.losses._calibration import CalibrationLoss
 from zslearn.nn.losses._conditional_correlation import ConditionalCorrelationLoss
 from zslearn.nn.losses._correlation_alignment import CorrelationAlignmentLoss
+from zslearn.nn.losses._critic import CriticLoss
 from zslearn.nn.losses._cvsc import CVsCLoss
 from zslearn.nn.losses._discrepancy import DiscrepancyLoss
 from zslearn.nn.losses._gaussian_distance import GaussianDistanceLoss
+from zslearn.nn.losses._gradient_penalty import GradientPenalty
 from zslearn.nn.losses._semantic_intervention import SemanticInterventionLoss
 from zslearn.nn.losses._supervised_contrastive import SupervisedContrastiveLoss
 from zslearn.nn.losses._target_intervention import TargetInterventionLoss
+from zslearn.nn.losses._vae import VAELoss
 
 __all__ = [
     "CVsCLoss",
     "CalibrationLoss",
     "ConditionalCorrelationLoss",
     "CorrelationAlignmentLoss",
+    "CriticLoss",
     "DiscrepancyLoss",
     "GaussianDistanceLoss",
+    "GradientPenalty",
     "SemanticInterventionLoss",
     "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
+    "VAELoss",
 ]

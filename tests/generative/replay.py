@@ -1,0 +1,105 @@
+"""Steps of the authors' code, taken again by a learner on the draws that were recorded."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+CLOSE = {"rtol": 0, "atol": 1e-9}
+PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
+
+
+class Recorded:
+    """Draws that were recorded, in their order."""
+
+    def __init__(self, draws):
+        self._draws = list(draws)
+
+    def normal(self, *shape):
+        drawn = self._draws.pop(0)
+        assert tuple(drawn.shape) == shape
+        return drawn
+
+    uniform = normal
+
+    def integers(self, low, high, *shape):
+        return self.normal(*shape)
+
+    def __len__(self):
+        return len(self._draws)
+
+
+def load(name):
+    with np.load(PARITY / f"{name}.npz") as file:
+        return {
+            key: torch.from_numpy(file[key]) if file[key].dtype.kind in "fi" else file[key]
+            for key in file
+        }
+
+
+def settings(case):
+    """Options by the names of the authors' code."""
+    return {k.removeprefix("config/"): v.item() for k, v in case.items() if "config/" in k}
+
+
+def assert_weights(case, prefix, learner, names):
+    for ours, theirs in names.items():
+        key = f"{prefix}/{theirs}"
+        found = learner.get_parameter(ours).detach()
+        torch.testing.assert_close(found, case[key], **CLOSE, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def set_weights(case, prefix, learner, names):
+    """Give a learner weights of the case, whatever their shapes."""
+    learner.double()
+    for ours, theirs in names.items():
+        path, _, last = ours.rpartition(".")
+        value = torch.nn.Parameter(case[f"{prefix}/{theirs}"].clone())
+        setattr(learner.get_submodule(path), last, value)
+
+
+def linear_names(ours, theirs):
+    """Names of the weights of linear layers, of ours and of theirs."""
+    return {
+        f"{a}.{part}": f"{b}.{part}"
+        for a, b in zip(ours, theirs, strict=True)
+        for part in ("weight", "bias")
+    }
+
+
+def replay(case, learner, names, plan, make, check):
+    """Take all steps; `plan` has the phases of a step, and the names of the draws of each.
+
+    Gradients, and weights after each optimiser step, are compared here, losses by `check`.
+    """
+    order = case["order"].tolist()
+    set_weights(case, f"{order[0]}/before", learner, names)
+    optimizers = learner.configure_optimizers(make)
+    theirs_of = {id(learner.get_parameter(a)): b for a, b in names.items()}
+    for step in order:
+        assert_weights(case, f"{step}/before", learner, names)
+        x, a, y = (case[f"{step}/{name}"] for name in "xay")
+        compared = 0
+        for phase, draws in plan(step):
+            recorded = Recorded(case[f"{step}/draw_{name}"] for name in draws)
+            terms = learner.step(phase, x, a, y, recorded)
+            assert not len(recorded)
+            moving = [optimizers[name] for name in learner.optimizers_of(phase)]
+            for optimizer in moving:
+                optimizer.zero_grad()
+            terms["loss"].backward()
+            check(step, phase, {name: value.detach() for name, value in terms.items()})
+            for optimizer in moving:
+                for parameter in (p for g in optimizer.param_groups for p in g["params"]):
+                    key = f"{step}/grad/{theirs_of[id(parameter)]}"
+                    found = torch.zeros(()) if parameter.grad is None else parameter.grad
+                    torch.testing.assert_close(
+                        found.expand_as(case[key]).double(),
+                        case[key],
+                        **CLOSE,
+                        msg=lambda m, k=key: f"{k}: {m}",
+                    )
+                    compared += 1
+                optimizer.step()
+        assert compared
+    assert_weights(case, "after", learner, names)

@@ -1,0 +1,473 @@
+"""What methods share that generate features of classes and leave the rest to a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self, Unpack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from zslearn._data._rows import RegionRows
+from zslearn._data._scaled_vectors import ScaledVectors
+from zslearn._data._scaling import SCALINGS, Scaling
+from zslearn._data._vectors import mean_vectors
+from zslearn._described_classes import DescribedClasses
+from zslearn._sample_weights import Samples
+from zslearn._training._device import compute_dtype, outside_autocast
+from zslearn._training._estimator import DeepZeroShotClassifier
+from zslearn._training._net import LearnerNet
+from zslearn._training._parameters import TrainingOptions
+from zslearn._training._prediction import device_of
+from zslearn.attributes import ClassAttributes
+from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
+from zslearn.generative._learner import Draws, FeatureGeneratingLearner
+
+__all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
+
+# Other tables whose classifier is remembered.
+_REMEMBERED = 4
+
+
+class GenerativeOptions(TrainingOptions, total=False):
+    """Names and types of the parameters that these methods share."""
+
+    n_synthetic: int
+    classifier: Any
+    unseen_classifier: Literal["joint", "separate"]
+    scaling: str | None
+    normalize_attributes: bool
+    keep_features: bool
+    delta: float
+    delta_scale: Literal["logit", "probability"]
+
+
+_DOC = """
+n_synthetic : int, default={n_synthetic!r}
+    Rows that are generated for each class without samples. Against the samples of a seen class it
+    acts as a calibration: twice as many raise the scores of unseen classes by about log 2. `delta`
+    undoes it exactly, so that one of the two is enough to tune.
+classifier : scikit-learn classifier, default={classifier!r}
+    What is fitted to the samples of the seen classes and the rows generated for the others: any
+    classifier with ``decision_function`` or ``predict_proba``, a pipeline or a search. ``None`` is
+    a :class:`~sklearn.linear_model.LogisticRegression`: the linear softmax of the released codes,
+    but trained until it rests, instead of for some 25 epochs whose number was chosen on test data.
+unseen_classifier : {{"joint", "separate"}}, default={unseen_classifier!r}
+    What ``predict(candidates="unseen")`` asks: the same classifier, or one that is fitted to the
+    generated rows alone, as published results have it. Scorers ask the first.
+scaling : {{"min_max", "standard", "unit_length", "signed_root"}} or None, default={scaling!r}
+    How features are scaled, as learnt from the training samples: "min_max" to between 0 and 1.
+normalize_attributes : bool, default={normalize_attributes!r}
+    Whether descriptions are scaled to unit length.
+keep_features : bool, default={keep_features!r}
+    Whether to keep the training samples, as vectors in float32, so that with other tables at
+    prediction seen classes are known by them. Without, they are generated then too.
+delta : float, default={delta!r}
+    Added to the scores of unseen classes where they compete with seen ones.
+delta_scale : {{"logit", "probability"}}, default={delta_scale!r}
+    What `delta` is added to.
+"""
+
+
+class FeatureGeneratingClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepZeroShotClassifier
+):
+    """Base of estimators whose learner is a `FeatureGeneratingLearner`.
+
+    Attributes
+    ----------
+    final_classifier_ : FinalClassifier
+        Its ``classifier`` is the fitted one; targets number the rows of its ``table``.
+    scaling_ : Scaling
+    """
+
+    _learner_type: ClassVar[type[FeatureGeneratingLearner]]
+    _training_defaults: ClassVar[TrainingOptions] = {
+        "batch_size": 64,
+        "learning_rate": 1e-4,
+        "precision": "float32",
+    }
+    _optimizer_options: ClassVar[dict[str, Any]] = {"betas": (0.5, 0.999)}
+    _family_defaults: ClassVar[dict[str, Any]] = {
+        "n_synthetic": 300,
+        "classifier": None,
+        "unseen_classifier": "joint",
+        "scaling": "min_max",
+        "normalize_attributes": True,
+        "keep_features": False,
+        "delta": 0.0,
+        "delta_scale": "logit",
+    }
+    _family_doc = _DOC
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_synthetic": [Interval(Integral, 1, None, closed="left")],
+        "classifier": [HasMethods("fit"), None],
+        "unseen_classifier": [StrOptions({"joint", "separate"})],
+        "scaling": [StrOptions({kind for kind in SCALINGS if kind}), None],
+        "normalize_attributes": ["boolean"],
+        "keep_features": ["boolean"],
+        "delta_scale": [StrOptions({"logit", "probability"})],
+    }
+
+    n_synthetic: int
+    classifier: Any
+    unseen_classifier: Literal["joint", "separate"]
+    scaling: str | None
+    normalize_attributes: bool
+    keep_features: bool
+    scaling_: Scaling
+    final_classifier_: FinalClassifier
+    unseen_classifier_: FinalClassifier
+    kept_: Samples
+    _refits_: dict[bytes, FinalClassifier]
+
+    def __init__(self, **options: Unpack[GenerativeOptions]) -> None:
+        super().__init__(**options)  # type: ignore[misc]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def fit(self, X: Any, y: Any, class_attributes: Any = None, sample_weight: Any = None) -> Self:
+        """Train the networks on samples of the seen classes, then the classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
+            Vectors, or regions, of which the mean is taken, without regions of zeros. Of any real
+            dtype; memory maps and lazy stores are read a batch at a time. The classifier is fitted
+            to vectors in float32, all at once.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \
+default=None
+            Descriptions of all classes, seen and unseen. ``None`` describes each class in `y` by
+            an attribute of its own.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, at least 0, relative to the others; a generated row counts
+            as an average one. The classifier has to take weights then.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the classifier gives no scores.
+        ValueError
+            If labels are not described, X is not finite, or not between 0 and 1 where the method
+            needs that, or weights are wrong.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
+        """
+        return super().fit(X, y, class_attributes, sample_weight)
+
+    @available_if(lambda self: False)
+    def partial_fit(self, *args: Any, **kwargs: Any) -> Self:
+        """Absent: the classifier at the end needs all samples at once."""
+        raise NotImplementedError
+
+    # -- before, during and after training -----------------------------------------------------
+
+    def _rows(
+        self, X: Any, table: ClassAttributes, device: torch.device, **options: Any
+    ) -> RegionRows:
+        dtype = compute_dtype(self.precision, device, self._work(table, 1, int(X.shape[-1])))
+        scaled = ScaledVectors(X, self.scaling_)
+        return RegionRows(scaled, device, dtype, unit_length=False, **options)
+
+    def _work(self, table: ClassAttributes, n_regions: int, n_features: int) -> int:
+        width = getattr(self, "hidden_dim", n_features)
+        return 2 * self.batch_size * width * (n_features + table.n_attributes)
+
+    def _before_training(
+        self, samples: Samples, classes: DescribedClasses, *, more: bool = False
+    ) -> None:
+        check_final_classifier(self.classifier)
+        if more:
+            return
+        vectors = (v for _, v in mean_vectors(samples.X, samples.rows))
+        self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+        if self._learner_type.bounded and self.scaling != "min_max":
+            for _, read in mean_vectors(samples.X, samples.rows):
+                scaled = self.scaling_(read)
+                if scaled.min() < 0 or scaled.max() > 1:
+                    raise ValueError(
+                        f"{type(self).__name__} needs features between 0 and 1, and scaling="
+                        f"{self.scaling!r} gives some between {scaled.min():.3g} and "
+                        f"{scaled.max():.3g}: set scaling='min_max'."
+                    )
+
+    def _scorer_of_held_out(
+        self, net: LearnerNet, samples: Samples, classes: DescribedClasses, dtype: torch.dtype
+    ) -> Callable[[Tensor], Tensor]:
+        final = self._fit_final(net, classes.table, samples)
+
+        def scores_of(regions: Tensor) -> Tensor:
+            rows = self._represent(net, regions[:, 0].double())
+            return torch.from_numpy(final.scores(rows, classes.labels))
+
+        return scores_of
+
+    def _after_training(self, samples: Samples, *, more: bool = False) -> None:
+        self._refits_ = {}
+        self.__dict__.pop("kept_", None)
+        if self.keep_features:
+            n = len(samples.y)
+            vectors = np.empty((n, self.n_features_in_), dtype=np.float32)
+            for place, means in mean_vectors(samples.X, samples.rows):
+                vectors[place] = means
+            self.kept_ = Samples(vectors, samples.y, None, samples.weights)
+        self.final_classifier_ = self._fit_final(self.net_, self.class_attributes_, samples)
+        self._fit_unseen()
+
+    def _fit_unseen(self) -> None:
+        self.__dict__.pop("unseen_classifier_", None)
+        if self.unseen_classifier == "separate" and len(self.unseen_classes_):
+            table = self.class_attributes_.subset(self.unseen_classes_)
+            self.unseen_classifier_ = self._fit_final(self.net_, table, None)
+
+    def _describe_anew(self, classes: DescribedClasses) -> None:
+        if not hasattr(self, "final_classifier_"):  # within fit
+            super()._describe_anew(classes)
+            return
+        final = self._final_of(classes.table)
+        super()._describe_anew(classes)
+        self.final_classifier_ = final
+        self._fit_unseen()
+
+    # -- rows and their classifier -------------------------------------------------------------
+
+    def _represent(
+        self, net: LearnerNet, vectors: Tensor, draws: Draws | None = None
+    ) -> NDArray[Any]:
+        """Rows of scaled vectors (B, D) as the classifier takes them: drawn, or their means."""
+        learner: Any = net.module_.eval()
+        with outside_autocast(), torch.inference_mode():
+            return np.asarray(learner.represent(vectors, draws).cpu().numpy())
+
+    def _real_rows(
+        self,
+        net: LearnerNet,
+        X: Any,
+        rows: NDArray[np.intp] | None = None,
+        draws: Draws | None = None,
+    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Places and rows of samples, a chunk at a time."""
+        device = device_of(net)
+        wide = torch.float32 if device.type == "mps" else torch.float64
+        for place, vectors in mean_vectors(X, rows):
+            scaled = torch.from_numpy(self.scaling_(vectors)).to(device, wide)
+            yield place, self._represent(net, scaled, draws)
+
+    def _chosen(self, samples: Samples, seed: int) -> Samples:
+        """Return the samples that the classifier is fitted to: all of them."""
+        return samples
+
+    def _generate(
+        self, net: LearnerNet, table: ClassAttributes, n: int, seed: int
+    ) -> NDArray[np.float32]:
+        """Return n rows of each class of a table, one class after the other."""
+        device, learner = device_of(net), net.module_.eval()
+        assert isinstance(learner, FeatureGeneratingLearner)
+        generator, parts = torch.Generator(device).manual_seed(seed), []
+        with outside_autocast(), torch.inference_mode():
+            for a in learner.describe(self._table_values(table, device)):
+                draws = Draws(generator, a.dtype)
+                rows = learner.synthesize(a.expand(n, -1), draws)
+                parts.append(rows.float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def _fit_final(
+        self, net: LearnerNet, table: ClassAttributes, samples: Samples | None
+    ) -> FinalClassifier:
+        """Fit the classifier to samples of a table's classes, and generated rows of the others."""
+        if table.n_classes == 1:
+            return FinalClassifier(None, table)
+        samples = None if samples is None else self._chosen(samples, net.seed)
+        known = np.array([], dtype=np.int64) if samples is None else table.index_of(samples.y)
+        n_real, missing = len(known), np.setdiff1d(np.arange(table.n_classes), known)
+        made = None
+        if len(missing):
+            others = table.subset(table.labels[missing])
+            made = self._generate(net, others, self.n_synthetic, net.noise_seed(-1))
+        targets = np.concatenate([known, np.repeat(missing, self.n_synthetic)])
+        rows: Any = made
+        if samples is not None:
+            generator = torch.Generator(device_of(net)).manual_seed(net.noise_seed(-2))
+            draws = Draws(generator, torch.float32)
+            for place, part in self._real_rows(net, samples.X, samples.rows, draws):
+                if place.start == 0:
+                    rows = np.empty((len(targets), part.shape[1]), dtype=np.float32)
+                rows[place] = part
+            if made is not None:
+                rows[n_real:] = made
+        weights = None
+        if samples is not None and samples.weights is not None:
+            weights = np.ones(len(targets))
+            weights[:n_real] = samples.weights / samples.weights.mean()
+        return FinalClassifier.fit(self.classifier, rows, targets, weights, table, net.seed)
+
+    def _final_of(self, table: ClassAttributes) -> FinalClassifier:
+        """Return the classifier of a table: the fitted one, or one fitted for it, remembered."""
+        if self.final_classifier_.covers(table):
+            return self.final_classifier_
+        key = repr(table.labels.tolist()).encode() + table.values.tobytes()
+        found = self._refits_.get(key)
+        if found is None:
+            found = self._fit_final(self.net_, table, self._kept_of(table))
+            while len(self._refits_) >= _REMEMBERED:
+                self._refits_.pop(next(iter(self._refits_)), None)
+            self._refits_[key] = found
+        return found
+
+    def _kept_of(self, table: ClassAttributes) -> Samples | None:
+        """Return the kept samples of the classes that a table describes as the fitted one does."""
+        if not hasattr(self, "kept_"):
+            return None
+        fitted = self.class_attributes_
+        alike = [
+            label
+            for label in np.intersect1d(table.labels, fitted.labels)
+            if np.array_equal(
+                table.values[table.index_of([label])], fitted.values[fitted.index_of([label])]
+            )
+        ]
+        index = np.flatnonzero(np.isin(self.kept_.y, alike))
+        return self.kept_.part(index) if len(index) else None
+
+    def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[Any]:
+        X = self._check_X(X, reset=False)
+        return self._scores_by(self._final_of(table), X, table.labels)
+
+    def _scores_by(
+        self, final: FinalClassifier, X: Any, labels: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        scores = np.empty((X.shape[0], len(labels)))
+        for place, rows in self._real_rows(self.net_, X):
+            scores[place] = final.scores(rows, labels)
+        return scores
+
+    # -- what it tells -------------------------------------------------------------------------
+
+    def predict(
+        self, X: Any, *, candidates: Any = None, class_attributes: Any = None
+    ) -> NDArray[Any]:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as `fit` takes them.
+        candidates : {"all", "seen", "unseen"} or array-like of labels, default=None
+            The classes to choose among. ``None`` and "all" are generalised zero-shot prediction.
+            "unseen" asks the classifier that `unseen_classifier` names.
+        class_attributes : ClassAttributes or DataFrame, default=None
+            Classes to choose among instead of the fitted ones, described by the same attributes.
+            Rows of those that are not among the fitted ones are generated and the classifier is
+            fitted anew, which takes as long as that; the last few tables are remembered.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,)
+            The predicted labels.
+        """
+        alone = isinstance(candidates, str) and candidates == "unseen"
+        if not alone or self.unseen_classifier != "separate":
+            return super().predict(X, candidates=candidates, class_attributes=class_attributes)
+        check_is_fitted(self)
+        table = self._described(class_attributes)
+        unseen = table.subset(table.labels[self._candidate_columns("unseen", table)])
+        X = self._check_X(X, reset=False)
+        final = getattr(self, "unseen_classifier_", None)
+        if final is None or not final.covers(unseen):
+            final = self._fit_final(self.net_, unseen, None)
+        return np.asarray(unseen.labels[self._scores_by(final, X, unseen.labels).argmax(axis=1)])
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Give samples as the classifier sees them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as `fit` takes them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_rows), float32
+            Comparable with what `synthesize` gives.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        rows = np.empty((X.shape[0], self._n_features_out), dtype=np.float32)
+        for place, part in self._real_rows(self.net_, X):
+            rows[place] = part
+        return rows
+
+    def synthesize(
+        self, class_attributes: Any = None, n: int | None = None, *, random_state: Any = None
+    ) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """Generate rows of classes, as the classifier is fitted to.
+
+        Parameters
+        ----------
+        class_attributes : ClassAttributes or DataFrame, default=None
+            The classes; ``None`` takes the unseen ones of `fit`.
+        n : int, default=None
+            Rows of each class; ``None`` takes `n_synthetic`.
+        random_state : int, RandomState instance or None, default=None
+            Determines the noise. ``None`` draws as `fit` has done.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_classes * n, n_rows), float32
+            One class after the other, in the sorted order of their labels.
+        labels : ndarray of shape (n_classes * n,)
+            The class of each row.
+
+        Raises
+        ------
+        ValueError
+            If there is no class to generate rows of, or n is below 1.
+        """
+        check_is_fitted(self)
+        if class_attributes is None:
+            if not len(self.unseen_classes_):
+                raise ValueError(
+                    "there are no unseen classes to generate rows of: give class_attributes."
+                )
+            table = self.class_attributes_.subset(self.unseen_classes_)
+        else:
+            table = self._described(class_attributes)
+        n = self.n_synthetic if n is None else n
+        if n < 1:
+            raise ValueError(f"n must be at least 1, found {n!r}")
+        seed = self.net_.noise_seed(-1)
+        if random_state is not None:
+            seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        rows = self._generate(self.net_, table, n, seed)
+        return rows, np.repeat(table.labels, n)
+
+    @property
+    def _n_features_out(self) -> int:
+        empty = torch.zeros(1, self.n_features_in_, device=device_of(self.net_))
+        return self._represent(self.net_, empty).shape[1]
+
+    def _get_saved_state(self) -> dict[str, Any]:
+        return {k: v for k, v in super()._get_saved_state().items() if k != "_refits_"}
+
+    def _set_saved_state(self, state: dict[str, Any]) -> None:
+        super()._set_saved_state(state)
+        if hasattr(self, "final_classifier_"):
+            self._refits_ = {}
