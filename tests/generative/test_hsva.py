@@ -51,6 +51,7 @@ def released(number):
     )
     described = DescribedClasses(ClassAttributes(table.numpy()), np.arange(len(table)) < n_seen)
     learner = HSVALearner(case["x"].shape[1], **clf._learner_params(described)).double()
+    learner.class_attributes = case["class_attributes"]  # not by way of float32
     learner.begin_epoch(int(case["config/epoch"]))
     return case, learner
 

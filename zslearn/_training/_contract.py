@@ -18,7 +18,7 @@ from zslearn._training._randomness import seeded
 __all__ = ["check_learner", "check_on_few"]
 
 # Steps whose phases are tried.
-_FIRST = 64
+_FIRST = 2**13
 
 
 def check_on_few(net: LearnerNet, batches: TrainingBatches, table: Tensor) -> None:

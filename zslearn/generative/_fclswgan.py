@@ -21,7 +21,7 @@ from zslearn.generative._adversarial import (
     AdversarialOptions,
 )
 from zslearn.generative._final_classifier import FinalClassifier
-from zslearn.generative._learner import Draws
+from zslearn.generative._learner import Draws, numbers_among
 from zslearn.nn._conditional import frozen
 from zslearn.registry import register_method
 
@@ -151,15 +151,11 @@ class FCLSWGANClassifier(AdversarialClassifier):
         self.seen_classifier_ = FinalClassifier.fit(None, rows, targets, samples.weights, table, 0)
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
-        labels = self.seen_classifier_.table.labels
-        number = np.zeros(len(classes.labels), dtype=np.int64)
-        there = np.isin(labels, classes.labels)
-        number[classes.targets(labels[there])] = np.flatnonzero(there)
         weight, bias = self.seen_classifier_.weights(self.n_features_in_)
         return {
             **super()._learner_params(classes),
             "lambda_cls": self.lambda_cls,
             "seen_weight": torch.tensor(weight, dtype=torch.float32),
             "seen_bias": torch.tensor(bias, dtype=torch.float32),
-            "seen_number": torch.from_numpy(number),
+            "seen_number": numbers_among(self.seen_classifier_.table.labels, classes),
         }

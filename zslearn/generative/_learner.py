@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn._described_classes import DescribedClasses
 from zslearn._training._learner import Batch, Learner
 from zslearn.nn.functional import normalize_rows
 
-__all__ = ["Draws", "FeatureGeneratingLearner", "NoDraws"]
+__all__ = ["Draws", "FeatureGeneratingLearner", "NoDraws", "numbers_among"]
 
 
 class Draws:
@@ -104,3 +107,11 @@ class FeatureGeneratingLearner(Learner):
         a = self.describe(table)
         rows = self.represent(X[:, 0].to(a.dtype)).float()
         return -torch.cdist(rows, self.synthesize(a, NoDraws(a)).float()).square()
+
+
+def numbers_among(labels: NDArray[Any], classes: DescribedClasses) -> Tensor:
+    """Give the place among some sorted labels of each class of a table, 0 of others."""
+    number = np.zeros(len(classes.labels), dtype=np.int64)
+    there = np.isin(labels, classes.labels)
+    number[classes.targets(labels[there])] = np.flatnonzero(there)
+    return torch.from_numpy(number)

@@ -11,8 +11,10 @@ from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._hsva import HSVANetwork
 from zslearn.nn._network import CVsCNetwork, CVsCOutput
+from zslearn.nn._refinement import AttributeDecoder, FeatureRefiner, Feedback
 from zslearn.nn.losses import (
     CalibrationLoss,
+    CenterMarginLoss,
     ConditionalCorrelationLoss,
     CorrelationAlignmentLoss,
     CriticLoss,
@@ -24,15 +26,18 @@ from zslearn.nn.losses import (
     SupervisedContrastiveLoss,
     TargetInterventionLoss,
     VAELoss,
+    WeightedL1Loss,
 )
 
 __all__ = [
     "AlignedAutoencoders",
     "AlignedLatents",
+    "AttributeDecoder",
     "CVsCLoss",
     "CVsCNetwork",
     "CVsCOutput",
     "CalibrationLoss",
+    "CenterMarginLoss",
     "ClassComparator",
     "ConditionalCorrelationLoss",
     "ConditionalMLP",
@@ -41,6 +46,8 @@ __all__ = [
     "CriticLoss",
     "DAZLENetwork",
     "DiscrepancyLoss",
+    "FeatureRefiner",
+    "Feedback",
     "GaussianDistanceLoss",
     "GaussianEncoder",
     "GradientPenalty",
@@ -49,6 +56,7 @@ __all__ = [
     "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
     "VAELoss",
+    "WeightedL1Loss",
     "counterfactual",
     "functional",
     "losses",
