@@ -50,6 +50,7 @@ def released(number):
         normalize_attributes=False,
     )
     described = DescribedClasses(ClassAttributes(table.numpy()), np.arange(len(table)) < n_seen)
+    clf.trained_classes_ = np.arange(n_seen)
     learner = HSVALearner(case["x"].shape[1], **clf._learner_params(described)).double()
     learner.class_attributes = case["class_attributes"]  # not by way of float32
     learner.begin_epoch(int(case["config/epoch"]))

@@ -42,6 +42,8 @@ def test_scores_keep_their_precision_under_autocast():
         found = comparator(h, table)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, comparator(h, table), rtol=0, atol=0.02)
+    (gradient,) = torch.autograd.grad(found.square().sum(), comparator.output.weight)
+    assert gradient.dtype == torch.float32
 
 
 def test_embeddings_are_rectified_and_projections_of_unit_length():

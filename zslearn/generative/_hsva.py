@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Unpack
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from zslearn._described_classes import DescribedClasses
+from zslearn._sample_weights import Samples
 from zslearn._training._learner import OptimizerFactory
 from zslearn._training._parameters import TrainingOptions
 from zslearn.generative._latent import LatentClassifier, LatentLearner, LatentOptions
@@ -37,7 +40,9 @@ class HSVALearner(LatentLearner):
         class_attributes: Tensor,
         normalize_attributes: bool,
         *,
-        seen: Tensor,
+        n_classes: int,
+        seen_number: Tensor,
+        unseen: Tensor,
         noise_dim: int,
         warm_ups: Any,
         discrepancy: Any,
@@ -45,11 +50,10 @@ class HSVALearner(LatentLearner):
         classifier_rate: float,
         **widths: Any,
     ) -> None:
-        n_seen = int(seen.sum())
-        network = HSVANetwork(n_features, class_attributes.shape[1], n_seen, **widths)
+        network = HSVANetwork(n_features, class_attributes.shape[1], n_classes, **widths)
         super().__init__(class_attributes, normalize_attributes, network, noise_dim, warm_ups)
-        self.register_buffer("seen_number", seen.cumsum(0) - 1)
-        self.register_buffer("unseen_rows", torch.nonzero(~seen)[:, 0])
+        self.register_buffer("seen_number", seen_number)
+        self.register_buffer("unseen_rows", torch.nonzero(unseen)[:, 0])
         self.discrepancy = DiscrepancyLoss(discrepancy)
         self.correlation = CorrelationAlignmentLoss()
         self.n_projections, self.rate = n_projections, classifier_rate
@@ -178,6 +182,8 @@ class HSVAClassifier(LatentClassifier):
     {attributes}
     final_classifier_ : object
         ``final_classifier_.classifier`` is the fitted `classifier`.
+    trained_classes_ : ndarray
+        Labels that the network's two classifiers tell apart.
 
     See Also
     --------
@@ -240,6 +246,8 @@ class HSVAClassifier(LatentClassifier):
         },
     }
 
+    trained_classes_: NDArray[Any]
+
     def __init__(
         self,
         *,
@@ -271,13 +279,30 @@ class HSVAClassifier(LatentClassifier):
         self.classifier_dim = classifier_dim
         self.classifier_rate = classifier_rate
 
+    def _before_training(
+        self, samples: Samples, classes: DescribedClasses, *, more: bool = False
+    ) -> None:
+        super()._before_training(samples, classes, more=more)
+        if more and np.setdiff1d(samples.y, self.trained_classes_).size:
+            raise ValueError(
+                f"warm_start=True continues with the classes {self.trained_classes_.tolist()[:5]} "
+                "and so on, which the network's classifiers know, but y holds others: set "
+                "warm_start=False to start anew."
+            )
+        if not more:
+            self.trained_classes_ = np.unique(samples.y)
+
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
+        known = self.trained_classes_
+        number = np.minimum(np.searchsorted(known, classes.labels), len(known) - 1)
         away = self.omega if self.lambda_coral is None else self.lambda_coral
         names = ("discrepancy", "n_projections", "classifier_rate")
         widths = ("structure_dim", "hidden_dim", "encoder_dim", "classifier_dim")
         return {
             **super()._learner_params(classes),
-            "seen": torch.from_numpy(classes.seen),
+            "n_classes": len(known),
+            "seen_number": torch.from_numpy(number),
+            "unseen": torch.from_numpy(~classes.seen),
             "warm_ups": {
                 "kl": self._warm_up("beta_warm_up", self.beta),
                 "cross_reconstruction": self._warm_up("ca_warm_up", self.lambda_ca),

@@ -187,7 +187,7 @@ class LatentClassifier(FeatureGeneratingClassifier):
     n_real: int | None
 
     def __init__(self, **options: Unpack[LatentOptions]) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[misc]
 
     def _warm_up(self, name: str, top: float) -> WarmUp:
         """Turn the shares of a parameter into epochs."""

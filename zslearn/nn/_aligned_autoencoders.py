@@ -178,13 +178,12 @@ class AlignedAutoencoders(LatentPair):
     ) -> None:
         super().__init__()
         self.noise_scale = noise_scale
-        plain = {"slope": 0.0}
         of_x, of_a = encoder_dims
-        self.encode_x = GaussianEncoder(n_features, 0, [of_x], latent_dim, **plain)
-        self.encode_a = GaussianEncoder(n_attributes, 0, [of_a], latent_dim, **plain)
+        self.encode_x = GaussianEncoder(n_features, 0, [of_x], latent_dim, slope=0.0)
+        self.encode_a = GaussianEncoder(n_attributes, 0, [of_a], latent_dim, slope=0.0)
         to_x, to_a = decoder_dims
-        self.decode_x = ConditionalMLP(latent_dim, 0, to_x, n_features, **plain)
-        self.decode_a = ConditionalMLP(latent_dim, 0, to_a, n_attributes, **plain)
+        self.decode_x = ConditionalMLP(latent_dim, 0, to_x, n_features, slope=0.0)
+        self.decode_a = ConditionalMLP(latent_dim, 0, to_a, n_attributes, slope=0.0)
         start_moderately(self)
 
     def feature_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -170,7 +170,8 @@ class _PairScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, v: Tensor, w: Tensor) -> Tensor:
         ctx.save_for_backward(u, v, w)
-        return torch.cat([leaky_relu(pairs, 0.2, inplace=True) @ w for pairs in _pieces(u, v)])
+        with torch.autocast(u.device.type, enabled=False):
+            return torch.cat([leaky_relu(pairs, 0.2, inplace=True) @ w for pairs in _pieces(u, v)])
 
     @staticmethod
     @once_differentiable
