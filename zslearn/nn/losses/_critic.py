@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from zslearn.nn._conditional import ConditionalMLP
+from zslearn.nn.losses._critic_terms import CriticTerms
 from zslearn.nn.losses._gradient_penalty import GradientPenalty, penalty_between
 
 __all__ = ["CriticLoss"]
@@ -83,17 +84,30 @@ class CriticLoss(nn.Module):
             large where the critic tells them apart; and "gradient_penalty", without weights.
         """
         weight = self.lambda_gp if lambda_gp is None else lambda_gp
-        real, fake, n = real.detach(), fake.detach().to(real.dtype), len(real)
+        real, fake = real.detach(), fake.detach().to(real.dtype)
         if self.penalty.closed_form and isinstance(critic, ConditionalMLP):
-            both = torch.cat([real, fake])
-            before = critic.before_rectifier(both, condition.repeat(2, 1))
-            scores = critic.output_of(leaky_relu(before, critic.slope))
-            with torch.no_grad():
-                mixed = torch.lerp(before[n:], before[:n], alpha.to(before.dtype))
-            penalty = penalty_between(critic, mixed)
-            of_real, of_fake = scores[:n].mean(), scores[n:].mean()
+            wasserstein, penalty = _closed(critic, real, fake, condition, alpha)
         else:
-            of_real, of_fake = critic(real, condition).mean(), critic(fake, condition).mean()
+            wasserstein = critic(real, condition).mean() - critic(fake, condition).mean()
             penalty = self.penalty(critic, real, fake, condition, alpha)
-        loss = self.scale * (of_fake - of_real + weight * penalty)
-        return {"loss": loss, "wasserstein": of_real - of_fake, "gradient_penalty": penalty}
+        loss = self.scale * (weight * penalty - wasserstein)
+        return {"loss": loss, "wasserstein": wasserstein, "gradient_penalty": penalty}
+
+
+def _closed(
+    critic: ConditionalMLP, real: Tensor, fake: Tensor, condition: Tensor, alpha: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both terms of a critic of one hidden layer."""
+    n, condition = len(real), condition.to(real.dtype)
+    both = torch.cat([torch.cat([real, condition], dim=1), torch.cat([fake, condition], dim=1)])
+    if not torch.is_autocast_enabled(real.device.type):
+        layers = (critic.hidden.weight, critic.hidden.bias, critic.out.weight, critic.out.bias)
+        terms: tuple[Tensor, Tensor] = CriticTerms.apply(
+            both, alpha, *layers, critic.slope, critic.n_in
+        )
+        return terms
+    before = critic.before_rectifier(both)
+    scores = critic.output_of(leaky_relu(before, critic.slope))
+    with torch.no_grad():
+        mixed = torch.lerp(before[n:], before[:n], alpha.to(before.dtype))
+    return scores[:n].mean() - scores[n:].mean(), penalty_between(critic, mixed)

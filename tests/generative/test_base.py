@@ -1,0 +1,289 @@
+"""Any classifier on generated rows: its scores, tables, seeds, files."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+import zslearn
+from zslearn import ClassAttributes, FCLSWGANClassifier, FVAEGANClassifier
+from zslearn.generative._final_classifier import FinalClassifier
+from zslearn.metrics import ausuc_score
+from zslearn.model_selection import HeldOutStopping
+from zslearn.utils._toy_problems import CountingRows, Problem
+
+SMALL = {
+    "hidden_dim": 16,
+    "max_epochs": 3,
+    "critic_iter": 1,
+    "learning_rate": 0.05,
+    "n_synthetic": 12,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return Problem.of(FCLSWGANClassifier())
+
+
+def fitted(problem, cls=FCLSWGANClassifier, X=None, **params):
+    clf = cls(**{**SMALL, **params})
+    return clf.fit(problem.X if X is None else X, problem.y, class_attributes=problem.table)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        None,
+        LogisticRegression(C=0.1),
+        make_pipeline(StandardScaler(), LinearSVC()),
+        SVC(),
+        RandomForestClassifier(n_estimators=5),
+        GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
+    ],
+    ids=lambda c: type(c).__name__,
+)
+def test_scores_are_those_of_the_classifier(problem, classifier):
+    clf = fitted(problem, classifier=classifier)
+    model = clf.final_classifier_.classifier
+    scores = clf.uncalibrated_scores(problem.X)
+    if hasattr(model, "decision_function"):
+        expected = model.decision_function(clf.transform(problem.X))
+        np.testing.assert_allclose(scores, expected, atol=2e-6 * np.abs(expected).max())
+    else:
+        shares = model.predict_proba(clf.transform(problem.X))
+        np.testing.assert_allclose(scores, np.log(np.maximum(shares, 1e-12)))
+    unseen = np.isin(clf.classes_, clf.unseen_classes_)
+    shifted = clf.set_params(delta=0.3).decision_function(problem.X)
+    np.testing.assert_allclose(shifted, scores + 0.3 * unseen, rtol=1e-6)
+    known = {"classes": clf.classes_, "seen_classes": clf.seen_classes_}
+    labels = np.r_[clf.unseen_classes_, problem.y[3:]]  # as if some were of these
+    assert 0 <= ausuc_score(labels, scores, **known) <= 1
+    if classifier is not None:
+        assert not hasattr(classifier, "classes_")
+
+
+def test_two_classes_have_two_columns():
+    rows, table = np.array([[0.0], [1.0], [0.1], [0.9]]), ClassAttributes([[1.0], [2.0]])
+    final = FinalClassifier.fit(LinearSVC(), rows, np.array([0, 1, 0, 1]), None, table, 0)
+    margin = final.classifier.decision_function(rows)
+    expected = np.column_stack([-margin / 2, margin / 2])
+    np.testing.assert_allclose(final.scores(rows, table.labels), expected)
+    np.testing.assert_allclose(final.scores(rows, table.labels[1:]), expected[:, 1:])
+    weights, intercepts = FinalClassifier.fit(
+        LogisticRegression(), rows, np.array([0, 1, 0, 1]), None, table, 0
+    ).weights(1)
+    np.testing.assert_allclose(weights[0], -weights[1])
+    assert intercepts.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "words"),
+    [
+        (StandardScaler(), "decision_function or predict_proba"),
+        (SVC(decision_function_shape="ovo"), "a score for each of the 8 classes"),
+    ],
+)
+def test_classifiers_without_scores_are_refused(problem, classifier, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        fitted(problem, classifier=classifier).predict(problem.X)
+
+
+def test_fits_repeat_to_the_bit(problem):
+    first, second = fitted(problem), fitted(problem)
+    for one, other in zip(first.synthesize(), second.synthesize(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(
+        first.decision_function(problem.X), second.decision_function(problem.X)
+    )
+
+
+def test_rows_are_drawn_class_by_class(problem):
+    clf = fitted(problem)
+    rows, labels = clf.synthesize(n=3)
+    assert labels.tolist() == np.repeat(clf.unseen_classes_, 3).tolist()
+    assert rows.shape == (9, problem.X.shape[1])
+    assert rows.dtype == np.float32
+    other, _ = clf.synthesize(n=3, random_state=1)
+    assert not np.array_equal(rows, other)
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        clf.synthesize(n=0)
+    alone = FCLSWGANClassifier(**SMALL)
+    seen = problem.table.subset(np.unique(problem.y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        alone.fit(problem.X, problem.y, class_attributes=seen)
+    with pytest.raises(ValueError, match="give class_attributes"):
+        alone.synthesize()
+
+
+def test_generated_rows_are_what_the_classifier_has_seen(problem):
+    seen = {}
+
+    class Spy(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            seen["X"], seen["y"] = X.copy(), y.copy()
+            return super().fit(X, y, sample_weight)
+
+    clf = fitted(problem, classifier=Spy())
+    n = len(problem.y)
+    np.testing.assert_allclose(seen["X"][:n], clf.transform(problem.X), atol=1e-6)
+    np.testing.assert_array_equal(seen["X"][n:], clf.synthesize()[0])
+    expected = np.r_[problem.y, clf.synthesize()[1]]
+    assert clf.classes_[seen["y"]].tolist() == expected.tolist()
+    least, most = seen["X"][:n].min(axis=0), seen["X"][:n].max(axis=0)
+    np.testing.assert_allclose([least, most], [np.zeros_like(least), np.ones_like(most)], atol=1e-6)
+
+
+def test_regions_are_averaged(problem):
+    rng = np.random.default_rng(0)
+    regions = problem.X[:, None] + rng.normal(size=(len(problem.X), 4, problem.X.shape[1]))
+    by_region = fitted(problem, X=regions)
+    by_mean = fitted(problem, X=regions.mean(axis=1))
+    lazily = fitted(problem, X=CountingRows(regions))
+    expected = by_mean.decision_function(regions.mean(axis=1))
+    np.testing.assert_allclose(by_region.decision_function(regions), expected, atol=1e-6)
+    np.testing.assert_array_equal(
+        lazily.decision_function(regions), by_region.decision_function(regions)
+    )
+
+
+def test_other_tables_are_remembered_within_a_bound(problem):
+    clf = fitted(problem)
+    fits = []
+    fit_final = clf._fit_final
+    clf._fit_final = lambda *arguments: fits.append(1) or fit_final(*arguments)
+    values, labels = problem.table.values, problem.table.labels
+    tables = [
+        ClassAttributes(
+            values * (1 + k / 10), labels=labels, attribute_names=problem.table.attribute_names
+        )
+        for k in range(1, 7)
+    ]
+    for table in tables:
+        first = clf.decision_function(problem.X, class_attributes=table)
+        again = clf.decision_function(problem.X, class_attributes=table)
+        np.testing.assert_array_equal(first, again)
+    assert len(fits) == len(tables)
+    assert len(clf._refits_) == 4
+    clf.decision_function(problem.X, class_attributes=problem.table.subset(labels[:3]))
+    assert len(fits) == len(tables)  # a part of what is known takes no fit
+
+
+def test_kept_features_stand_for_their_classes(problem):
+    table = problem.table
+    more = ClassAttributes(
+        np.vstack([table.values, table.values.mean(axis=0)]),
+        labels=[*table.labels, "yak"],
+        attribute_names=table.attribute_names,
+    )
+    kept, forgot = fitted(problem, keep_features=True), fitted(problem)
+    right = [clf.predict(problem.X, class_attributes=more) == problem.y for clf in (kept, forgot)]
+    assert right[0].mean() > right[1].mean()
+    changed = kept._kept_of(
+        ClassAttributes(
+            np.where(table.labels[:, None] == "ant", table.values + 1, table.values),
+            labels=table.labels,
+            attribute_names=table.attribute_names,
+        )
+    )
+    assert set(changed.y.tolist()) == set(problem.y.tolist()) - {"ant"}
+    copy = kept.with_class_attributes(more)
+    np.testing.assert_array_equal(
+        copy.decision_function(problem.X), kept.decision_function(problem.X, class_attributes=more)
+    )
+
+
+def test_a_classifier_of_the_unseen_alone(problem):
+    clf = fitted(problem, unseen_classifier="separate")
+    rows, labels = clf.synthesize()
+    expected = LogisticRegression(max_iter=1000).fit(rows, labels)
+    wanted = expected.predict(clf.transform(problem.X))
+    found = clf.predict(problem.X, candidates="unseen")
+    assert (found == wanted).mean() > 0.95  # targets are numbers there: equal but for rounding
+    joint = fitted(problem)
+    assert clf.predict(problem.X).tolist() == joint.predict(problem.X).tolist()
+    some = problem.table.subset(["ant", "cat", "wasp"])
+    found = clf.predict(problem.X, candidates="unseen", class_attributes=some)
+    assert set(found.tolist()) <= {"cat", "wasp"}
+
+
+def test_saved_and_loaded(problem, tmp_path):
+    clf = fitted(
+        problem,
+        classifier=make_pipeline(StandardScaler(), LogisticRegression()),
+        keep_features=True,
+        unseen_classifier="separate",
+    )
+    zslearn.save(clf, tmp_path / "model")
+    loaded = zslearn.load(tmp_path / "model")
+    table = problem.table.subset(["ant", "cat", "bee"])
+    new = ClassAttributes(
+        table.values[::-1], labels=table.labels, attribute_names=table.attribute_names
+    )
+    for options in ({}, {"candidates": "unseen"}, {"class_attributes": new}):
+        expected = clf.predict(problem.X, **options)
+        assert loaded.predict(problem.X, **options).tolist() == expected.tolist()
+    np.testing.assert_array_equal(
+        loaded.decision_function(problem.X, class_attributes=new),
+        clf.decision_function(problem.X, class_attributes=new),
+    )
+    forest = fitted(problem, classifier=RandomForestClassifier(n_estimators=2))
+    with pytest.raises(TypeError, match=r"RandomForestClassifier.*joblib saves anything"):
+        zslearn.save(forest, tmp_path / "forest")
+    assert not (tmp_path / "forest").exists()
+
+
+def test_features_beyond_the_logistic_function_are_refused(problem):
+    with pytest.raises(ValueError, match="FVAEGANClassifier needs features between 0 and 1"):
+        fitted(problem, FVAEGANClassifier, scaling=None)
+    scaled = (problem.X - problem.X.min(axis=0)) / np.ptp(problem.X, axis=0)
+    fitted(problem, FVAEGANClassifier, X=scaled, scaling=None)
+
+
+def test_epochs_by_held_out_classes(problem):
+    clf = fitted(problem, early_stopping=HeldOutStopping(n_iter_no_change=2), max_epochs=6)
+    assert 1 <= clf.best_epoch_ <= len(clf.validation_scores_) <= 6
+    assert len(clf.net_.history) == clf.best_epoch_
+    assert clf.unseen_classes_.tolist() == problem.labels[problem.unseen].tolist()
+    stays = fitted(problem, early_stopping=HeldOutStopping(refit=False), max_epochs=2)
+    assert len(stays.unseen_classes_) == len(clf.unseen_classes_) + 1
+    assert np.isfinite(stays.decision_function(problem.X)).all()
+
+
+def test_weights_reach_the_classifier(problem):
+    weights = np.where(problem.y == "ant", 5.0, 1.0)
+    clf = FCLSWGANClassifier(**SMALL)
+    clf.fit(problem.X, problem.y, problem.table, sample_weight=weights)
+    plain = fitted(problem).uncalibrated_scores(problem.X)
+    raised = clf.uncalibrated_scores(problem.X) - plain
+    assert raised[:, 0].mean() > 0.1  # "ant" comes first
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        clf.set_params(classifier=make_pipeline(LogisticRegression())).fit(
+            problem.X, problem.y, problem.table, sample_weight=weights
+        )
+
+
+def test_training_goes_on(problem):
+    clf = fitted(problem, warm_start=True)
+    scaling = clf.scaling_
+    clf.fit(problem.X, problem.y, class_attributes=problem.table)
+    assert len(clf.net_.history) == 6
+    assert clf.scaling_ is scaling
+    assert not hasattr(clf, "partial_fit")
+
+
+def test_parameters_are_documented_with_their_defaults():
+    doc = FVAEGANClassifier.__doc__
+    for name in ("n_synthetic", "hidden_dim", "gamma_adv", "max_epochs"):
+        default = repr(FVAEGANClassifier().get_params()[name])
+        assert re.search(rf"^    {name} : .*default={re.escape(default)}$", doc, re.MULTILINE)
+    assert FVAEGANClassifier.from_preset("sun").gamma_adv == 1.0
