@@ -117,7 +117,7 @@ fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 axes[0].plot(numbers, plain, "o-", color="#d55e00")
 axes[0].text(40, 0.2, "delta 0", color="#d55e00")
 axes[0].plot(numbers, tuned, "o-", color="#0072b2")
-axes[0].text(2, 0.4, "delta chosen on seen species", color="#0072b2")
+axes[0].text(2, 0.4, "delta of seen species", color="#0072b2")
 axes[0].set(ylabel="harmonic mean", ylim=(0, None), title="All 60 species")
 axes[1].plot(numbers, deltas, "o-", color="#0072b2")
 axes[1].axhline(0, color="0.7", linewidth=1)
@@ -130,8 +130,9 @@ for ax in axes:
 # %%
 # Without a delta, the result hangs on the number of rows; with one, it hardly does once there are
 # some. A number that was chosen on test classes is a delta that was chosen on test classes. Take
-# enough rows for the classifier to be steady, and choose delta, which is exact and needs no refit, as in the example
-# :ref:`seen and unseen species compete <sphx_glr_auto_examples_plot_calibration.py>`.
+# enough rows for the classifier to be steady, and choose delta, which is exact and needs no refit,
+# as in the example :ref:`seen and unseen species compete
+# <sphx_glr_auto_examples_plot_calibration.py>`.
 
 for n_rows, *row in zip(numbers, plain, deltas, tuned, strict=True):
     print("{:4} rows: H {:.2f} at delta 0, chosen delta {:5.2f}, H {:.2f}".format(n_rows, *row))

@@ -254,6 +254,7 @@ def test_epochs_by_held_out_classes(problem):
     assert 1 <= clf.best_epoch_ <= len(clf.validation_scores_) <= 6
     assert len(clf.net_.history) == clf.best_epoch_
     assert clf.unseen_classes_.tolist() == problem.labels[problem.unseen].tolist()
+    assert np.isfinite(clf.validation_delta_)
     stays = fitted(problem, early_stopping=HeldOutStopping(refit=False), max_epochs=2)
     assert len(stays.unseen_classes_) == len(clf.unseen_classes_) + 1
     assert np.isfinite(stays.decision_function(problem.X)).all()

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn._calibrated import on_delta_scale
 from zslearn._data._rows import RegionRows
 from zslearn._described_classes import DescribedClasses
 from zslearn._training._callbacks import TrainingCallback
-from zslearn.metrics import ausuc_score
+from zslearn.metrics import ausuc_score, best_calibration
 
 __all__ = ["HeldOutMonitor", "hold_out_classes"]
 
@@ -86,6 +87,8 @@ class HeldOutMonitor(TrainingCallback):
         Epochs without a new best after which training stops.
     keep_weights : bool
         Whether to keep a copy of the best weights.
+    delta_scale : str, default="logit"
+        What a delta is added to.
 
     Attributes
     ----------
@@ -93,6 +96,8 @@ class HeldOutMonitor(TrainingCallback):
         The area after each epoch; also ``valid_ausuc`` in the net's history.
     best_epoch : int
         Counted from one.
+    best_delta : float
+        The one with the best harmonic mean in that epoch.
     """
 
     def __init__(
@@ -103,14 +108,20 @@ class HeldOutMonitor(TrainingCallback):
         scorer_of: Callable[[Any, torch.dtype], Callable[[Tensor], Tensor]],
         patience: int,
         keep_weights: bool,
+        delta_scale: str = "logit",
     ) -> None:
         self.regions = regions
         self.y = y
-        self.known = {"classes": classes.labels, "seen_classes": classes.seen_labels}
+        self.known: dict[str, Any] = {
+            "classes": classes.labels,
+            "seen_classes": classes.seen_labels,
+        }
         self.n_attributes = classes.table.n_attributes
         self.scorer_of = scorer_of
         self.patience = patience
         self.keep_weights = keep_weights
+        self.delta_scale = delta_scale
+        self.best_delta = 0.0
         self.scores: list[float] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Any] | None = None
@@ -124,11 +135,14 @@ class HeldOutMonitor(TrainingCallback):
             n_values = self.regions.shape[1] * self.n_attributes
             for _, regions in self.regions.take_chunks(8 * n_values):
                 logits.append(score_of(regions).float().cpu().numpy())
-        score = ausuc_score(self.y, np.concatenate(logits), **self.known)
+        found = np.concatenate(logits)
+        score = ausuc_score(self.y, found, **self.known)
         net.history.record("valid_ausuc", score)
         self.scores.append(score)
         if score > max(self.scores[:-1], default=-1.0):
             self.best_epoch = len(self.scores)
+            scaled = on_delta_scale(found, self.delta_scale)
+            self.best_delta = best_calibration(self.y, scaled, **self.known).delta
             if self.keep_weights:
                 self.best_weights = copy.deepcopy(module.state_dict())
         elif len(self.scores) - self.best_epoch >= self.patience:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -30,11 +30,15 @@ _SHARE = 0.2
 class HeldOutTraining:
     """What a training estimator does before it trains on everything."""
 
+    # Whether held-out samples are scored on the scale of predictions, so that a delta carries over.
+    _scores_held_out_alike: ClassVar[bool] = False
+
     max_epochs: int | Literal["auto"]
     batch_size: int
     net_: LearnerNet
     validation_scores_: list[float]
     validation_history_: Any
+    validation_delta_: float
     best_epoch_: int
     seen_classes_: NDArray[Any]
     _draw_seed: Callable[[], int]
@@ -107,12 +111,15 @@ class HeldOutTraining:
                 scorer_of=lambda net, dtype: self._scorer_of_held_out(net, kept, described, dtype),
                 patience=stopping.n_iter_no_change,
                 keep_weights=not stopping.refit,
+                delta_scale=getattr(self, "delta_scale", "logit"),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, kept, described, self._epochs(samples), task)
         self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
+        if self._scores_held_out_alike:
+            self.validation_delta_ = monitor.best_delta
         self.best_epoch_ = max(1, monitor.best_epoch)
         if stopping.refit and not net.interrupted_:
             del self.net_

@@ -234,10 +234,11 @@ class TrainingParameters(BaseEstimator):
         cls._parameter_constraints = inherited
         if "_family_defaults" in vars(cls):  # on top of those of the bases
             above: Any = super(cls, cls)
-            own = cls._family_defaults
-            cls._family_defaults = {**own, **above._family_defaults, **own}
+            own, inherited = cls._family_defaults, above._family_defaults
+            new = {name: value for name, value in own.items() if name not in inherited}
+            cls._family_defaults = {**new, **inherited, **own}
             if "_family_doc" in vars(cls):
-                cls._family_doc = f"{cls._family_doc.strip()}\n{above._family_doc}"
+                cls._family_doc = f"{cls._family_doc.strip()}\n{above._family_doc.strip()}"
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _complete(cls)  # type: ignore[attr-defined]
         if cls.__doc__ and "{training}" in cls.__doc__:
@@ -266,7 +267,7 @@ def _complete(cls: type[TrainingParameters]) -> inspect.Signature:
 def _document(doc: str, family: str, defaults: dict[str, Any], usual: dict[str, Any]) -> str:
     named = ", ".join(f"{name} {value!r}" for name, value in usual.items())
     note = f"; where the optimiser has them, {named}" if named else ""
-    training = f"{family}\n{_DOC}".format(usual=note, **defaults).strip()
+    training = f"{family}\n{_DOC.strip()}".format(usual=note, **defaults).strip()
     parts = {"{training}": training, "{attributes}": _ATTRIBUTES.strip()}
     lines = []
     for line in doc.splitlines():

@@ -46,6 +46,7 @@ class FeatureGeneratingClassifier(
     scaling_ : Scaling
     """
 
+    _scores_held_out_alike = True
     _learner_type: ClassVar[type[FeatureGeneratingLearner]]
     scaling_: Scaling
     final_classifier_: FinalClassifier
@@ -95,8 +96,19 @@ default=None
         return super().fit(X, y, class_attributes, sample_weight)
 
     @available_if(lambda self: False)
-    def partial_fit(self, *args: Any, **kwargs: Any) -> Self:
-        """Absent: the classifier at the end needs all samples at once."""
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Absent: the classifier at the end needs all samples at once.
+
+        Parameters
+        ----------
+        X, y : ignored
+            Give them to `fit`, which continues with ``warm_start=True``.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
         raise NotImplementedError
 
     # -- before, during and after training -----------------------------------------------------
