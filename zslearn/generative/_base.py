@@ -182,20 +182,14 @@ default=None
 
     # -- rows and their classifier -------------------------------------------------------------
 
-    def _represent(
-        self, net: LearnerNet, vectors: Tensor, draws: Draws | None = None
-    ) -> NDArray[Any]:
+    def _represent(self, net: LearnerNet, vectors: Tensor, draws: Any = None) -> NDArray[Any]:
         """Rows of scaled vectors (B, D) as the classifier takes them: drawn, or their means."""
         learner: Any = net.module_.eval()
         with outside_autocast(), torch.inference_mode():
             return np.asarray(learner.represent(vectors, draws).cpu().numpy())
 
     def _real_rows(
-        self,
-        net: LearnerNet,
-        X: Any,
-        rows: NDArray[np.intp] | None = None,
-        draws: Draws | None = None,
+        self, net: LearnerNet, X: Any, rows: Any = None, draws: Draws | None = None
     ) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Places and rows of samples, a chunk at a time."""
         device = device_of(net)

@@ -144,6 +144,9 @@ class CEGZSLClassifier(AdversarialClassifier):
     {attributes}
     final_classifier_ : object
         ``final_classifier_.classifier`` is the fitted `classifier`.
+    validation_delta_ : float
+        With `early_stopping`, the delta with the best harmonic mean on the held-out samples after
+        the best epoch: ``set_params(delta=...)`` takes it without another training.
 
     See Also
     --------

@@ -182,6 +182,9 @@ class HSVAClassifier(LatentClassifier):
     {attributes}
     final_classifier_ : object
         ``final_classifier_.classifier`` is the fitted `classifier`.
+    validation_delta_ : float
+        With `early_stopping`, the delta with the best harmonic mean on the held-out samples after
+        the best epoch: ``set_params(delta=...)`` takes it without another training.
     trained_classes_ : ndarray
         Labels that the network's two classifiers tell apart.
 
