@@ -260,6 +260,28 @@ def test_epochs_by_held_out_classes(problem):
     assert np.isfinite(stays.decision_function(problem.X)).all()
 
 
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (
+            FCLSWGANClassifier,
+            {"learning_rate": 1e-2, "critic_iter": 5, "lambda_cls": 0.3, "max_epochs": 120},
+        ),
+        (FVAEGANClassifier, {"learning_rate": 1e-2, "critic_iter": 1, "max_epochs": 60}),
+    ],
+)
+def test_features_of_unseen_classes_are_learned(cls, params):
+    rng = np.random.default_rng(0)
+    table = rng.uniform(size=(25, 8))
+    centres = np.maximum(table @ rng.normal(size=(8, 24)), 0)
+    y, y_new = np.repeat(np.arange(20), 20), np.repeat(np.arange(20, 25), 20)
+    X, X_new = (centres[t] + 0.3 * rng.normal(size=(len(t), 24)) for t in (y, y_new))
+    clf = cls(hidden_dim=64, n_synthetic=40, random_state=0, **params)
+    clf.fit(X, y, class_attributes=table)
+    accuracy = (clf.predict(X_new, candidates="unseen") == y_new).mean()
+    assert accuracy > 0.6  # 0.2 by chance; 0.87 and 0.96 when this was written
+
+
 def test_weights_reach_the_classifier(problem):
     weights = np.where(problem.y == "ant", 5.0, 1.0)
     clf = FCLSWGANClassifier(**SMALL)

@@ -85,6 +85,21 @@ def test_critic_loss_is_the_sum_of_its_terms(problem, weight):
         torch.testing.assert_close(ours, theirs, **CLOSE)
 
 
+def test_critic_loss_under_autocast():
+    torch.manual_seed(0)
+    critic, a, alpha = ConditionalMLP(16, 4, 32, 1), torch.rand(8, 4), torch.rand(8, 1)
+    for parameter in critic.parameters():
+        parameter.data = torch.randn(parameter.shape)
+    x, fake = torch.rand(2, 8, 16)
+    expected = CriticLoss()(critic, x, fake, a, alpha)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = CriticLoss()(critic, x, fake, a, alpha)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name].float(), value, rtol=3e-2, atol=3e-2 * 30)
+    of_found, of_expected = (gradients(critic, t["loss"])[0] for t in (found, expected))
+    assert (of_found - of_expected).norm() < 0.05 * of_expected.norm()
+
+
 def test_frozen_weights_get_no_gradient(problem):
     critic, x, _, a, _ = problem
     x = x.requires_grad_()
