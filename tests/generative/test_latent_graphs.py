@@ -8,6 +8,7 @@ from zslearn import CADAVAEClassifier, CEGZSLClassifier, ClassAttributes, HSVACl
 from zslearn._data._rows import RegionRows
 from zslearn._training import _graphs
 
+METHODS = [CADAVAEClassifier, HSVAClassifier, CEGZSLClassifier]
 SMALL = {"latent": 5, "hidden": 9, "structure": 8, "encoder": 7, "classifier": 6}
 SMALL |= {"embedding": 7, "projection": 6, "comparator": 5}
 
@@ -23,7 +24,7 @@ def small(method):
     return clf
 
 
-@pytest.mark.parametrize("method", [CADAVAEClassifier, HSVAClassifier, CEGZSLClassifier])
+@pytest.mark.parametrize("method", METHODS)
 def test_epochs_without_waiting(method, monkeypatch):
     rng = np.random.default_rng(0)
     table, y = ClassAttributes(rng.uniform(0.1, 1, (6, 4))), rng.integers(4, size=50)

@@ -1,0 +1,53 @@
+"""Latent methods through held-out classes, precisions, files, and continued training."""
+
+import numpy as np
+import pytest
+
+import zslearn
+from tests.generative.test_latent_graphs import METHODS, small
+from zslearn import ClassAttributes, HSVAClassifier
+from zslearn.model_selection import HeldOutStopping
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    table, y = ClassAttributes(rng.uniform(0.1, 1, (8, 4))), rng.integers(6, size=80)
+    X = (table.values @ rng.normal(size=(4, 8)))[y] + 0.05 * rng.normal(size=(80, 8))
+    return X.astype(np.float32), y, table
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("refit", [True, False])
+def test_epochs_from_held_out_classes(method, refit, data, tmp_path):
+    X, y, table = data
+    clf = small(method).set_params(early_stopping=HeldOutStopping(refit=refit))
+    clf.fit(X, y, class_attributes=table)
+    assert 1 <= clf.best_epoch_ <= 4
+    assert np.isfinite(clf.validation_delta_)
+    assert clf.decision_function(X).shape == (80, 8)
+    zslearn.save(clf, tmp_path / "clf")
+    again = zslearn.load(tmp_path / "clf")
+    np.testing.assert_array_equal(again.decision_function(X), clf.decision_function(X))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bfloat16_is_near_float32(method, data):
+    X, y, table = data
+    whole = small(method).fit(X, y, class_attributes=table)
+    half = small(method).set_params(precision="bfloat16").fit(X, y, class_attributes=table)
+    found = [np.array(clf.net_.history[:, "train_loss"]) for clf in (half, whole)]
+    np.testing.assert_allclose(*found, rtol=0.05)
+
+
+def test_continued_training_has_the_same_classes(data):
+    X, y, table = data
+    few = y < 5
+    clf = small(HSVAClassifier).set_params(warm_start=True)
+    clf.fit(X[few], y[few], class_attributes=table)
+    clf.fit(X[few], y[few], class_attributes=table)
+    assert len(clf.net_.history) == 8
+    before = clf.decision_function(X)
+    with pytest.raises(ValueError, match="set warm_start=False"):
+        clf.fit(X, y, class_attributes=table)
+    np.testing.assert_array_equal(clf.decision_function(X), before)
