@@ -18,6 +18,7 @@ from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 SHORT = {
     "max_epochs": 2,
     "critic_iter": 1,
+    "n_synthetic": 20,
     **{f"{name}_dim": 16 for name in ("hidden", "latent", "structure", "encoder", "classifier")},
     **{f"{name}_dim": 16 for name in ("embedding", "projection", "comparator")},
     **{f"{name}_dims": (16, 16) for name in ("encoder", "decoder")},

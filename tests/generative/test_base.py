@@ -17,6 +17,7 @@ from zslearn import ClassAttributes, FCLSWGANClassifier, FVAEGANClassifier
 from zslearn.generative._final_classifier import FinalClassifier
 from zslearn.metrics import ausuc_score
 from zslearn.model_selection import HeldOutStopping
+from zslearn.registry import list_methods, method_info
 from zslearn.utils._toy_problems import CountingRows, Problem
 
 SMALL = {
@@ -141,6 +142,16 @@ def test_generated_rows_are_what_the_classifier_has_seen(problem):
     assert clf.classes_[seen["y"]].tolist() == expected.tolist()
     least, most = seen["X"][:n].min(axis=0), seen["X"][:n].max(axis=0)
     np.testing.assert_allclose([least, most], [np.zeros_like(least), np.ones_like(most)], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list_methods(family="generative"))
+def test_presets_are_parameters(name):
+    cls = method_info(name).estimator
+    assert set(cls._presets) >= {"cub", "sun", "awa2"}
+    for preset, params in cls._presets.items():
+        found = cls.from_preset(preset)
+        found._validate_params()
+        assert params.items() <= found.get_params().items()
 
 
 def test_regions_are_averaged(problem):

@@ -157,6 +157,44 @@ class Linear(Learner):
         return {"loss": cross_entropy(self.class_scores(batch.X, self.class_attributes), batch.y)}
 
 
+class SharedMoves(Linear):
+    """Two phases: one moves both weights, the other the second alone."""
+
+    def __init__(self, n_features, table):
+        super().__init__(n_features, table)
+        self.other = nn.Parameter(torch.ones(2))
+
+    def phases(self, step):
+        return ("both", "second")
+
+    def optimizers_of(self, phase):
+        return ("first", "second") if phase == "both" else ("second",)
+
+    def configure_optimizers(self, make):
+        return {"first": make([self.weight]), "second": make([self.other])}
+
+    def training_step(self, batch):
+        # Weights of the first get a gradient in either phase, and are to move in one.
+        return {"loss": self.weight.sum() + (3 if batch.phase == "both" else 5) * self.other.sum()}
+
+
+def test_a_phase_moves_several_optimisers(data):
+    X, y, table = data
+    options = {"optimizer": "sgd", "learning_rate": 0.1, "gradient_clip": None}
+    clf = make(SharedMoves, max_epochs=1, batch_size=len(X), **options)
+    clf.fit(X, y, class_attributes=table)
+    learner = clf.net_.module_
+    torch.testing.assert_close(learner.other.detach(), 1 - 0.1 * torch.full((2,), 8.0))
+    start = clf._new_net(clf._fitted_classes()).module_.weight.detach()
+    moved = start - learner.weight.detach()
+    torch.testing.assert_close(moved, torch.full_like(moved, 0.1))
+
+
+class NoOptimizer(SharedMoves):
+    def optimizers_of(self, phase):
+        return ()
+
+
 class Standardised(Linear):
     """With running statistics, which the trial before the first epoch must not have moved."""
 
@@ -237,6 +275,7 @@ class Unnormalised(Linear):
         (CosineWithEmbeddings, ValueError, "class_embeddings would mislead"),
         (Forgotten, TypeError, r"leaves out parameters .*\['extra'\]"),
         (UnknownPhase, TypeError, r"must name some of the optimisers \['main'\]"),
+        (NoOptimizer, TypeError, r"\['first', 'second'\]; in phase 'both' found \[\]"),
         (Unnormalised, ValueError, "attention_maps do not sum to one"),
     ],
 )
