@@ -149,7 +149,10 @@ def check_vaegan(case, known, learner, step, phase, terms):
 
 
 def check_synthesis(case, known, learner, rows):
-    """Compare generated features, and the rows of the final classifier."""
+    """Compare generated features, the rows of the final classifier, and the penalty's weight."""
+    after = case["after/lambda1"].to(learner.penalty_weight.dtype)
+    torch.testing.assert_close(learner.penalty_weight, after, **CLOSE)
+    assert after != 10  # it has been changed
     noise = case["synthesis/noise"].flatten(0, 1)
     if len(noise):
         a = case["synthesis/a"].repeat_interleave(known["syn_num"], dim=0)

@@ -38,6 +38,7 @@ def test_steps(number):
         refiner_output="sigmoid",
         refiner_learning_rate=known["dec_lr"],
         freeze_refiner=known["freeze_dec"],
+        released=True,
         **vaegan_options(known),
     )
     encoded = known["encoded_noise"]
@@ -73,4 +74,7 @@ def test_steps(number):
     names = NAMES | BESIDE | {"centers": "centers"}
     replay(case, learner, names, plan, make, check, accumulated=["centers"])
     noise = Recorded([case["classifier/draw_refine"]])
-    check_synthesis(case, known, learner, learner.represent(case["classifier/x"], noise))
+    x = case["classifier/x"]
+    check_synthesis(case, known, learner, learner.represent(x, noise))
+    learner.released = False
+    torch.testing.assert_close(learner.represent(x, noise), learner.represent(x), **CLOSE)

@@ -26,7 +26,11 @@ __all__ = ["FREEClassifier"]
 
 
 class FREELearner(VAEGANLearner):
-    """Networks and losses of FREE in training's terms."""
+    """Networks and losses of FREE in training's terms.
+
+    With `released`, rows for the classifier are with noise where draws are given, as in the
+    authors' code, which draws it anew at every prediction.
+    """
 
     table_buffers = ("class_attributes", "seen_number")
     seen_number: Tensor
@@ -47,6 +51,7 @@ class FREELearner(VAEGANLearner):
         refiner_output: Any,
         refiner_learning_rate: float,
         freeze_refiner: bool,
+        released: bool = False,
         **shared: Any,
     ) -> None:
         super().__init__(n_features, class_attributes, normalize_attributes, **shared)
@@ -59,6 +64,7 @@ class FREELearner(VAEGANLearner):
         self.lambda_center, self.lambda_rec = lambda_center, lambda_rec
         self.nearest = other_center == "nearest" or n_seen == 1
         self.refiner_rate, self.freeze_refiner = refiner_learning_rate, freeze_refiner
+        self.released = released
 
     def phases(self, step: int) -> Sequence[str]:
         """Name the refiner, the critic, and on the last of several steps the generator."""
@@ -105,7 +111,9 @@ class FREELearner(VAEGANLearner):
         """Features, the hidden layer of the refiner, and the description it gives."""
         x = x.to(self.penalty_weight.dtype)
         width = self.centers.shape[1]
-        noise = None if draws is None else draws.normal(len(x), width)
+        noise = None
+        if self.released and draws is not None:
+            noise = draws.normal(len(x), width)
         _, described, hidden = self.refiner(x, noise)
         return torch.cat([x, hidden, described], dim=1)
 
