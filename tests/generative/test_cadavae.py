@@ -104,6 +104,13 @@ def test_wrong_warm_ups_are_refused(wrong):
         CADAVAEClassifier(ca_warm_up=wrong)._warm_up("ca_warm_up", 1.0)
 
 
+@pytest.mark.parametrize("wrong", [(16,), (16, 0), (16, 2.5)])
+def test_wrong_widths_are_refused(small, wrong):
+    clf, X, y, table = small
+    with pytest.raises(ValueError, match="decoder_dims must be two widths"):
+        clf.set_params(decoder_dims=wrong).fit(X, y, class_attributes=table)
+
+
 @pytest.fixture
 def small():
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
 from sklearn.utils._param_validation import Interval
@@ -135,6 +135,13 @@ class CADAVAEClassifier(LatentClassifier):
         self.decoder_dims = decoder_dims
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
+        for name in ("encoder_dims", "decoder_dims"):
+            dims = tuple(getattr(self, name))
+            if len(dims) != 2 or not all(isinstance(n, Integral) and n > 0 for n in dims):
+                raise ValueError(
+                    f"{name} must be two widths, of the network of features and of that of "
+                    f"descriptions, such as (1560, 1450), found {dims!r}"
+                )
         return {
             **super()._learner_params(classes),
             "warm_ups": {
