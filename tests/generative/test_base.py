@@ -253,6 +253,30 @@ def test_saved_and_loaded(problem, tmp_path):
     assert not (tmp_path / "forest").exists()
 
 
+def test_the_released_softmax(problem, tmp_path):
+    clf = fitted(problem, classifier="softmax", n_synthetic=60, scaling="standard")
+    model, rows = clf.final_classifier_.classifier, clf.transform(problem.X)
+    n_rows = len(problem.X) + 3 * 60
+    assert model.batch_size == 60
+    assert n_rows > 60
+    # Labels are numbers there, in the order of the table.
+    targets = problem.table.subset(clf.classes_).index_of(problem.y)
+    start = np.log(len(clf.classes_))
+    scores = model.decision_function(rows)
+    shares = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    assert -shares[np.arange(len(targets)), targets].mean() < start  # better than by chance
+    zslearn.save(clf, tmp_path / "model")
+    np.testing.assert_array_equal(
+        zslearn.load(tmp_path / "model").decision_function(problem.X),
+        clf.decision_function(problem.X),
+    )
+    weights = np.where(problem.y == "ant", 9.0, 1.0)
+    heavy = FCLSWGANClassifier(**{**SMALL, "classifier": "softmax"})
+    heavy.fit(problem.X, problem.y, problem.table, sample_weight=weights)
+    plain = fitted(problem, classifier="softmax").uncalibrated_scores(problem.X)
+    assert (heavy.uncalibrated_scores(problem.X) - plain)[:, 0].mean() > 0
+
+
 def test_features_beyond_the_logistic_function_are_refused(problem):
     with pytest.raises(ValueError, match="FVAEGANClassifier needs features between 0 and 1"):
         fitted(problem, FVAEGANClassifier, scaling=None)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.generative.replay import (
+    CLOSE,
     check_synthesis,
     check_vaegan,
     linear_names,
@@ -14,6 +15,7 @@ from tests.generative.replay import (
     settings,
     vaegan_options,
 )
+from zslearn.generative._softmax import SoftmaxClassifier
 from zslearn.generative._vaegan import VAEGANLearner
 
 NAMES = linear_names(
@@ -49,3 +51,9 @@ def test_steps(number):
         partial(check_vaegan, case, known, learner),
     )
     check_synthesis(case, known, learner, learner.represent(case["classifier/x"]))
+    softmax = SoftmaxClassifier()
+    softmax.coef_, softmax.intercept_ = (
+        case[f"classifier/{n}"].numpy() for n in ("weight", "bias")
+    )
+    scores = torch.from_numpy(softmax.decision_function(case["classifier/features"].numpy()))
+    torch.testing.assert_close(scores.log_softmax(1), case["classifier/log_probabilities"], **CLOSE)

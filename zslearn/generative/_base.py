@@ -27,6 +27,7 @@ from zslearn.attributes import ClassAttributes
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
+from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
 
@@ -244,7 +245,11 @@ default=None
         if samples is not None and samples.weights is not None:
             weights = np.ones(len(targets))
             weights[:n_real] = samples.weights / samples.weights.mean()
-        return FinalClassifier.fit(self.classifier, rows, targets, weights, table, net.seed)
+        classifier = self.classifier
+        if isinstance(classifier, str):
+            device = str(device_of(net))
+            classifier = SoftmaxClassifier(batch_size=self.n_synthetic, device=device)
+        return FinalClassifier.fit(classifier, rows, targets, weights, table, net.seed)
 
     def _final_of(self, table: ClassAttributes) -> FinalClassifier:
         """Return the classifier of a table: the fitted one, or one fitted for it, remembered."""

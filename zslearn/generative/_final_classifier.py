@@ -86,7 +86,7 @@ class FinalClassifier:
 
 def check_final_classifier(classifier: Any) -> None:
     """Refuse a classifier that gives no scores, before hours of training."""
-    if classifier is None:
+    if classifier is None or isinstance(classifier, str):
         return
     if not hasattr(classifier, "fit") or not hasattr(classifier, "get_params"):
         raise TypeError(

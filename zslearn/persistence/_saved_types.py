@@ -37,6 +37,7 @@ _HOMES = {
     "SeedEnsembleClassifier": "zslearn.ensemble",
     "SeenUnseenKFold": "zslearn.model_selection",
     "SkippedImage": "zslearn.feature_extraction",
+    "SoftmaxClassifier": "zslearn.generative._softmax",
     "TimmRegionExtractor": "zslearn.feature_extraction",
     "TunedCalibrationClassifierCV": "zslearn.calibration",
     "WordVectors": "zslearn.feature_extraction",
