@@ -137,7 +137,7 @@ class CADAVAEClassifier(LatentClassifier):
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         for name in ("encoder_dims", "decoder_dims"):
             dims = tuple(getattr(self, name))
-            if len(dims) != 2 or not all(isinstance(n, Integral) and n > 0 for n in dims):
+            if len(dims) != 2 or not all(isinstance(n, Integral) and int(n) > 0 for n in dims):
                 raise ValueError(
                     f"{name} must be two widths, of the network of features and of that of "
                     f"descriptions, such as (1560, 1450), found {dims!r}"

@@ -159,8 +159,8 @@ class CEGZSLClassifier(AdversarialClassifier):
     released code adds up the comparator's gradients over an epoch, by oversight, and lowers the
     learning rate by a hundredth now and then; here every step has its own gradient. Published
     results on CUB describe classes by sentence embeddings of length 17 to 23, not by attributes:
-    with such, set ``normalize_attributes=False``, as the preset "cub" does. Contrast needs partners:
-    a batch should hold several samples of a class.
+    with such, set ``normalize_attributes=False``, as preset "cub" does. Contrast needs partners,
+    so that a batch should hold several samples of a class.
 
     References
     ----------
