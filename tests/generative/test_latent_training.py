@@ -81,3 +81,10 @@ def test_unseen_classes_are_learned(method, params):
     clf = method(**params).fit(X, y, class_attributes=table)
     accuracy = (clf.predict(X_new, candidates="unseen") == y_new).mean()
     assert accuracy > 0.6  # 0.2 by chance; 0.91, 0.95 and 0.89 when this was written
+
+
+def test_the_softmax_takes_batches_of_latents(data):
+    X, y, table = data
+    clf = small(CADAVAEClassifier).set_params(classifier="softmax", n_real=20, n_synthetic=20)
+    clf.fit(X, y, class_attributes=table)
+    assert clf.final_classifier_.classifier.batch_size == 32

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from zslearn.attributes import ClassAttributes
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
-from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
 
@@ -207,8 +206,7 @@ default=None
         self, net: LearnerNet, table: ClassAttributes, n: int, seed: int
     ) -> NDArray[np.float32]:
         """Return n rows of each class of a table, one class after the other."""
-        device, learner = device_of(net), net.module_.eval()
-        assert isinstance(learner, FeatureGeneratingLearner)
+        device, learner = device_of(net), cast(FeatureGeneratingLearner, net.module_.eval())
         generator, parts = torch.Generator(device).manual_seed(seed), []
         with outside_autocast(), torch.inference_mode():
             for a in learner.describe(self._table_values(table, device)):
@@ -245,10 +243,7 @@ default=None
         if samples is not None and samples.weights is not None:
             weights = np.ones(len(targets))
             weights[:n_real] = samples.weights / samples.weights.mean()
-        classifier = self.classifier
-        if isinstance(classifier, str):
-            device = str(device_of(net))
-            classifier = SoftmaxClassifier(batch_size=self.n_synthetic, device=device)
+        classifier = self._classifier_for(str(device_of(net)))
         return FinalClassifier.fit(classifier, rows, targets, weights, table, net.seed)
 
     def _final_of(self, table: ClassAttributes) -> FinalClassifier:

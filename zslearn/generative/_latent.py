@@ -160,6 +160,7 @@ class LatentClassifier(FeatureGeneratingClassifier):
         "precision": "float32",
     }
     _optimizer_options: ClassVar[dict[str, Any]] = {"amsgrad": True}
+    _softmax_batch = 32
     _family_defaults: ClassVar[dict[str, Any]] = {
         "latent_dim": 64,
         "latent_noise": "shared",

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from zslearn._data._scaling import SCALINGS
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._parameters import TrainingOptions
+from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["GenerativeOptions", "GenerativeParameters"]
 
@@ -92,5 +93,14 @@ class GenerativeParameters(DeepZeroShotClassifier):
     normalize_attributes: bool
     keep_features: bool
 
+    # Rows in a batch of the "softmax" classifier; None takes as many as are generated of a class.
+    _softmax_batch: ClassVar[int | None] = None
+
     def __init__(self, **options: Unpack[GenerativeOptions]) -> None:
         super().__init__(**options)  # type: ignore[misc]
+
+    def _classifier_for(self, device: str) -> Any:
+        """Return the classifier that was asked for, not fitted, or None."""
+        if not isinstance(self.classifier, str):
+            return self.classifier
+        return SoftmaxClassifier(batch_size=self._softmax_batch or self.n_synthetic, device=device)
