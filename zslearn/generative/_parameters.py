@@ -38,7 +38,7 @@ classifier : scikit-learn classifier, "softmax" or None, default={classifier!r}
     classifier with ``decision_function`` or ``predict_proba``, a pipeline or a search. ``None`` is
     a :class:`~sklearn.linear_model.LogisticRegression`: the linear softmax of the released codes,
     but trained until it rests, however few rows there are. "softmax" is that of the released codes,
-    25 epochs of Adam in batches of `n_synthetic` rows, or of 32 latents, on `device`: quicker, and on
+    25 epochs of Adam in batches of `n_synthetic` rows or 32 latents, on `device`: quicker, and on
     some data better.
 unseen_classifier : {{"joint", "separate"}}, default={unseen_classifier!r}
     What ``predict(candidates="unseen")`` asks: the same classifier, or one that is fitted to the
