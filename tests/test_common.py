@@ -1,6 +1,7 @@
 """What every estimator has to fulfil: scikit-learn's checks and those of zero-shot estimators."""
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -17,7 +18,14 @@ from zslearn.utils.discovery import all_estimators
 from zslearn.utils.estimator_checks import parametrize_with_zero_shot_checks
 
 # Parameters that make a fit short, where an estimator has them.
-SHORT = {"max_epochs": 2, "hidden_dim": 16, "critic_iter": 1, "n_synthetic": 20}
+SHORT = {
+    "max_epochs": 2,
+    "critic_iter": 1,
+    "n_synthetic": 20,
+    **{f"{name}_dim": 16 for name in ("hidden", "latent", "structure", "encoder", "classifier")},
+    **{f"{name}_dim": 16 for name in ("embedding", "projection", "comparator")},
+    **{f"{name}_dims": (16, 16) for name in ("encoder", "decoder")},
+}
 SMALL_NETWORK = TimmRegionExtractor(
     "test_vit",
     pretrained=False,
@@ -32,17 +40,24 @@ ORDER, SUBSET = "check_methods_sample_order_invariance", "check_methods_subset_i
 ROUNDED = {
     "dazle": [ORDER],
     "free": [ORDER, SUBSET],
+    "hsva": [ORDER, SUBSET],
     "tfvaegan": [ORDER, SUBSET],
     "transzero": [SUBSET],
 }
 # Methods that are meant for a card as they come, and trained for long at a low rate.
 LONG = list_methods(family="generative")
+# What else some of them need to get anywhere in two epochs.
+BESIDES = {
+    "cada_vae": {"learning_rate": 1.5e-4},
+    "ce_gzsl": {"learning_rate": 1e-2, "batch_size": 16},
+    "hsva": {"learning_rate": 1.5e-4, "classifier": LogisticRegression(C=100)},
+}
 
 
 def short(name):
     estimator = make(name)
     known = estimator.get_params()
-    wanted = SHORT | ({"learning_rate": 0.1} if name in LONG else {})
+    wanted = SHORT | ({"learning_rate": 0.1} if name in LONG else {}) | BESIDES.get(name, {})
     if "extractor" in known:
         wanted |= {"extractor": SMALL_NETWORK} | NARROW
     return estimator.set_params(**{key: wanted[key] for key in wanted if key in known})

@@ -123,11 +123,19 @@ def methods(m, printed):
     assert max(m.H, key=lambda name: m.H[name].estimate[1]) == "prototypes, tuned"
 
 
+def generative(m, printed):
+    assert m.accuracy > 0.5
+    assert max(m.plain[:3]) < 0.05, "few rows and no delta: no unseen species is ever named"
+    assert max(m.plain) > 0.5
+    assert np.ptp(m.tuned[2:]) < 0.05, "with a delta, the number hardly matters"
+    assert (np.diff(m.deltas) < 0).all()
+
+
 CLAIMS = {
     f"plot_{claim.__name__}": claim
     for claim in (
         *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
-        *(own_pictures, new_class, save_and_load, methods, attention_methods),
+        *(own_pictures, new_class, save_and_load, methods, attention_methods, generative),
     )
 }
 

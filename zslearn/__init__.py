@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     )
     from zslearn.attributes import ClassAttributes
     from zslearn.generative import (
+        CADAVAEClassifier,
+        CEGZSLClassifier,
         FCLSWGANClassifier,
         FREEClassifier,
         FVAEGANClassifier,
+        HSVAClassifier,
         TFVAEGANClassifier,
     )
     from zslearn.linear_model import (
@@ -50,6 +53,8 @@ _HOMES = {
     "ALEClassifier": "zslearn.linear_model",
     "APNClassifier": "zslearn.attention",
     "AttributeRidgeClassifier": "zslearn.linear_model",
+    "CADAVAEClassifier": "zslearn.generative",
+    "CEGZSLClassifier": "zslearn.generative",
     "CVsCClassifier": "zslearn.attention",
     "ClassAttributes": "zslearn.attributes",
     "ConSEClassifier": "zslearn.linear_model",
@@ -64,6 +69,7 @@ _HOMES = {
     "FVAEGANClassifier": "zslearn.generative",
     "GFZSLClassifier": "zslearn.linear_model",
     "HASClassifier": "zslearn.attention",
+    "HSVAClassifier": "zslearn.generative",
     "LatEmClassifier": "zslearn.linear_model",
     "MSDNClassifier": "zslearn.attention",
     "PrototypeRegressionClassifier": "zslearn.linear_model",
@@ -102,6 +108,8 @@ __all__ = [
     "ALEClassifier",
     "APNClassifier",
     "AttributeRidgeClassifier",
+    "CADAVAEClassifier",
+    "CEGZSLClassifier",
     "CVsCClassifier",
     "ClassAttributes",
     "ConSEClassifier",
@@ -116,6 +124,7 @@ __all__ = [
     "FVAEGANClassifier",
     "GFZSLClassifier",
     "HASClassifier",
+    "HSVAClassifier",
     "LatEmClassifier",
     "MSDNClassifier",
     "PrototypeRegressionClassifier",

@@ -20,7 +20,7 @@ def final_estimator(estimator: Any) -> Any:
 
 def through_steps(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the classifier inside, and X as the steps before it transform it."""
-    while (inner := _inside(estimator)) is not None or hasattr(estimator, "extractor_"):
+    while (inner := _inside(estimator)) is not None or hasattr(estimator, "extract"):
         if inner is None:  # an ImageClassifier, of a floor above
             X, inner = estimator.extract(X), estimator.classifier_
         elif isinstance(estimator, Pipeline) and len(estimator.steps) > 1:

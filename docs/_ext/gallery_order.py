@@ -7,6 +7,7 @@ ORDER = [
     "plot_first_fit",
     "plot_calibration",
     "plot_methods",
+    "plot_generative",
     "plot_mismatch",
     "plot_lambda_search",
     "plot_attention_maps",

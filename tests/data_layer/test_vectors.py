@@ -52,6 +52,16 @@ def test_rows_of_every_source_are_equal(X, small_chunks, tmp_path):
     assert_array_equal(gather(half), gather(half.float().numpy()))
 
 
+def test_a_row_several_times(X, small_chunks):
+    class Once(Rows):
+        def __getitem__(self, rows):
+            assert len(np.unique(rows)) == len(rows), "some stores refuse to read a row twice"
+            return super().__getitem__(rows)
+
+    rows = np.sort(np.random.default_rng(0).integers(30, size=50))
+    assert_array_equal(gather(Once(X), rows), gather(X)[rows])
+
+
 def test_some_rows(X, small_chunks):
     rows = np.array([1, 4, 9, 11, 12, 20, 21, 22, 29])
     assert_array_equal(gather(X, rows), gather(X)[rows])

@@ -30,7 +30,8 @@ def mean_vectors(
     X : ndarray, Tensor or lazy store of shape (n, R, D) or (n, D)
         Never read whole: the memory taken does not depend on n.
     rows : ndarray of int, default=None
-        The rows of X meant, in ascending order; all by default. Places count these.
+        The rows of X meant, in ascending order, some perhaps several times; all by default. Places
+        count these.
 
     Raises
     ------
@@ -43,8 +44,13 @@ def mean_vectors(
     step = max(1, step)
     for start in range(0, n, step):
         place = slice(start, min(start + step, n))
-        raw = _as_array(X[place if rows is None else rows[place]])
-        numbers = np.arange(start, place.stop) if rows is None else rows[place]
+        if rows is None:
+            numbers, raw = np.arange(start, place.stop), _as_array(X[place])
+        else:  # lazy stores may not read a row twice
+            numbers = rows[place]
+            once, back = np.unique(numbers, return_inverse=True)
+            raw = _as_array(X[once])
+            raw = raw if len(once) == len(numbers) else raw[back]
         with np.errstate(invalid="ignore", over="ignore"):
             vectors = _mean_regions(raw, numbers) if raw.ndim == 3 else raw.astype(np.float64)
             flat = vectors.ravel()

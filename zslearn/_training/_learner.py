@@ -79,6 +79,13 @@ class Learner(nn.Module, ABC):
     def class_scores(self, X: Tensor, table: Tensor) -> Tensor:
         """Scores (B, C) of the classes of a table (C, K) for features X (B, R, D)."""
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Heed the number of an epoch, counted from 0, before its first step.
+
+        What depends on it is best kept in a buffer, where steps that are replayed on a card find
+        the current value.
+        """
+
     def phases(self, step: int) -> Sequence[str]:
         """Names of the losses that are minimised on a step, in their order."""
         return ("main",)

@@ -239,6 +239,7 @@ class LearnerNet(NeuralNet):
         assert engine is not None
         self._noise = engine.noise(self.noise_seed(epoch))
         self._set_training(True)
+        self.module_.begin_epoch(epoch)
         with self._randomness(epoch):
             engine.run_epoch(iterator)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from zslearn.attributes import ClassAttributes
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
-from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
 
@@ -183,28 +182,31 @@ default=None
 
     # -- rows and their classifier -------------------------------------------------------------
 
-    def _represent(self, net: LearnerNet, vectors: Tensor) -> NDArray[Any]:
-        """Rows of scaled vectors (B, D) as the classifier takes them."""
+    def _represent(self, net: LearnerNet, vectors: Tensor, draws: Any = None) -> NDArray[Any]:
+        """Rows of scaled vectors (B, D) as the classifier takes them: drawn, or their means."""
         learner: Any = net.module_.eval()
         with outside_autocast(), torch.inference_mode():
-            return np.asarray(learner.represent(vectors).cpu().numpy())
+            return np.asarray(learner.represent(vectors, draws).cpu().numpy())
 
     def _real_rows(
-        self, net: LearnerNet, X: Any, rows: NDArray[np.intp] | None = None
+        self, net: LearnerNet, X: Any, rows: Any = None, draws: Draws | None = None
     ) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Places and rows of samples, a chunk at a time."""
         device = device_of(net)
         wide = torch.float32 if device.type == "mps" else torch.float64
         for place, vectors in mean_vectors(X, rows):
             scaled = torch.from_numpy(self.scaling_(vectors)).to(device, wide)
-            yield place, self._represent(net, scaled)
+            yield place, self._represent(net, scaled, draws)
+
+    def _chosen(self, samples: Samples, seed: int) -> Samples:
+        """Return the samples that the classifier is fitted to: all of them."""
+        return samples
 
     def _generate(
         self, net: LearnerNet, table: ClassAttributes, n: int, seed: int
     ) -> NDArray[np.float32]:
         """Return n rows of each class of a table, one class after the other."""
-        device, learner = device_of(net), net.module_.eval()
-        assert isinstance(learner, FeatureGeneratingLearner)
+        device, learner = device_of(net), cast(FeatureGeneratingLearner, net.module_.eval())
         generator, parts = torch.Generator(device).manual_seed(seed), []
         with outside_autocast(), torch.inference_mode():
             for a in learner.describe(self._table_values(table, device)):
@@ -219,6 +221,7 @@ default=None
         """Fit the classifier to samples of a table's classes, and generated rows of the others."""
         if table.n_classes == 1:
             return FinalClassifier(None, table)
+        samples = None if samples is None else self._chosen(samples, net.seed)
         known = np.array([], dtype=np.int64) if samples is None else table.index_of(samples.y)
         n_real, missing = len(known), np.setdiff1d(np.arange(table.n_classes), known)
         made = None
@@ -228,7 +231,9 @@ default=None
         targets = np.concatenate([known, np.repeat(missing, self.n_synthetic)])
         rows: Any = made
         if samples is not None:
-            for place, part in self._real_rows(net, samples.X, samples.rows):
+            generator = torch.Generator(device_of(net)).manual_seed(net.noise_seed(-2))
+            draws = Draws(generator, torch.float32)
+            for place, part in self._real_rows(net, samples.X, samples.rows, draws):
                 if place.start == 0:
                     rows = np.empty((len(targets), part.shape[1]), dtype=np.float32)
                 rows[place] = part
@@ -238,10 +243,7 @@ default=None
         if samples is not None and samples.weights is not None:
             weights = np.ones(len(targets))
             weights[:n_real] = samples.weights / samples.weights.mean()
-        classifier = self.classifier
-        if isinstance(classifier, str):
-            device = str(device_of(net))
-            classifier = SoftmaxClassifier(batch_size=self.n_synthetic, device=device)
+        classifier = self._classifier_for(str(device_of(net)))
         return FinalClassifier.fit(classifier, rows, targets, weights, table, net.seed)
 
     def _final_of(self, table: ClassAttributes) -> FinalClassifier:

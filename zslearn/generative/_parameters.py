@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from zslearn._data._scaling import SCALINGS
 from zslearn._training._estimator import DeepZeroShotClassifier
 from zslearn._training._parameters import TrainingOptions
+from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["GenerativeOptions", "GenerativeParameters"]
 
@@ -37,7 +38,8 @@ classifier : scikit-learn classifier, "softmax" or None, default={classifier!r}
     classifier with ``decision_function`` or ``predict_proba``, a pipeline or a search. ``None`` is
     a :class:`~sklearn.linear_model.LogisticRegression`: the linear softmax of the released codes,
     but trained until it rests, however few rows there are. "softmax" is that of the released codes,
-    25 epochs of Adam in batches of `n_synthetic`, on `device`: quicker, and on some data better.
+    25 epochs of Adam in batches of `n_synthetic` rows or 32 latents, on `device`: quicker, and on
+    some data better.
 unseen_classifier : {{"joint", "separate"}}, default={unseen_classifier!r}
     What ``predict(candidates="unseen")`` asks: the same classifier, or one that is fitted to the
     generated rows alone, as published results have it. Scorers ask the first.
@@ -92,5 +94,14 @@ class GenerativeParameters(DeepZeroShotClassifier):
     normalize_attributes: bool
     keep_features: bool
 
+    # Rows in a batch of the "softmax" classifier; None takes as many as are generated of a class.
+    _softmax_batch: ClassVar[int | None] = None
+
     def __init__(self, **options: Unpack[GenerativeOptions]) -> None:
         super().__init__(**options)  # type: ignore[misc]
+
+    def _classifier_for(self, device: str) -> Any:
+        """Return the classifier that was asked for, not fitted, or None."""
+        if not isinstance(self.classifier, str):
+            return self.classifier
+        return SoftmaxClassifier(batch_size=self._softmax_batch or self.n_synthetic, device=device)

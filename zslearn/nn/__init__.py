@@ -5,12 +5,15 @@ Everything here is usable without scikit-learn: a network is an ``nn.Module``, a
 """
 
 from zslearn.nn import counterfactual, functional, losses
+from zslearn.nn._aligned_autoencoders import AlignedAutoencoders, AlignedLatents
 from zslearn.nn._apn import APNNetwork, PrototypeOutput
+from zslearn.nn._cegzsl import ClassComparator, ContrastiveEmbedding
 from zslearn.nn._conditional import ConditionalMLP, GaussianEncoder
 from zslearn.nn._cross_modal import CrossModalLayer
 from zslearn.nn._dazle import DAZLENetwork
 from zslearn.nn._duet import DUETHead
 from zslearn.nn._has import HASNetwork
+from zslearn.nn._hsva import HSVANetwork
 from zslearn.nn._ieam import IEAMHead, quarter_turns
 from zslearn.nn._msdn import MSDNNetwork
 from zslearn.nn._mutual_adaption import MutualAdaption
@@ -28,9 +31,12 @@ from zslearn.nn.losses import (
     ClassContrastLoss,
     CompactnessLoss,
     ConditionalCorrelationLoss,
+    CorrelationAlignmentLoss,
     CriticLoss,
     CVsCLoss,
     DebiasingLoss,
+    DiscrepancyLoss,
+    GaussianDistanceLoss,
     GradientPenalty,
     HASLoss,
     HASPerturbationLoss,
@@ -38,6 +44,7 @@ from zslearn.nn.losses import (
     MutualDistillationLoss,
     SeenCrossEntropyLoss,
     SemanticInterventionLoss,
+    SupervisedContrastiveLoss,
     TargetInterventionLoss,
     VAELoss,
     WeightedL1Loss,
@@ -47,6 +54,8 @@ from zslearn.nn.losses import (
 __all__ = [
     "APNLoss",
     "APNNetwork",
+    "AlignedAutoencoders",
+    "AlignedLatents",
     "AttributeDecoder",
     "AttributeDecorrelationLoss",
     "AttributeRegressionLoss",
@@ -55,22 +64,28 @@ __all__ = [
     "CVsCOutput",
     "CalibrationLoss",
     "CenterMarginLoss",
+    "ClassComparator",
     "ClassContrastLoss",
     "CompactnessLoss",
     "ConditionalCorrelationLoss",
     "ConditionalMLP",
+    "ContrastiveEmbedding",
+    "CorrelationAlignmentLoss",
     "CriticLoss",
     "CrossModalLayer",
     "DAZLENetwork",
     "DUETHead",
     "DebiasingLoss",
+    "DiscrepancyLoss",
     "FeatureRefiner",
     "Feedback",
+    "GaussianDistanceLoss",
     "GaussianEncoder",
     "GradientPenalty",
     "HASLoss",
     "HASNetwork",
     "HASPerturbationLoss",
+    "HSVANetwork",
     "IEAMHead",
     "MSDNNetwork",
     "MaskedWordLoss",
@@ -81,6 +96,7 @@ __all__ = [
     "PrototypeOutput",
     "SeenCrossEntropyLoss",
     "SemanticInterventionLoss",
+    "SupervisedContrastiveLoss",
     "TargetInterventionLoss",
     "TransZeroNetwork",
     "VAELoss",
