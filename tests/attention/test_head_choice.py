@@ -104,6 +104,14 @@ def test_few_classes_or_samples_have_no_rehearsal(data):
         assert hasattr(clf, "head_")
 
 
+@pytest.mark.parametrize("stopping", [False, True])
+def test_eight_classes_and_two_samples_each_are_enough(data, stopping):
+    X, y, table = data
+    for kept in (np.isin(y, [*"abcdefgh"]), np.arange(len(y)) % 12 < 2):
+        clf = fit((X[kept], y[kept], table), max_epochs=1, early_stopping=stopping)
+        assert len(clf.head_choice_.areas) == 4
+
+
 @pytest.mark.parametrize("refit", [True, False])
 def test_early_stopping_is_a_rehearsal_already(data, refit):
     clf = fit(data, early_stopping=HeldOutStopping(refit=refit))

@@ -256,6 +256,8 @@ def test_regions_of_zeros_get_no_attention(problem):
     assert maps.shape == (24, 2, 6)
     assert not maps[::4, :, 2].any()
     np.testing.assert_allclose(maps.sum(2), 1, rtol=1e-6)
+    low = clf.set_params(precision="bfloat16").attention_maps(X).sum(2)
+    np.testing.assert_allclose(low, 1, rtol=1e-6)
     # What lies in a region of zeros is of no consequence to the others, once it is encoded.
     network, F = clf.net_.module_.network, torch.tensor(X[:4])
     padding = F.any(dim=2).logical_not()

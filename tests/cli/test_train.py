@@ -236,6 +236,11 @@ TRAINING_MISTAKES = {
     "no table": (["--attributes", "no.csv"], "--attributes: there is no 'no.csv'"),
     "undescribed folder": (["--attributes", "FEW"], "--skip-undescribed"),
     "unknown method": (["--method", "eszl"], "--method: no method is named 'eszl'"),
+    "parameters by their names": (
+        ["--method", "dazle", "--set", "b=1"],
+        "it has batch_sampling, batch_size,",
+    ),
+    "pictures": (["--method", "vitzsl"], "take zslearn.finetuning.ViTZSLClassifier in Python"),
     "unknown parameter": (["--set", "gama=1"], "--set: ESZSLClassifier has no parameter 'gama'"),
     "no epochs": (["--epochs", "3"], "Leave --epochs out"),
     "delta by name": (["--set", "delta=1"], "use --delta for it"),

@@ -6,6 +6,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -242,8 +243,14 @@ def test_refused(problem, extractor):
     frozen = FrozenEstimator(extractor)
     with pytest.raises(ValueError, match="sample_weight must have shape"):
         ImageClassifier(frozen, ESZSLClassifier()).fit(pictures, y, table, [1.0])
-    with pytest.raises(TypeError, match="found a Foreign"):
-        ImageClassifier(frozen, Foreign()).fit(pictures, y, table)
+    inside = ImageClassifier(frozen, ESZSLClassifier())
+    for wrong, message in (
+        (Foreign(), "found a Foreign"),
+        (LogisticRegression(), "found a Logistic"),
+        (inside, "but ImageClassifier takes pictures"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            ImageClassifier(frozen, wrong).fit(pictures, y, table)
     with pytest.raises(ValueError, match="'extractor' parameter of ImageClassifier"):
         ImageClassifier(None, ESZSLClassifier()).fit(pictures, y, table)
     with pytest.raises(NotFittedError):

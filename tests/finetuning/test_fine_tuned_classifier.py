@@ -11,7 +11,13 @@ from sklearn.pipeline import make_pipeline
 
 import zslearn
 from tests.finetuning.problems import TABLE, extractor, fine_tuned, fit, pictures
-from zslearn import CVsCClassifier, DAZLEClassifier, ESZSLClassifier
+from zslearn import (
+    APNClassifier,
+    CVsCClassifier,
+    DAZLEClassifier,
+    ESZSLClassifier,
+    TransZeroClassifier,
+)
 from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import PatchDictionaryExtractor
 from zslearn.finetuning import FineTunedClassifier, FineTuning
@@ -25,8 +31,10 @@ from zslearn.nn.functional import find_padding, normalize_rows
     [
         CVsCClassifier(max_epochs=2, batch_size=6, random_state=0),
         DAZLEClassifier(max_epochs=2, batch_size=7, random_state=1),
+        APNClassifier(max_epochs=2, random_state=1),
+        TransZeroClassifier(max_epochs=2, dim=8, dim_feedforward=8, random_state=1),
     ],
-    ids=["cvsc", "dazle"],
+    ids=["cvsc", "dazle", "apn", "transzero"],
 )
 def test_frozen_is_a_pipeline(problem, model, classifier):
     X, y = problem

@@ -23,7 +23,10 @@ def make_classifier(
     except ValueError as error:
         raise ValueError(f"--method: {error}") from None
     if info.input == "pictures":
-        raise ValueError(f"--method: {method} learns from pictures, not from features.")
+        raise ValueError(
+            f"--method: {method} trains its network from pictures, not from features, which no "
+            f"command does: take zslearn.finetuning.{info.estimator.__name__} in Python."
+        )
     estimator, parameters = info.estimator(), dict(parameters)
     if method == "cvsc" and any(name.startswith("objective__") for name in parameters):
         from zslearn.attention import CVsCObjective

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -97,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         line = _as_line(error)
         for words, option in getattr(_COMMANDS[command], "OPTIONS", {}).items():
-            line = line.replace(words, option)
+            # Whole words: `grid_shape` is no part of `native_grid_shape`.
+            line = re.sub(rf"(?<!\w){re.escape(words)}(?!(?<=\w)\w)", option, line)
         _say(f"zslearn {command}: error: {line}")
         return 1
     return 0

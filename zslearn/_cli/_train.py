@@ -38,6 +38,7 @@ OPTIONS = {
     "class_attributes": "--attributes",
 }
 OPTIONS.pop("overwrite=True")
+OPTIONS.pop("batch_size")  # of the method here, where --batch-size is of extraction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ class OnGrid:
                 f"picture, {_ELSE}."
             )
         if reset:
-            self.grid_ = resolve_grid(self.grid, n_regions, X)
+            self._learn_grid(n_regions, X)
             return checked
         known, _ = known_grid(X)
         if n_regions != self.grid_[0] * self.grid_[1] or known not in (None, self.grid_):
@@ -46,6 +46,9 @@ class OnGrid:
                 "with the same settings."
             )
         return checked
+
+    def _learn_grid(self, n_regions: int, X: Any) -> None:
+        self.grid_ = resolve_grid(self.grid, n_regions, X)
 
 
 def known_grid(X: Any) -> tuple[tuple[int, int] | None, bool]:

@@ -72,7 +72,7 @@ class HeldOutTraining:
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
-    def _rehearses(self, samples: Samples) -> bool:
+    def _rehearses(self, *parts: Samples) -> bool:
         """Whether something is to be chosen that takes a training without some classes."""
         return False
 

@@ -188,10 +188,12 @@ class APNClassifier(AttributeClassifier):
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         checked = super()._check_X(X, reset=reset)
         if reset:
-            n_regions = checked.shape[1] if len(checked.shape) == 3 else 1
-            compact = self.lambda_compactness > 0
-            self.grid_ = resolve_grid(self.grid, n_regions, X) if compact else None
+            self._learn_grid(checked.shape[1] if len(checked.shape) == 3 else 1, X)
         return checked
+
+    def _learn_grid(self, n_regions: int, X: Any) -> None:
+        compact = self.lambda_compactness > 0
+        self.grid_ = resolve_grid(self.grid, n_regions, X) if compact else None
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         described = tensors_of(classes)

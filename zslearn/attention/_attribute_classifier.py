@@ -87,8 +87,9 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
     def _has_chosen(self) -> bool:
         return self.head == "auto" and hasattr(self, "head_choice_")
 
-    def _rehearses(self, samples: Samples) -> bool:
-        counts = np.unique(samples.y, return_counts=True)[1]
+    def _rehearses(self, *parts: Samples) -> bool:
+        labels = np.concatenate([part.y for part in parts])
+        counts = np.unique(labels, return_counts=True)[1]
         return self.head == "auto" and len(counts) >= LEAST_CLASSES and bool((counts > 1).all())
 
     def _most_epochs(self, epochs: int) -> int:
@@ -110,7 +111,7 @@ class AttributeClassifier(TransformerMixin, DeepZeroShotClassifier):
         return epochs
 
     def _judge(self, train: Samples, held_out: Samples) -> None:
-        if not self._rehearses(train):
+        if not self._rehearses(train, held_out):
             return
         self.__dict__.pop("head_choice_", None)
         self._after_training(train)

@@ -137,8 +137,18 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
             If `y` has another length than `X`, pictures cannot be read, or a feature store was
             written by another extractor.
         TypeError
-            If the classifier is none of this library.
+            If the classifier is none of this library, or takes pictures itself.
         """
+        kind = type(self.classifier).__name__
+        if not isinstance(self.classifier, ScoredPrediction):
+            raise TypeError(
+                f"classifier must be a zero-shot classifier of zslearn, found a {kind}. Pipelines, "
+                "searches and classifiers of others go into a FixedCalibrationClassifier."
+            )
+        if get_tags(self.classifier).input_tags.string:
+            raise TypeError(
+                f"classifier must be one of features, but {kind} takes pictures: fit it by itself."
+            )
         for name in ("extractor_", "classifier_"):  # should this fit fail, none before it stands in
             self.__dict__.pop(name, None)
         counted = as_pictures(X) if isinstance(X, str | os.PathLike) else X
@@ -152,12 +162,6 @@ class ImageClassifier(ScoredPrediction, MetaEstimatorMixin, BaseEstimator):
                 raise ValueError(f"sample_weight must have shape {y.shape}, found {weights.shape}.")
             params["sample_weight"] = weights if rows is None else weights[rows]
         classifier = clone(self.classifier).fit(features, y if rows is None else y[rows], **params)
-        if not isinstance(classifier, ScoredPrediction):
-            raise TypeError(
-                "classifier must be a zero-shot classifier of zslearn, found a "
-                f"{type(classifier).__name__}. Pipelines, searches and classifiers of others go "
-                "into a FixedCalibrationClassifier."
-            )
         self.extractor_, self.classifier_ = extractor, classifier
         return self
 

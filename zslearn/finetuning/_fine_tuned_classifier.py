@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -179,7 +181,7 @@ class FineTunedClassifier(PictureClassifier):
         return {
             "backbone": self._recipe(),
             "head_type": self.classifier._learner_type,
-            "head_params": self.classifier._learner_params(classes),
+            "head_params": self._on_grid(copy.copy(self.classifier))._learner_params(classes),
             "unit_length": self.classifier._unit_length,
         }
 
@@ -191,6 +193,13 @@ class FineTunedClassifier(PictureClassifier):
 
     # -- the classifier of regions -------------------------------------------------------------
 
+    def _on_grid(self, one: Any) -> Any:
+        """Tell a classifier that heeds it the grid of the regions."""
+        if hasattr(one, "_learn_grid"):
+            grid = SimpleNamespace(grid_shape=self.extractor_.grid_shape_)
+            one._learn_grid(self._n_regions(None), grid)
+        return one
+
     def _region_classifier(self) -> Any:
         """Return the classifier, with what has been learned of it."""
         params = {**self.classifier.get_params(deep=False), "callbacks": None}
@@ -199,7 +208,7 @@ class FineTunedClassifier(PictureClassifier):
         before = vars(getattr(self, "classifier_", None) or one)
         one.__dict__ |= {name: before[name] for name in ("head_", "head_choice_") if name in before}
         one.n_features_in_, one._fitted_on_vectors = self._width, self._n_regions(None) == 1
-        one.class_count_ = self.class_count_
+        self._on_grid(one).class_count_ = self.class_count_
         one._set_classes(self._fitted_classes())
         one.net_ = one._make_net(self._fitted_classes(), net.seed, net.device)
         one.net_.module_, one.net_.history = net.module_.head, net.history

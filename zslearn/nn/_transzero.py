@@ -161,9 +161,11 @@ class TransZeroNetwork(AttributeAttention):
         """
         with precision_of(regions):
             asked, encoded = self._decode(regions, padding)
-            asked = asked if attributes is None else asked[..., attributes, :]
-            attention = self.decoder[-1].attention
-            maps = attention.maps(asked, encoded, padding).unflatten(-2, (-1, attention.n_heads))
+        asked = asked if attributes is None else asked[..., attributes, :]
+        attention = self.decoder[-1].attention
+        # Weights that are rounded to bfloat16 would not sum to one.
+        asked, encoded = (one.to(attention.key_weight.dtype) for one in (asked, encoded))
+        maps = attention.maps(asked, encoded, padding).unflatten(-2, (-1, attention.n_heads))
         return maps.mean(dim=-2)
 
     def forward(
