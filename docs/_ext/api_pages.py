@@ -79,6 +79,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
         ],
         "Training": ["HeldOutStopping", "EpisodeSampling", "StepSchedule"],
         "Searches": ["fit_many", "ScoreLog"],
+        "Several processes": ["data_parallel"],
         "Large arrays": ["RowView"],
     },
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -256,6 +256,8 @@ class TrainingBatches:
         self.seed = seed
         self.epoch = 0
         self.weights = None
+        # Which rows of a batch of n have their regions read, if not all.
+        self.share: Callable[[int], slice] | None = None
         self.plan = plan or ShuffledRows(len(targets), batch_size, weights if draw else None)
         if weights is not None and not draw:
             self.weights = (weights / weights.mean()).astype(np.float32)
@@ -287,8 +289,10 @@ class TrainingBatches:
     def batches(self, space: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """Iterate over the epoch: regions, at the beginning of `space`, targets and weights."""
         rows_and_targets = list(self.rows_and_targets())
-        of_epoch = self._regions_of([rows for rows, _ in rows_and_targets], space)
-        for (rows, regions), (_, y) in zip(of_epoch, rows_and_targets, strict=True):
+        share = self.share or slice
+        batches = [rows[share(len(rows))] for rows, _ in rows_and_targets]
+        of_epoch = self._regions_of(batches, space)
+        for (_, regions), (rows, y) in zip(of_epoch, rows_and_targets, strict=True):
             if self.weights is None:
                 yield regions, y
             else:

@@ -18,6 +18,7 @@ from zslearn._sample_weights import Samples
 from zslearn._training._callbacks import check_callbacks
 from zslearn._training._continuing import MadeWith, go_on, unchanged_if_refused
 from zslearn._training._device import outside_autocast, resolve_device
+from zslearn._training._distributed import processes_of_fit
 from zslearn._training._held_out import HeldOutTraining
 from zslearn._training._net import LearnerNet
 from zslearn._training._optimizers import optimizer_options
@@ -286,7 +287,7 @@ class DeepZeroShotClassifier(
             self._train_on(net, samples, classes, epochs, schedule, task)
             net.check_weights()
             counts = np.bincount(classes.targets(samples.y), minlength=len(classes.labels))
-        if net.interrupted_ and task.in_search:
+        if net.interrupted_ and (task.in_search or processes_of_fit() is not None):
             raise KeyboardInterrupt
         if net.interrupted_:
             warnings.warn(

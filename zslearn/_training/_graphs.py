@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from zslearn._data._rows import TrainingBatches
+from zslearn._training._distributed import processes_of_fit
 from zslearn._training._engines import Engine, watches_batches
 from zslearn._training._learner import parameters_of
 
@@ -56,6 +57,7 @@ def serves(net: LearnerNet, batches: Any) -> bool:
         and isinstance(batches, TrainingBatches)
         and batches.regions.resident is not None
         and net.accumulate == 1
+        and processes_of_fit() is None
         and net.module_.graphs
         # Fused, optimisers take their rate from the device and keep all they know there.
         and all(

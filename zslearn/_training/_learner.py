@@ -9,6 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from zslearn._training._distributed import Share
+
 __all__ = ["Batch", "Learner", "OptimizerFactory"]
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
@@ -33,6 +35,10 @@ class Batch(NamedTuple):
         Marks regions of zeros, which have no part in what is learned; None where there is none.
     weights : Tensor of shape (B,), float32, or None
         How much each sample counts, above 0: for learners with ``weighs_samples``.
+    share : Share or None
+        Where several processes train together, X and `padding` are of a share of the batch, `y` and
+        `weights` of all of it, and this turns rows of the share into rows of all: for learners with
+        ``divides_batches``.
     """
 
     X: Tensor
@@ -42,6 +48,7 @@ class Batch(NamedTuple):
     phase: str = "main"
     padding: Tensor | None = None
     weights: Tensor | None = None
+    share: Share | None = None
 
 
 class Learner(nn.Module, ABC):
@@ -68,6 +75,8 @@ class Learner(nn.Module, ABC):
     graphs: ClassVar[bool] = True
     # Whether steps heed the batch's weights; samples are drawn as often as they weigh otherwise.
     weighs_samples: ClassVar[bool] = False
+    # Whether steps heed the batch's ``share``, and are the same in any number of processes.
+    divides_batches: ClassVar[bool] = False
     # Names of buffers that describe the classes of training rather than hold what was learned.
     table_buffers: ClassVar[tuple[str, ...]] = ("class_attributes", "unseen")
 

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughSco
 from torch import Tensor, nn
 
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._distributed import Share, processes_of_fit
 from zslearn._training._engines import EagerEngine, Engine
 from zslearn._training._graphs import GraphEngine, serves
 from zslearn._training._learner import Batch, Learner, parameters_of
@@ -186,6 +187,11 @@ class LearnerNet(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **params: Any) -> Any:
         """Train; an epoch that does not end leaves no half-filled line in the history."""
         self.interrupted_ = self.stop_requested_ = False
+        processes, verbose = processes_of_fit(), self.verbose
+        if processes is not None:
+            processes.agree(self, X)
+            X.share = processes.share
+            self.verbose = verbose if processes.rank == 0 else 0
         self._engine = GraphEngine(self, X) if serves(self, X) else EagerEngine(self)
         try:
             return super().fit_loop(X, y, epochs=epochs, **params)
@@ -196,6 +202,8 @@ class LearnerNet(NeuralNet):
             raise
         finally:
             self._noise = self._engine = None
+            if processes is not None:
+                X.share, self.verbose = None, verbose
             for optimizer in self.optimizers_.values():
                 optimizer.zero_grad()
             if len(self.history) and "dur" not in self.history[-1]:
@@ -259,8 +267,10 @@ class LearnerNet(NeuralNet):
         X, y, *weights = batch
         padding = self.find_padding(X)
         values: dict[str, float] = {}
+        processes = processes_of_fit()
+        share = None if processes is None else Share(processes, len(y))
         for phase in self.module_.phases(self.steps_):
-            terms = self.compute_terms(X, y, phase, *weights, padding=padding)
+            terms = self.compute_terms(X, y, phase, *weights, padding=padding, share=share)
             numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
             values |= self.named_terms(phase, dict(zip(terms, numbers, strict=True)))
             self.check_terms(values)
@@ -281,10 +291,11 @@ class LearnerNet(NeuralNet):
         weights: Tensor | None = None,
         *,
         padding: Tensor | None,
+        share: Share | None = None,
     ) -> dict[str, Tensor]:
         """Compute the terms of the loss of a phase on a batch."""
         assert self._noise is not None
-        batch = Batch(X, y, self._noise, self.steps_, phase, padding, weights)
+        batch = Batch(X, y, self._noise, self.steps_, phase, padding, weights, share)
         with self.autocast():
             return self.module_.training_step(batch)
 
@@ -302,10 +313,12 @@ class LearnerNet(NeuralNet):
         (loss / together if together > 1 else loss).backward()
         if gathered + 1 < together:
             return
+        groups = [group for optimizer in moving for group in optimizer.param_groups]
+        if (processes := processes_of_fit()) is not None:
+            processes.average(parameters_of(groups))
         named = list(self.module_.named_parameters())
         self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         if self.gradient_clip is not None:
-            groups = [group for optimizer in moving for group in optimizer.param_groups]
             nn.utils.clip_grad_norm_(parameters_of(groups), self.gradient_clip)
         for optimizer in moving:
             optimizer.step()

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._distributed import processes_of_fit
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -111,7 +112,9 @@ class EpochBar(TrainingCallback):
 
     def on_train_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Draw the bar."""
-        self.bar = tqdm(total=self.n_epochs, desc=self.description, unit="epoch")
+        processes = processes_of_fit()
+        silent = processes is not None and processes.rank > 0
+        self.bar = tqdm(total=self.n_epochs, desc=self.description, unit="epoch", disable=silent)
 
     def on_batch_end(self, net: Any, *args: Any, training: bool = False, **kwargs: Any) -> None:
         """Show the terms of the last batch."""

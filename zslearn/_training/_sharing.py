@@ -19,6 +19,7 @@ from joblib.parallel import get_active_backend
 
 from zslearn._data._user_folder import open_lock
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._distributed import processes_of_fit
 
 try:
     import fcntl
@@ -43,7 +44,8 @@ def take_turn(device: torch.device) -> Iterator[None]:
 
     Fits side by side on one accelerator gain little and may not fit its memory. Fits that joblib
     runs in parallel, in threads or in worker processes, take turns; others are not waited for.
-    With the environment variable ``ZSLEARN_SHARE_GPU=1`` none is.
+    With the environment variable ``ZSLEARN_SHARE_GPU=1`` none is, nor where several processes
+    train together.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def take_turn(device: torch.device) -> Iterator[None]:
     """
     held: set[torch.device] = _mine.__dict__.setdefault("held", set())
     shares = os.environ.get(SHARE_VARIABLE, "0") not in ("", "0")
-    if device.type == "cpu" or shares or device in held:
+    together = processes_of_fit() is not None
+    if device.type == "cpu" or shares or together or device in held:
         yield
         return
     with _turns[device], _worker_turn(device):

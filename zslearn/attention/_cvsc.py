@@ -28,7 +28,7 @@ __all__ = ["CVsCClassifier"]
 class CVsCLearner(AttributeLearner):
     """Network and objective of CVsC in training's terms."""
 
-    weighs_samples = True
+    weighs_samples = divides_batches = True
 
     def __init__(self, network: dict[str, Any], criterion: dict[str, Any], n_features: int) -> None:
         seed = int(torch.initial_seed())
@@ -43,7 +43,8 @@ class CVsCLearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of Eq. 12."""
-        output = self.network(batch.X, batch.padding, generator=batch.generator)
+        gather = None if batch.share is None else batch.share.gather
+        output = self.network(batch.X, batch.padding, generator=batch.generator, gather=gather)
         terms: dict[str, Tensor] = self.criterion(output, batch.y, batch.weights)
         return terms
 

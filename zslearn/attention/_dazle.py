@@ -40,6 +40,8 @@ def _released(max_epochs: int, momentum: float = 0.9) -> dict[str, Any]:
 class DAZLELearner(CalibratedLearner):
     """Network and loss of DAZLE in training's terms."""
 
+    divides_batches = True
+
     def __init__(
         self,
         n_features: int,
@@ -56,6 +58,8 @@ class DAZLELearner(CalibratedLearner):
         """Compute cross entropy and calibration."""
         by_class = self.class_embeddings(self.class_attributes)
         u = self.network(batch.X, batch.padding)
+        if batch.share is not None:
+            u = batch.share.gather(u)
         return self.class_terms(u @ by_class.to(u.dtype).T, batch)
 
     def attribute_gates(self, X: Tensor) -> Tensor:

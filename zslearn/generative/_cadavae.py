@@ -20,6 +20,8 @@ __all__ = ["CADAVAEClassifier"]
 class CADAVAELearner(LatentLearner):
     """Networks and losses of CADA-VAE in training's terms."""
 
+    divides_batches = True
+
     def __init__(
         self,
         n_features: int,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
+from zslearn._training._distributed import Share
 from zslearn._training._learner import Batch, Learner
 from zslearn.nn.functional import normalize_rows
 
@@ -44,6 +45,18 @@ class Draws:
         return torch.randint(low, high, shape, **self._how)
 
 
+class DrawsOfShare(Draws):
+    """Rows of a share of a batch, of what is drawn for all of it."""
+
+    def __init__(self, generator: torch.Generator, dtype: torch.dtype, share: Share) -> None:
+        super().__init__(generator, dtype)
+        self._share = share
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw from a standard normal distribution."""
+        return super().normal(self._share.n, *shape[1:])[self._share.rows]
+
+
 class NoDraws(Draws):
     """Zeros in the place of normal draws: what there is on average."""
 
@@ -59,7 +72,8 @@ class FeatureGeneratingLearner(Learner):
     """Networks that make rows of classes from their descriptions, for another classifier.
 
     A subclass implements ``step``, the loss of a phase, and ``synthesize``; ``represent`` where
-    the classifier gets something else than the samples themselves.
+    the classifier gets something else than the samples themselves. With ``divides_batches``, its
+    terms are sums over samples, and it draws nothing but rows of normal numbers for these.
 
     Parameters
     ----------
@@ -86,9 +100,16 @@ class FeatureGeneratingLearner(Learner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of the loss of the batch's phase."""
-        a = self.describe(self.class_attributes)[batch.y]
+        share = batch.share
+        y = batch.y if share is None else batch.y[share.rows]
+        a = self.describe(self.class_attributes)[y]
         x = batch.X[:, 0].to(a.dtype)
-        return self.step(batch.phase, x, a, batch.y, Draws(batch.generator, a.dtype))
+        if share is None:
+            return self.step(batch.phase, x, a, y, Draws(batch.generator, a.dtype))
+        draws = DrawsOfShare(batch.generator, a.dtype, share)
+        terms = self.step(batch.phase, x, a, y, draws)
+        totals = share.total(torch.stack(list(terms.values())))
+        return dict(zip(terms, totals, strict=True))
 
     @abstractmethod
     def step(self, phase: str, x: Tensor, a: Tensor, y: Tensor, draws: Draws) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from zslearn._training._sampling import EpisodeSampling
 from zslearn._training._schedules import StepSchedule
 from zslearn._training._stopping import HeldOutStopping
+from zslearn.model_selection._data_parallel import data_parallel
 from zslearn.model_selection._fit_many import fit_many
 from zslearn.model_selection._gzsl_train_test_split import GZSLSplit, gzsl_train_test_split
 from zslearn.model_selection._predefined import PredefinedSeenUnseenSplit
@@ -26,6 +27,7 @@ __all__ = [
     "ScoreLog",
     "SeenUnseenKFold",
     "StepSchedule",
+    "data_parallel",
     "fit_many",
     "gzsl_train_test_split",
 ]

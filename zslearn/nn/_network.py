@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -267,6 +268,7 @@ class CVsCNetwork(nn.Module):
         padding: Tensor | None = None,
         *,
         generator: torch.Generator | None = None,
+        gather: Callable[[Tensor], Tensor] | None = None,
     ) -> CVsCOutput:
         """Semantic vectors and logits; in training mode, their counterfactuals too.
 
@@ -279,6 +281,10 @@ class CVsCNetwork(nn.Module):
             <zslearn.nn.functional.find_padding>` marks those of zeros. ``None`` leaves none out.
         generator : torch.Generator, default=None
             Source of randomness of the counterfactual, on the same device.
+        gather : callable, default=None
+            Where several processes have a share of the images each, turns rows (b, K) of this share
+            into rows (B, K) of all images, which are then those of the output. `generator` must be
+            in the same state in all processes.
 
         Returns
         -------
@@ -289,24 +295,32 @@ class CVsCNetwork(nn.Module):
             self.attribute_vectors, self.query_weight, self.embedding_weight, regions.dtype
         )
         semantics = attend(regions, weights, padding=padding)
+        if gather is not None:
+            semantics = gather(semantics)
         if not self.training or self.counterfactual is None:
             return CVsCOutput(semantics, self.class_scores(semantics))
         queries, embeddings = weights.chunk(2)
         if self.counterfactual == "permute":
             other = permuted_counterfactual(
-                regions, queries, embeddings, padding, generator=generator
+                regions,
+                queries,
+                embeddings,
+                padding,
+                generator=generator,
+                n_images=len(semantics),
+                gather=gather,
             )
         elif self.counterfactual == "uniform":
             other = uniform_counterfactual(
                 embeddings.to(lengths.dtype),
-                len(regions),
+                len(semantics),
                 scale=self.counterfactual_scale,
                 generator=generator,
             )
         else:
             other = normal_counterfactual(
                 embeddings,
-                len(regions),
+                len(semantics),
                 scale=self.counterfactual_scale,
                 lengths=lengths,
                 generator=generator,

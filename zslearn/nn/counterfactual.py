@@ -7,6 +7,7 @@ What the losses need of them is only their embedding ``E_k . f_k``, a (B, K) mat
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -149,6 +150,8 @@ def permuted_counterfactual(
     *,
     permutations: tuple[Tensor, Tensor, Tensor] | None = None,
     generator: torch.Generator | None = None,
+    n_images: int | None = None,
+    gather: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     r"""Embed F_A with its image, attribute and feature axes each shuffled by one permutation.
 
@@ -168,6 +171,11 @@ def permuted_counterfactual(
         Given permutations; drawn from `generator` when ``None``.
     generator : torch.Generator, default=None
         Source of randomness, on the device of the other arguments.
+    n_images : int, default=None
+        B, where `regions` are a share of the images; ``None`` if they are all.
+    gather : callable, default=None
+        Turns rows (b, K) of the share into rows (B, K) of all images, as in
+        :meth:`CVsCNetwork.forward`.
 
     Returns
     -------
@@ -191,7 +199,7 @@ def permuted_counterfactual(
     """
     if permutations is None:
         permutations = (
-            _permutation(regions.shape[0], regions, generator),
+            _permutation(n_images or regions.shape[0], regions, generator),
             _permutation(queries.shape[0], regions, generator),
             _permutation(queries.shape[1], regions, generator),
         )
@@ -199,7 +207,7 @@ def permuted_counterfactual(
     unshuffled = torch.empty_like(features)
     unshuffled[features] = torch.arange(len(features), device=features.device)
     semantics = semantic_attention(regions, queries[attributes], embeddings[:, unshuffled], padding)
-    return semantics[images]
+    return (semantics if gather is None else gather(semantics))[images]
 
 
 def _permutation(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
