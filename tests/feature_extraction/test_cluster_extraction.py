@@ -9,29 +9,39 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zslearn import ClassAttributes
 from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter, TimmRegionExtractor
+from zslearn.feature_extraction._timm_backbone import Backbone
+from zslearn.linear_model import ESZSLClassifier
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 
 N_PICTURES, BATCH = 60, 2
 
-# On a worker: every batch is written down, and takes a while.
+# On a worker: every call is written down, and takes a while.
 SLOWLY = """
-import os, time
-from zslearn.feature_extraction._timm_backbone import Backbone
+import importlib, os, time
 
-start = Backbone.start
+def slow_down(cls, name):
+    method = getattr(cls, name)
 
-def slowly(self, pixels):
-    with open({log!r}, "a") as file:
-        file.write(f"{{os.getpid()}}\\n")
-    time.sleep(0.1)
-    return start(self, pixels)
+    def slowly(self, *args, **kwargs):
+        with open({log!r}, "a") as file:
+            file.write(f"{{os.getpid()}}\\n")
+        time.sleep(0.1)
+        return method(self, *args, **kwargs)
 
-Backbone.start = slowly
+    setattr(cls, name, slowly)
+
+slow_down(getattr(importlib.import_module({module!r}), {cls!r}), {method!r})
 """
+
+
+def slow_down(client, log, cls, method):
+    code = SLOWLY.format(log=str(log), module=cls.__module__, cls=cls.__name__, method=method)
+    client.run(exec, code, {})
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +161,7 @@ def test_no_client_is_refused(folder, tmp_path):
 def test_a_killed_workers_shard_is_done_again(client, folder, alone, tmp_path):
     log = tmp_path / "log"
     n_batches = N_PICTURES // BATCH
-    client.run(exec, SLOWLY.format(log=str(log)), {})
+    slow_down(client, log, Backbone, "start")
     before = set(client.run(os.getpid).values())
     after = int(np.random.default_rng().integers(3, n_batches // 2))
     with killing(log, after) as killed:
@@ -160,3 +170,18 @@ def test_a_killed_workers_shard_is_done_again(client, folder, alone, tmp_path):
     assert killed[0] in before
     assert bytes_of(store) == bytes_of(alone)
     store.verify()
+
+
+def test_prediction_survives_a_killed_worker(client, alone, tmp_path):
+    da = pytest.importorskip("dask.array")
+    table = ClassAttributes(np.random.default_rng(0).uniform(size=(6, 5)))
+    clf = ESZSLClassifier().fit(alone, np.arange(N_PICTURES) % 4, class_attributes=table)
+    regions = da.from_array(alone, chunks=(3, -1, -1))
+    labels = regions.map_blocks(clf.predict, dtype=clf.classes_.dtype, drop_axis=(1, 2))
+    client.wait_for_workers(2)
+    log = tmp_path / "log"
+    slow_down(client, log, ESZSLClassifier, "predict")
+    with killing(log, int(np.random.default_rng().integers(3, 12))) as killed:
+        found = client.compute(labels).result()
+    assert killed
+    np.testing.assert_array_equal(found, clf.predict(alone))
