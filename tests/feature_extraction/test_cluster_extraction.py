@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -152,9 +153,21 @@ def test_pictures_in_memory(client, tmp_path):
     np.testing.assert_array_equal(store[:], make().transform(pictures))
 
 
-def test_no_client_is_refused(folder, tmp_path):
+def test_no_client_is_refused(client, folder, tmp_path, monkeypatch):
+    extractor = make()
+
+    def extract(client):
+        extractor.extract(folder, tmp_path / "store", client=client)
+
     with pytest.raises(TypeError, match="client must be a dask.distributed.Client or None; found"):
-        make().extract(folder, tmp_path / "store", client="scheduler:8786")
+        extract("scheduler:8786")
+    with monkeypatch.context() as patched:
+        patched.setattr(distributed.Client, "asynchronous", True)
+        with pytest.raises(ValueError, match="client is asynchronous; give one made with"):
+            extract(client)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"pip install 'zslearn\[distributed\]'"):
+        extract(client)
     assert not (tmp_path / "store").exists()
 
 
