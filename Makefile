@@ -8,7 +8,7 @@ DOCS_INSTALLED := $(VENV)/.installed_docs
 # make docs GALLERY=0 builds the pages without running the examples.
 GALLERY ?= 1
 
-.PHONY: demo test test-avx2 test-slow test-lowest coverage lint format types bench docs clean
+.PHONY: demo test test-avx2 test-slow test-lowest coverage lint format types bench bench-gpu docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo_field_guide.py
@@ -59,6 +59,16 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# At most eight minutes, on the card that torch finds and with data made up.
+bench-gpu: $(INSTALLED)
+	@$(BIN)/python -c "import sys, torch; sys.exit(0 if torch.cuda.is_available() \
+		else 'make bench-gpu needs a CUDA device, and torch finds none')"
+	@$(BIN)/python -c "import torch; print(torch.cuda.get_device_name())"
+	timeout 220 $(BIN)/python -m pytest tests/training/test_cuda.py tests/nn/test_triton_kernel.py \
+		tests/nn/test_kernels.py
+	timeout 200 $(BIN)/python -m benchmarks step epoch predict --problem "CUB ViT" "CUB ResNet"
+	timeout 60 $(BIN)/python -m benchmarks small
 
 docs: $(DOCS_INSTALLED)
 	MPLBACKEND=Agg $(BIN)/sphinx-build -W --keep-going -q -D plot_gallery=$(GALLERY) -d docs/_build/doctrees docs docs/_build/html

@@ -1,6 +1,7 @@
 """The benchmarks compare equals with equals: the printed equations give what zslearn gives."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from zslearn.registry import method_info
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS.parent))
-from benchmarks import arena, attention, linear_speed  # noqa: E402
+from benchmarks import arena, attention, hundred_million, linear_speed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +127,25 @@ def test_speeds_of_ranking_methods_can_be_measured(capsys):
     linear_speed.ranking("made up", (X, y, table, rows))
     printed = capsys.readouterr().out
     assert printed.count("the published loop") == printed.count("bare products") == 3
+
+
+def test_hours_of_many_pictures_by_hand():
+    rates = {name: default for name, (default, _) in hundred_million.RATES.items()}
+    rates |= {"pictures": 3.6e6, "picture_bytes": 1e5, "workers": 2, "cores": 5, "decoding": 100}
+    rates |= {"network": 250, "source": 1e9, "link": 1e8, "disk": 2e8, "prediction": 1000}
+    one = hundred_million.plan(rates, (10, 500), 1)
+    assert [step.n_bytes / 3.6e10 for step in one] == [10, 10, 0, 0, 1, 1, 1]
+    assert [step.hours for step in one] == [1, 0.5, 1, 2, 0.1, 0.1, 0.5]
+    assert hundred_million.extraction_hours(one) == (3, "network")
+    parts = hundred_million.plan(rates, (100, 5000), 2)
+    assert [step.n_bytes / 3.6e12 for step in parts] == [0.1, 0.1, 0, 0, 0, 1, 1]
+    assert [step.hours for step in parts] == [0.5, 0.5, 1, 2, 0, 5, 5]
+    assert hundred_million.extraction_hours(parts) == (5.5, "write")
+
+
+def test_page_of_many_pictures_says_what_is_computed(capsys):
+    page = (BENCHMARKS.parent / "docs/user_guide/hundred_million.md").read_text()
+    hundred_million.main([])
+    hours = re.findall(r"extraction ([\d.]+) h", capsys.readouterr().out)
+    table = re.findall(r"\| ([\d.]+) h, b.*? \| ([\d.]+) h, by", page)
+    assert hours == [row[0] for row in table] + [row[1] for row in table]

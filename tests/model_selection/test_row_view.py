@@ -103,6 +103,8 @@ def test_conversions():
         with pytest.raises(ValueError, match="cannot be read without a copy"):
             lost.__array__(copy=False, **options)
     np.testing.assert_array_equal(check_array(view[:, ...], allow_nd=True), ARRAY[4:8])
+    whole = tuple(slice(0, size) for size in ARRAY.shape[1:])
+    assert view[(slice(1, 3), *whole)].rows == range(5, 7)
     labels = RowView(np.array(["a", "b", "c"]))[[2, 0]]
     assert np.asarray(labels).tolist() == ["c", "a"]
     assert repr(labels) == "RowView(2 of 3 rows of ndarray, shape=(2,), dtype=<U1)"
@@ -122,6 +124,8 @@ def test_conversions():
         ("row", "found shape"),
         ((0, 1), r"indexed by rows only; found \(0, 1\)"),
         ((slice(None), 0), "indexed by rows only"),
+        ((slice(None), slice(1)), "indexed by rows only"),
+        ((slice(None),) * (ARRAY.ndim + 1), "indexed by rows only"),
         (None, "indexed by rows only; found None"),
     ],
 )

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from tqdm.auto import tqdm
 
 from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction._cluster_extraction import check_client, run_on_cluster
 from zslearn.feature_extraction._decoding import (
     PixelBatch,
     PixelTransform,
@@ -43,6 +45,11 @@ class RegionBatch(NamedTuple):
 
     regions: NDArray[np.float16]
     failed: dict[int, str]
+
+    @property
+    def n_rows(self) -> int:
+        """Pictures, those that failed included."""
+        return len(self.regions) + len(self.failed)
 
 
 @dataclass(frozen=True)
@@ -99,8 +106,10 @@ class Extraction:
         metadata: Mapping[str, Any],
         overwrite: bool = False,
         wait: bool = False,
+        client: Any = None,
     ) -> FeatureStore:
         """Extract into a store, or go on with one; `wait` for another that writes the same."""
+        check_client(client)
         missing = self._check_missing()
         pictures = self.pictures
         with (
@@ -117,7 +126,11 @@ class Extraction:
                 fingerprints=pictures.fingerprints(),
                 overwrite=overwrite,
             ) as writer,
-            closing(self._run(writer.n_finished, missing)) as batches,
+            closing(
+                self._run(writer.n_finished, missing)
+                if client is None
+                else run_on_cluster(client, self, writer.n_finished, missing)
+            ) as batches,
         ):
             for regions, failed in batches:
                 writer.append(regions, failed)
@@ -136,24 +149,27 @@ class Extraction:
         missing = self.pictures.find_missing()
         if missing and not self.skip:
             # Nothing will be computed, but those that cannot be decoded are to be named as well.
-            failed: dict[int, str] = {}
-            rows = len(self.pictures)
-            decoded = decode_ahead(
-                self.pictures,
-                PixelTransform(self.config),
-                [range(i, min(rows, i + self.batch_size)) for i in range(0, rows, self.batch_size)],
-                n_threads=count_threads(self.n_jobs),
-                n_ahead=0,
-                allocate=lambda shape: np.empty(shape, dtype=np.uint8),
-                missing=missing,
-            )
-            with closing(decoded):
-                for batch in decoded:
-                    failed.update(batch.failed)
-            raise self._unreadable(failed)
+            raise self.unreadable(self.find_unreadable(range(len(self.pictures)), missing))
         return missing
 
-    def _unreadable(self, failed: Mapping[int, str]) -> UnreadableImagesError:
+    def find_unreadable(self, rows: range, missing: Mapping[int, str]) -> dict[int, str]:
+        """Rows whose pictures cannot be decoded or are missing, with the reason."""
+        failed: dict[int, str] = {}
+        decoded = decode_ahead(
+            self.pictures,
+            PixelTransform(self.config),
+            self._batches(rows),
+            n_threads=count_threads(self.n_jobs),
+            n_ahead=0,
+            allocate=lambda shape: np.empty(shape, dtype=np.uint8),
+            missing=missing,
+        )
+        with closing(decoded):
+            for batch in decoded:
+                failed.update(batch.failed)
+        return failed
+
+    def unreadable(self, failed: Mapping[int, str]) -> UnreadableImagesError:
         pictures = self.pictures
         return UnreadableImagesError(
             f"{len(failed)} of {len(pictures)} pictures are missing or cannot be read:\n"
@@ -164,13 +180,18 @@ class Extraction:
 
     def _run(self, start: int, missing: Mapping[int, str]) -> Generator[RegionBatch, None, None]:
         """Yield the regions of the pictures from row `start` on, batch by batch."""
-        pictures = self.pictures
+        return self.run(range(start, len(self.pictures)), missing)
+
+    def _batches(self, rows: range) -> list[range]:
         # A batch holds the same rows wherever an extraction starts, so that its bits are the same.
-        batches, first = [], start
-        while first < len(pictures):
-            stop = min(len(pictures), (first // self.batch_size + 1) * self.batch_size)
-            batches.append(range(first, stop))
-            first = stop
+        size = self.batch_size
+        ends = [*range((rows.start // size + 1) * size, rows.stop, size), rows.stop]
+        return [range(i, j) for i, j in pairwise([rows.start, *ends]) if i < j]
+
+    def run(self, rows: range, missing: Mapping[int, str]) -> Generator[RegionBatch, None, None]:
+        """Yield the regions of consecutive pictures, batch by batch."""
+        pictures = self.pictures
+        batches = self._batches(rows)
         if not batches:
             return
         backbone = self.load_backbone()
@@ -186,7 +207,7 @@ class Extraction:
             allocate=backbone.allocate,
             missing=missing,
         )
-        bar = tqdm(total=len(pictures), initial=start, unit="picture", disable=not self.verbose)
+        bar = tqdm(total=rows.stop, initial=rows.start, unit="picture", disable=not self.verbose)
         broken: dict[int, str] = {}
         with closing(decoded), bar:
             begun: deque[tuple[PixelBatch, Any]] = deque()
@@ -206,7 +227,7 @@ class Extraction:
             while begun:
                 yield self._finish(*begun.popleft())
         if broken:
-            raise self._unreadable(broken)
+            raise self.unreadable(broken)
 
     def _finish(self, batch: PixelBatch, pending: Any) -> RegionBatch:
         failed = {row - batch.rows.start: reason for row, reason in batch.failed.items()}

@@ -301,7 +301,7 @@ class FeatureStore:
         Parameters
         ----------
         key : int, slice, array-like of int or of bool
-            Rows present, also as ``store[key, ...]``.
+            Rows present, also as ``store[key, ...]``, or with slices that take all of the others.
 
         Returns
         -------

@@ -64,6 +64,17 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.items)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def take(self, rows: range) -> Pictures:
+        """Pictures of some rows, which keep their numbers; only to be read by these."""
+        names: Any = None if self.names is None else {row: self.names[row] for row in rows}
+        return Pictures({row: self.items[row] for row in rows}, names, self.root)
+
     def load(self, row: int) -> Any:
         """Open a picture as a PIL image with its pixels read."""
         from PIL import Image

@@ -92,7 +92,12 @@ class PictureTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         return out
 
     def extract(
-        self, X: Any, folder: str | os.PathLike[str], *, overwrite: bool = False
+        self,
+        X: Any,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        client: Any = None,
     ) -> FeatureStore:
         """Compute the regions of pictures into a feature store; goes on where it was interrupted.
 
@@ -107,6 +112,11 @@ class PictureTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             the contents of their files are.
         overwrite : bool, default=False
             Whether a store of other pictures or settings is replaced.
+        client : dask.distributed.Client, default=None
+            A cluster whose workers compute, shard by shard of eight batches; this process writes
+            the shards in order, and at most two a worker are on their way. The shard of a worker
+            that ends is computed by another one. Workers must have zslearn, find the files of `X`
+            under the same paths, and the weights where `fit` found them. ``None`` computes here.
 
         Returns
         -------
@@ -117,12 +127,19 @@ class PictureTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         ------
         ValueError
             As in :meth:`transform`; or if the folder holds a store of other pictures or settings,
-            or other things.
+            or other things; or if `client` is asynchronous.
         UnreadableImagesError
             As in :meth:`transform`.
+        TypeError
+            As in :meth:`transform`; or if `client` is no client of dask.
+        ImportError
+            If `client` is given and dask.distributed is not installed.
+        distributed.scheduler.KilledWorker
+            If several workers in a row end over the same shard, by default four. What is written
+            stays, and the same call goes on.
         """
         check_is_fitted(self)
-        store = self._store(self._plan(X), folder, overwrite=overwrite)
+        store = self._store(self._plan(X), folder, overwrite=overwrite, client=client)
         warn_of_skipped(self.skipped_, store.n_total)
         return store
 
@@ -141,7 +158,7 @@ class PictureTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         )
 
     def _store(
-        self, extraction: Extraction, folder: str | os.PathLike[str], **how: bool
+        self, extraction: Extraction, folder: str | os.PathLike[str], **how: Any
     ) -> FeatureStore:
         store = extraction.to_store(
             folder, grid_shape=self.grid_shape_, metadata=self.metadata_, **how

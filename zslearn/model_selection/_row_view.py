@@ -116,16 +116,16 @@ class RowView:
         Parameters
         ----------
         key : int, slice, array-like of int or of bool
-            Rows, also as ``view[key, ...]``.
+            Rows, also as ``view[key, ...]``, or with slices that take all of the other axes.
 
         Returns
         -------
         row or view : ndarray or RowView
             A single row is read; several are a view.
         """
-        # What scikit-learn's folds ask for.
-        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]
+        # What scikit-learn's folds ask for, and chunks of dask.
+        if isinstance(key, tuple) and 2 <= len(key) <= self.ndim:
+            key = key[0] if all(map(_takes_all, key[1:], self.shape[1:])) else key
         if isinstance(key, tuple) or key is None or key is Ellipsis:
             raise IndexError(
                 f"A {type(self).__name__} is indexed by rows only; found {key!r}. Read the rows "
@@ -262,6 +262,10 @@ def _check_store(X: Any) -> np.dtype[Any]:
         raise TypeError(
             f"X is a {name} of dtype {X.dtype}, which is not numpy's; give X.numpy()."
         ) from None
+
+
+def _takes_all(key: Any, size: int) -> bool:
+    return key is Ellipsis or (isinstance(key, slice) and range(size)[key] == range(size))
 
 
 def _choose(parent: Rows, key: Any) -> Rows:
