@@ -68,13 +68,14 @@ class LiteralTransZero(LiteralMethod):
     def reduction(self, n_images: int) -> Tensor:
         """Embed all pairs of regions of all images, and score them: (B, R, R)."""
         places = self.learner.network.geometry.places
+        dtype = self.weights["geometry.score.weight"].dtype
         side = math.isqrt(len(places))
         cells = torch.arange(len(places), device=places.device)
-        place = torch.stack([cells // side, cells % side]).expand(n_images, -1, -1)
+        place = torch.stack([cells // side, cells % side]).to(dtype).expand(n_images, -1, -1)
         apart = (place[..., :, None] - place[..., None, :]).abs() / (side + 1)
         ratios = torch.log(apart.clamp_min(1e-3))  # (B, 2, R, R)
         sizes = torch.zeros_like(ratios)
-        waves = 100 * 1000 ** (-torch.arange(8, device=places.device) / 8)
+        waves = 100 * 1000 ** (-torch.arange(8, device=places.device, dtype=dtype) / 8)
         angles = torch.cat([ratios, sizes], dim=1).permute(0, 2, 3, 1)[..., None] * waves
         angles = angles.flatten(3)
         embedded = torch.cat([angles.sin(), angles.cos()], dim=3)
