@@ -36,6 +36,7 @@ OPTIONS = {
     "on_undescribed='skip'": "--skip-undescribed",
     "missing_values=numpy.nan": "--missing-values nan",
     "class_attributes": "--attributes",
+    "replace them with overwrite=True": "remove that one",
 }
 OPTIONS.pop("overwrite=True")
 OPTIONS.pop("batch_size")  # of the method here, where --batch-size is of extraction

@@ -116,8 +116,9 @@ def fit_folds(
         if scoring is not None:
             curves = [FoldCurve.from_switches(one.switches, one.unit) for one in folds]
             best = sweep(curves, scoring)
+            n = len(fold.held_out)
             tell(
-                f"[calibration fold {len(folds)}/{len(splits)}] {len(fold.held_out)} classes held "
+                f"[calibration fold {len(folds)}/{len(splits)}] {n} class{'es' * (n != 1)} held "
                 f"out, {fold.seconds:.1f}s; so far delta_in_units_={best.delta:.4g}, "
                 f"best_score_={best.score:.4f}"
             )
