@@ -41,7 +41,7 @@ class DUETHead(nn.Module):
     text_dim : int, default=None
         Width of the hidden states of words, if they have to be brought to D by a linear map.
     n_words : int, default=None
-        Size of the vocabulary, for :attr:`words` and :attr:`contrast`.
+        Size of the vocabulary, for ``words`` and ``contrast``.
 
     Attributes
     ----------

@@ -175,7 +175,7 @@ def permuted_counterfactual(
         B, where `regions` are a share of the images; ``None`` if they are all.
     gather : callable, default=None
         Turns rows (b, K) of the share into rows (B, K) of all images, as in
-        :meth:`CVsCNetwork.forward`.
+        :class:`~zslearn.nn.CVsCNetwork`.
 
     Returns
     -------

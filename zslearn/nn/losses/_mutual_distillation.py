@@ -118,7 +118,7 @@ class MutualDistillationLoss(nn.Module):
 
     @staticmethod
     def distance_of(logits: Tensor, other: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """Compute the mean distance of logits, sum |d|^3 / |d|.
+        """Compute the mean distance of logits, of which cubes are summed.
 
         Parameters
         ----------
