@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = _as_line(error)
         for words, option in getattr(_COMMANDS[command], "OPTIONS", {}).items():
             # Whole words: `grid_shape` is no part of `native_grid_shape`.
-            line = re.sub(rf"(?<!\w){re.escape(words)}(?!(?<=\w)\w)", option, line)
+            line = re.sub(rf"(?:(?<!\w)|(?=\W)){re.escape(words)}(?!(?<=\w)\w)", option, line)
         _say(f"zslearn {command}: error: {line}")
         return 1
     return 0
