@@ -12,7 +12,7 @@ def may_fail(estimator):
         reason = "the probability of a class is one among the others"
         return {"check_scores_apart_from_classes": reason}
     if isinstance(estimator, RejectionClassifierCV):
-        withheld = ("ordinary_classifier", "candidates", "scores", "label_types")
+        withheld = ("ordinary_classifier", "candidates", "scores", "label_types", "new_table")
         reasons = {f"check_{name}": "an answer can be withheld" for name in withheld}
         return reasons | {"check_boolean_labels": "there is no third boolean"}
     return {}
