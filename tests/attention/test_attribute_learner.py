@@ -164,11 +164,12 @@ def test_training_looks_only_where_there_may_be_padding(problem, monkeypatch):
     _, X, y, table = problem
     given = []
     real = LearnerNet.compute_terms
-    monkeypatch.setattr(
-        LearnerNet,
-        "compute_terms",
-        lambda self, *args, padding: given.append(padding) or real(self, *args, padding=padding),
-    )
+
+    def compute_terms(self, *args, padding, **others):
+        given.append(padding)
+        return real(self, *args, padding=padding, **others)
+
+    monkeypatch.setattr(LearnerNet, "compute_terms", compute_terms)
     small(CVsCClassifier, max_epochs=1).fit(X[:, :2], y, class_attributes=table)
     assert given == [None] * 7
     given.clear()

@@ -186,7 +186,7 @@ def test_a_small_problem_takes_one_thread(monkeypatch, n_features, expected):
         rng = np.random.default_rng(0)
         X, y = rng.normal(size=(60, 1, n_features)).astype(np.float32), np.arange(60) % 6
         values = rng.uniform(0.1, 1, (8, 60))
-        clf = CVsCClassifier(max_epochs=2, batch_size=50, callbacks=[Threads()])
+        clf = CVsCClassifier(head="own", max_epochs=2, batch_size=50, callbacks=[Threads()])
         clf.fit(X, y, class_attributes=ClassAttributes(values))
         assert Threads.seen == [expected] * 2
         assert torch.get_num_threads() == 3

@@ -75,7 +75,7 @@ default="unit_length"
     >>> X = table[y] @ rng.normal(size=(4, 6)) + rng.normal(size=(160, 6))
     >>> clf = PrototypeRegressionClassifierCV(gammas=[0.5]).fit(X, y, class_attributes=table)
     >>> clf.best_params_
-    {'alpha': 0.01, 'gamma': 0.5, 'shrinkage': 0.7}
+    {'alpha': 0.1, 'gamma': 0.5, 'shrinkage': 0.85}
     """
 
     def __init__(
