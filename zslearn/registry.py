@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -298,11 +299,16 @@ def make(name: str, **params: Any) -> Any:
 
 
 def _all_methods() -> dict[str, MethodInfo]:
+    _import_packages()
+    return _methods
+
+
+@cache
+def _import_packages() -> None:
     """Import the public packages of zslearn, whose methods register themselves."""
     for module in iter_modules([str(Path(__file__).parent)]):
         if module.ispkg and not module.name.startswith("_"):
             import_module(f"{__package__}.{module.name}")
-    return _methods
 
 
 def _same(one: type, other: type) -> bool:
