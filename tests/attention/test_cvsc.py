@@ -580,11 +580,11 @@ def test_memmap_is_not_loaded_whole(tmp_path):
 
     rng = np.random.default_rng(0)
     warm = rng.normal(size=(64, 4, 256)).astype(np.float16)
-    options = dict(max_epochs=2, batch_size=512, random_state=0, precision="bfloat16")
+    options = dict(max_epochs=1, batch_size=512, random_state=0, precision="bfloat16")
     clf = CVsCClassifier(**options).fit(warm, np.arange(64) % 3, class_attributes=table(4))
     clf.predict(warm)
 
-    n = 2**18  # 512 MiB
+    n = 2**17  # 256 MiB
     X = np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", "f2", (n, 4, 256))
     for start in range(0, n, 2**14):
         X[start : start + 2**14] = warm[:1]
@@ -593,7 +593,7 @@ def test_memmap_is_not_loaded_whole(tmp_path):
     X = np.load({str(tmp_path / "X.npy")!r}, mmap_mode="r")
     with open("/proc/self/status") as file:
         held = next(int(line.split()[1]) for line in file if line.startswith("VmData")) * 1024
-    limit = held + 2**28
+    limit = held + 2**27
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
         np.array(X)
@@ -609,7 +609,7 @@ def test_memmap_is_not_loaded_whole(tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split("\n")[:2] == ["the limit holds", "(262144,)"]
+    assert done.stdout.split("\n")[:2] == ["the limit holds", "(131072,)"]
 
 
 # -- real region features ----------------------------------------------------------------------
