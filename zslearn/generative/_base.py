@@ -67,8 +67,8 @@ class FeatureGeneratingClassifier(
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
             Vectors, or regions, of which the mean is taken, without regions of zeros. Of any real
-            dtype; memory maps and lazy stores are read a batch at a time. What the classifier at the
-            end holds in memory is told with `classifier`.
+            dtype; memory maps and lazy stores are read a batch at a time. What the classifier holds
+            in memory is told with `classifier`.
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \
