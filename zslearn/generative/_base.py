@@ -149,7 +149,7 @@ default=None
         final = self._fit_final(net, classes.table, samples)
 
         def scores_of(regions: Tensor) -> Tensor:
-            rows = represented(net, regions[:, 0].double().cpu().numpy()).cpu().numpy()
+            rows = represented(net, regions[:, 0].cpu().double().numpy()).cpu().numpy()
             return torch.from_numpy(final.scores(rows, classes.labels))
 
         return scores_of

@@ -163,9 +163,9 @@ class CEGZSLClassifier(AdversarialClassifier):
     with such, set ``normalize_attributes=False``, as preset "cub" does. Contrast needs partners,
     so that a batch should hold several samples of a class.
 
-    Widths, batches, learning rate and `max_epochs` are not the authors', which presets have and which
-    are meant for a graphics card: they were tried on a re-split of the training classes of CUB,
-    1,100 pictures of 30 classes, where a fit takes about a minute of a CPU.
+    Widths, batches, learning rate and `max_epochs` are not the authors', which presets have and
+    which are meant for a graphics card: they were tried on a re-split of the training classes of
+    CUB, 1,100 pictures of 30 classes, where a fit takes about a minute of a CPU.
 
     References
     ----------
