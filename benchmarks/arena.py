@@ -68,7 +68,7 @@ SETTINGS: dict[str, Any] = {
         "direction": ["semantic_to_visual", "visual_to_semantic"],
     },
     "sje": _RANKING,
-    "tfvaegan": [_GENERATED],
+    "tfvaegan": [_GENERATED | {"critic_iter": 1}],
 }
 CLASSICAL = ("prototypes", "eszsl", "sae", "attribute_ridge")
 # The paper's own scores, at a rate that makes epochs comparable.

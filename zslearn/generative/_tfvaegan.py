@@ -181,8 +181,9 @@ class TFVAEGANClassifier(VAEGANClassifier):
     Passes over the samples with and without feedback take turns; `critic_iter` of either are one
     of the released code, whose epochs have one of each.
 
-    Widths, learning rate and `max_epochs` are not the authors', which presets have and which are
-    meant for a graphics card: they were tried on a re-split of the training classes of CUB, XXX
+    Widths, learning rate, `critic_iter` and `max_epochs` are not the authors', which presets have
+    and which are meant for a graphics card: they were tried on a re-split of the training classes
+    of CUB, 1,100 pictures of 30 classes, where a fit takes about a minute of a CPU.
 
     Rows are as wide as features, attributes and hidden layer together: so the default classifier is
     the one that has them by the batch.
@@ -206,13 +207,14 @@ class TFVAEGANClassifier(VAEGANClassifier):
     _learner_type = TFVAEGANLearner
     _training_defaults: ClassVar[TrainingOptions] = {
         **VAEGANClassifier._training_defaults,
-        "max_epochs": 200,
+        "max_epochs": 60,
     }
-    _family_defaults: ClassVar[dict[str, Any]] = {"classifier": "softmax"}
+    _family_defaults: ClassVar[dict[str, Any]] = {"critic_iter": 1, "classifier": "softmax"}
     _presets: ClassVar[dict[str, dict[str, Any]]] = published(
         max_epochs=3000,
-        cub={"adversarial_noise": "posterior"},
+        cub={"critic_iter": 5, "adversarial_noise": "posterior"},
         sun={
+            "critic_iter": 5,
             "gamma_adv": 1.0,
             "learning_rate": 1e-3,
             "feedback_weight": 0.1,
@@ -223,6 +225,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
             "max_epochs": 4000,
         },
         awa2={
+            "critic_iter": 5,
             "learning_rate": 1e-5,
             "lambda_rec": 0.1,
             "feedback_weight": 0.01,
