@@ -4,6 +4,7 @@ r"""The arena: every method judged alike on random class splits of several data 
     python -m benchmarks.arena --data cub50 flo40 awa1_bow --splits 8 --out results.jsonl
     python -m benchmarks.arena --data cub50 --methods cvsc dazle --splits 3 --seeds 1 \
         --epochs 4 8 12 20 --out results.jsonl
+    python -m benchmarks.arena --data cub50 --methods fclswgan --epochs 100 200 400 --out ...
 
 Settings, epochs and delta of every method are chosen on held-out seen classes of each split, from
 at most BUDGET settings. By default only training pictures of the published splits take part
@@ -27,6 +28,8 @@ from zslearn.registry import list_methods
 
 BUDGET = 6
 _SCALINGS = ["unit_length", None]  # None for features that are scaled already
+# Widths for a processor, and a rate for the fewer steps there are of fewer samples.
+_GENERATED = {"hidden_dim": 512, "learning_rate": 1e-3, "classifier": "softmax"}
 _RANKING = {"learning_rate": [0.03, 0.1, 0.3], "scaling": _SCALINGS, "max_epochs": [15]}
 
 # Around the defaults. Methods that are not named here have their defaults, or choose by themselves.
@@ -41,19 +44,31 @@ SETTINGS: dict[str, Any] = {
         "alpha": [0.1, 1.0, 10.0],
         "direction": ["visual_to_semantic", "semantic_to_visual"],
     },
+    # Losses are weighed by shares of max_epochs, so that no training is the beginning of another.
+    "cada_vae": {"max_epochs": [30, 100], "classifier": ["softmax"]},
+    "ce_gzsl": [_GENERATED | {"batch_size": 128, "embedding_dim": 512, "comparator_dim": 512}],
     "conse": {"n_top": [3, 5, 10]},
     "devise": _RANKING,
     "eszsl": [
         *({"gamma": gamma, "lam": lam} for gamma in (1.0, 10.0) for lam in (0.1, 1.0)),
         *({"gamma": gamma, "lam": 0.1, "scaling": None} for gamma in (10.0, 100.0)),
     ],
+    "fclswgan": [_GENERATED],
+    "free": [_GENERATED],
+    "fvaegan": [_GENERATED],
     "has": {"pooling": ["max", "mean"], "learning_rate": [3e-4, 1e-3, 3e-3]},
+    "hsva": [
+        {"max_epochs": epochs, "classifier": "softmax"}
+        | dict.fromkeys(("structure_dim", "hidden_dim", "encoder_dim"), 512)
+        for epochs in (50, 100)
+    ],
     "prototypes": {"shrinkage": [0.03, 0.3, 0.7], "scaling": ["signed_root", None]},
     "sae": {
         "lam": [0.01, 0.1, 1.0],
         "direction": ["semantic_to_visual", "visual_to_semantic"],
     },
     "sje": _RANKING,
+    "tfvaegan": [_GENERATED | {"critic_iter": 1}],
 }
 CLASSICAL = ("prototypes", "eszsl", "sae", "attribute_ridge")
 # The paper's own scores, at a rate that makes epochs comparable.

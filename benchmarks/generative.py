@@ -1,11 +1,16 @@
-r"""Speed of methods that generate features: the critic's step beside its bare products.
+r"""Speed and memory of methods that generate features: a critic's step, a classifier's rows.
 
     python -m benchmarks.generative --repeats 7
+    python -m benchmarks.generative --memory
 
 One step of the critic is the generated samples, the loss and its gradient; the optimiser is apart.
 The same with the penalty differentiated for twice, as literal code has it, and the matrix products
 of the step alone, are timed by turns, in CPU seconds of one thread, the least of several runs.
 Compare ratios.
+
+With --memory: one epoch of the softmax at the end, on rows of TF-VAEGAN (features, attributes and
+hidden layer) of as many pictures as CUB trains on and 300 of each of 50 classes, which stand whole
+or are made by the batch; how far memory rises, and CPU seconds.
 """
 
 from __future__ import annotations
@@ -13,12 +18,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import process_time
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._measure import machine
+from benchmarks._measure import MIB, machine
 from benchmarks.linear_speed import least
+from zslearn import TFVAEGANClassifier
+from zslearn._sample_weights import Samples
+from zslearn.generative._rows import GeneratedRows
+from zslearn.generative._softmax import SoftmaxClassifier
+from zslearn.model_selection._peak_memory import PeakMemory
 from zslearn.nn import ConditionalMLP, CriticLoss
 
 
@@ -76,13 +88,49 @@ def bare_products(shape: Shape) -> Callable[[], object]:
     return products
 
 
+def memory(shape: Shape, n_real: int = 7057, n_seen: int = 150, n_unseen: int = 50) -> None:
+    """Print memory and seconds of the final classifier, its rows whole or by the batch."""
+    rng = np.random.default_rng(0)
+    X = rng.random((n_real, shape.features), dtype=np.float32)
+    y = np.resize(np.arange(n_seen), n_real)
+    table = rng.random((n_seen + n_unseen, shape.attributes))
+    clf = TFVAEGANClassifier(hidden_dim=shape.hidden, max_epochs=1, critic_iter=1, random_state=0)
+    clf.set_params(classifier="softmax", n_synthetic=1)
+    clf.fit(X[: 3 * n_seen], y[: 3 * n_seen], class_attributes=table)
+    net, scaling, n = clf.net_, clf.scaling_, 300
+    rows = GeneratedRows(net, scaling, Samples(X, y), table[n_seen:], n)
+    targets = np.concatenate([y, np.repeat(np.arange(n_seen, len(table)), n)])
+    softmax = SoftmaxClassifier(n_epochs=1, batch_size=n)
+    print(f"{rows.shape[0]} rows of {rows.shape[1]} numbers, {rows.nbytes / MIB:.0f} MiB")
+    ways = {
+        "whole": lambda: softmax.fit(rows.whole(), targets),
+        "by the batch": lambda: softmax.fit(rows, targets),
+    }
+    weights = {}
+    for name, way in ways.items():
+        with PeakMemory() as peak:
+            start = process_time()
+            way()
+            seconds = process_time() - start
+        weights[name] = softmax.coef_
+        print(f"{name:14}{peak.added / MIB:8.0f} MiB{seconds:8.1f} s")
+    print(
+        f"largest difference of a weight {np.ptp(weights['whole'] - weights['by the batch']):.1g}"
+    )
+
+
 def main() -> None:
     """Time all ways, and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--memory", action="store_true", help="of the classifier's rows")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     shape = Shape()
+    if arguments.memory:
+        print(machine())
+        memory(shape)
+        return
     ways = {
         "critic step": critic_step(shape, True),
         "the same and Adam": critic_step(shape, True, moves=True),

@@ -15,8 +15,8 @@ from sklearn.svm import SVC, LinearSVC
 import zslearn
 from zslearn import ClassAttributes, FCLSWGANClassifier, FVAEGANClassifier
 from zslearn.generative._final_classifier import FinalClassifier
-from zslearn.metrics import ausuc_score
-from zslearn.model_selection import HeldOutStopping
+from zslearn.metrics import ausuc_score, gzsl_harmonic_mean_scorer
+from zslearn.model_selection import HeldOutStopping, SeenUnseenKFold
 from zslearn.registry import list_methods, method_info
 from zslearn.utils._toy_problems import CountingRows, Problem
 
@@ -345,3 +345,18 @@ def test_parameters_are_documented_with_their_defaults():
         default = repr(FVAEGANClassifier().get_params()[name])
         assert re.search(rf"^    {name} : .*default={re.escape(default)}$", doc, re.MULTILINE)
     assert FVAEGANClassifier.from_preset("sun").gamma_adv == 1.0
+
+
+def test_the_number_of_rows_by_held_out_classes(problem):
+    # At delta 0, of which the number is a part: one row of an unseen class is never chosen.
+    search = GridSearchCV(
+        FCLSWGANClassifier(**SMALL),
+        {"n_synthetic": [1, 60]},
+        cv=SeenUnseenKFold(2, random_state=0),
+        scoring=gzsl_harmonic_mean_scorer,
+    )
+    search.fit(problem.X, problem.y, class_attributes=problem.table)
+    assert search.best_params_ == {"n_synthetic": 60}
+    assert search.best_score_ > search.cv_results_["mean_test_score"][0]
+    rows = search.best_estimator_.synthesize()[0]
+    assert len(rows) == 60 * len(search.best_estimator_.unseen_classes_)

@@ -7,6 +7,7 @@ import zslearn
 from tests.generative.test_latent_graphs import METHODS, small
 from zslearn import CADAVAEClassifier, CEGZSLClassifier, ClassAttributes, HSVAClassifier
 from zslearn.model_selection import HeldOutStopping
+from zslearn.model_selection._trained_to import trained_to
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,12 @@ def test_the_softmax_takes_batches_of_latents(data):
     clf = small(CADAVAEClassifier).set_params(classifier="softmax", n_real=20, n_synthetic=20)
     clf.fit(X, y, class_attributes=table)
     assert clf.final_classifier_.classifier.batch_size == 32
+
+
+def test_looks_on_the_way_are_trainings_of_their_own(data):
+    # Weights of the losses rise over shares of max_epochs.
+    X, y, table = data
+    clf = small(CADAVAEClassifier)
+    for epochs, reached in trained_to(clf, (2, 3), X, y, table):
+        alone = clf.set_params(max_epochs=epochs).fit(X, y, class_attributes=table)
+        np.testing.assert_array_equal(alone.transform(X), reached.transform(X))

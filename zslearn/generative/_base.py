@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,13 +20,14 @@ from zslearn._data._scaling import Scaling
 from zslearn._data._vectors import mean_vectors
 from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
-from zslearn._training._device import compute_dtype, outside_autocast
+from zslearn._training._device import compute_dtype
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn.attributes import ClassAttributes
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
-from zslearn.generative._learner import Draws, FeatureGeneratingLearner
+from zslearn.generative._learner import FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
+from zslearn.generative._rows import GeneratedRows, represented
 
 __all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
 
@@ -66,8 +67,8 @@ class FeatureGeneratingClassifier(
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_regions, n_features)
             Vectors, or regions, of which the mean is taken, without regions of zeros. Of any real
-            dtype; memory maps and lazy stores are read a batch at a time. The classifier is fitted
-            to vectors in float32, all at once.
+            dtype; memory maps and lazy stores are read a batch at a time. What the classifier holds
+            in memory is told with `classifier`.
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (n_classes, K), \
@@ -148,7 +149,7 @@ default=None
         final = self._fit_final(net, classes.table, samples)
 
         def scores_of(regions: Tensor) -> Tensor:
-            rows = self._represent(net, regions[:, 0].double())
+            rows = represented(net, regions[:, 0].cpu().double().numpy()).cpu().numpy()
             return torch.from_numpy(final.scores(rows, classes.labels))
 
         return scores_of
@@ -182,38 +183,14 @@ default=None
 
     # -- rows and their classifier -------------------------------------------------------------
 
-    def _represent(self, net: LearnerNet, vectors: Tensor, draws: Any = None) -> NDArray[Any]:
-        """Rows of scaled vectors (B, D) as the classifier takes them: drawn, or their means."""
-        learner: Any = net.module_.eval()
-        with outside_autocast(), torch.inference_mode():
-            return np.asarray(learner.represent(vectors, draws).cpu().numpy())
-
-    def _real_rows(
-        self, net: LearnerNet, X: Any, rows: Any = None, draws: Draws | None = None
-    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+    def _real_rows(self, net: LearnerNet, X: Any) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Places and rows of samples, a chunk at a time."""
-        device = device_of(net)
-        wide = torch.float32 if device.type == "mps" else torch.float64
-        for place, vectors in mean_vectors(X, rows):
-            scaled = torch.from_numpy(self.scaling_(vectors)).to(device, wide)
-            yield place, self._represent(net, scaled, draws)
+        for place, vectors in mean_vectors(X):
+            yield place, represented(net, self.scaling_(vectors)).cpu().numpy()
 
     def _chosen(self, samples: Samples, seed: int) -> Samples:
         """Return the samples that the classifier is fitted to: all of them."""
         return samples
-
-    def _generate(
-        self, net: LearnerNet, table: ClassAttributes, n: int, seed: int
-    ) -> NDArray[np.float32]:
-        """Return n rows of each class of a table, one class after the other."""
-        device, learner = device_of(net), cast(FeatureGeneratingLearner, net.module_.eval())
-        generator, parts = torch.Generator(device).manual_seed(seed), []
-        with outside_autocast(), torch.inference_mode():
-            for a in learner.describe(self._table_values(table, device)):
-                draws = Draws(generator, a.dtype)
-                rows = learner.synthesize(a.expand(n, -1), draws)
-                parts.append(rows.float().cpu().numpy())
-        return np.concatenate(parts)
 
     def _fit_final(
         self, net: LearnerNet, table: ClassAttributes, samples: Samples | None
@@ -223,26 +200,14 @@ default=None
             return FinalClassifier(None, table)
         samples = None if samples is None else self._chosen(samples, net.seed)
         known = np.array([], dtype=np.int64) if samples is None else table.index_of(samples.y)
-        n_real, missing = len(known), np.setdiff1d(np.arange(table.n_classes), known)
-        made = None
-        if len(missing):
-            others = table.subset(table.labels[missing])
-            made = self._generate(net, others, self.n_synthetic, net.noise_seed(-1))
+        missing = np.setdiff1d(np.arange(table.n_classes), known)
         targets = np.concatenate([known, np.repeat(missing, self.n_synthetic)])
-        rows: Any = made
-        if samples is not None:
-            generator = torch.Generator(device_of(net)).manual_seed(net.noise_seed(-2))
-            draws = Draws(generator, torch.float32)
-            for place, part in self._real_rows(net, samples.X, samples.rows, draws):
-                if place.start == 0:
-                    rows = np.empty((len(targets), part.shape[1]), dtype=np.float32)
-                rows[place] = part
-            if made is not None:
-                rows[n_real:] = made
+        values = table.values[missing]
+        rows = GeneratedRows(net, self.scaling_, samples, values, self.n_synthetic)
         weights = None
         if samples is not None and samples.weights is not None:
             weights = np.ones(len(targets))
-            weights[:n_real] = samples.weights / samples.weights.mean()
+            weights[: len(known)] = samples.weights / samples.weights.mean()
         classifier = self._classifier_for(str(device_of(net)))
         return FinalClassifier.fit(classifier, rows, targets, weights, table, net.seed)
 
@@ -380,16 +345,15 @@ default=None
         n = self.n_synthetic if n is None else n
         if n < 1:
             raise ValueError(f"n must be at least 1, found {n!r}")
-        seed = self.net_.noise_seed(-1)
+        seed = None
         if random_state is not None:
             seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        rows = self._generate(self.net_, table, n, seed)
+        rows = GeneratedRows(self.net_, self.scaling_, None, table.values, n, seed).whole()
         return rows, np.repeat(table.labels, n)
 
     @property
     def _n_features_out(self) -> int:
-        empty = torch.zeros(1, self.n_features_in_, device=device_of(self.net_))
-        return self._represent(self.net_, empty).shape[1]
+        return represented(self.net_, np.zeros((1, self.n_features_in_))).shape[1]
 
     def _get_saved_state(self) -> dict[str, Any]:
         return {k: v for k, v in super()._get_saved_state().items() if k != "_refits_"}

@@ -107,7 +107,9 @@ class CADAVAEClassifier(LatentClassifier):
     """
 
     _learner_type = CADAVAELearner
-    _presets: ClassVar[dict[str, dict[str, Any]]] = {"cub": {}, "sun": {}, "awa2": {}}
+    _presets: ClassVar[dict[str, dict[str, Any]]] = {
+        name: {"classifier": "softmax"} for name in ("cub", "sun", "awa2")
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "lambda_da": [Interval(Real, 0, None, closed="left")],
         "beta_warm_up": [tuple, list],

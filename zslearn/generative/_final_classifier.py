@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import has_fit_parameter
 
 from zslearn.attributes import ClassAttributes
+from zslearn.generative._rows import GeneratedRows
+from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FinalClassifier", "check_final_classifier"]
 
@@ -37,13 +39,13 @@ class FinalClassifier:
     def fit(
         cls,
         classifier: Any,
-        rows: NDArray[np.float32],
+        rows: NDArray[np.float32] | GeneratedRows,
         targets: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
         table: ClassAttributes,
         seed: int,
     ) -> Self:
-        """Fit a copy of a classifier to rows of every class of a table."""
+        """Fit a copy of a classifier to rows of every class of a table, the softmax by batches."""
         if table.n_classes == 1:
             return cls(None, table)
         model = LogisticRegression(max_iter=1000) if classifier is None else clone(classifier)
@@ -56,7 +58,11 @@ class FinalClassifier:
                 f"classifier, a {type(model).__name__}, takes no sample_weight: leave out "
                 "sample_weight and class_weight, or choose another classifier."
             )
-        model.fit(rows, targets, **how)
+        if isinstance(rows, GeneratedRows):
+            by_batch = isinstance(model, SoftmaxClassifier)
+            model.fit(rows.for_batches() if by_batch else rows.whole(), targets, **how)
+        else:
+            model.fit(rows, targets, **how)
         return cls(model, table)
 
     def covers(self, table: ClassAttributes) -> bool:

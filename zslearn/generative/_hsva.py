@@ -165,12 +165,12 @@ class HSVAClassifier(LatentClassifier):
         Those of `lambda_ca`.
     omega_warm_up : tuple of two float, default=(0.0, 0.125)
         Those of `omega` and `lambda_coral`.
-    structure_dim : int, default=2048
-        Width in which the classifiers compare.
-    hidden_dim : int, default=4096
-        Hidden width of the coarse encoders and the decoders.
-    encoder_dim : int, default=2048
-        Hidden width of the encoder of latents.
+    structure_dim : int, default=512
+        Width in which the classifiers compare; 2048 in presets.
+    hidden_dim : int, default=512
+        Hidden width of the coarse encoders and the decoders; 4096 in presets.
+    encoder_dim : int, default=512
+        Hidden width of the encoder of latents; 2048 in presets.
     classifier_dim : int, default=512
         Hidden width of the two classifiers.
     classifier_rate : float, default=1e-3
@@ -198,7 +198,9 @@ class HSVAClassifier(LatentClassifier):
     Descriptions of unseen classes take part in training, each as often as the others. (The released
     code draws them as often as test pictures have them, and reports the epoch that is best on test
     data.) Terms in the history have no weights. Nearly all work is four passes through the wide
-    encoders a batch, for which a graphics card is meant.
+    encoders a batch. Widths and `max_epochs` are not the authors', which presets have and which are
+    meant for a graphics card; with these, a fit on 1,100 pictures of CUB takes about three minutes
+    of a CPU.
 
     References
     ----------
@@ -220,11 +222,12 @@ class HSVAClassifier(LatentClassifier):
     _family_defaults: ClassVar[dict[str, Any]] = {"noise_scale": 0.1}
     _training_defaults: ClassVar[TrainingOptions] = {
         **LatentClassifier._training_defaults,
-        "max_epochs": 200,
+        "max_epochs": 100,
     }
     _presets: ClassVar[dict[str, dict[str, Any]]] = {
         name: {
-            "max_epochs": 500,
+            **{"structure_dim": 2048, "hidden_dim": 4096, "encoder_dim": 2048},
+            **{"max_epochs": 500, "classifier": "softmax"},
             "beta_warm_up": (0.0, 0.18),
             "ca_warm_up": (0.042, 0.15),
             "omega_warm_up": (0.0, 0.05),
@@ -261,9 +264,9 @@ class HSVAClassifier(LatentClassifier):
         beta_warm_up: tuple[float, float] = (0.0, 0.45),
         ca_warm_up: tuple[float, float] = (0.105, 0.375),
         omega_warm_up: tuple[float, float] = (0.0, 0.125),
-        structure_dim: int = 2048,
-        hidden_dim: int = 4096,
-        encoder_dim: int = 2048,
+        structure_dim: int = 512,
+        hidden_dim: int = 512,
+        encoder_dim: int = 512,
         classifier_dim: int = 512,
         classifier_rate: float = 1e-3,
         **options: Unpack[LatentOptions],

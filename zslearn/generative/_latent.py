@@ -161,6 +161,8 @@ class LatentClassifier(FeatureGeneratingClassifier):
     }
     _optimizer_options: ClassVar[dict[str, Any]] = {"amsgrad": True}
     _softmax_batch = 32
+    # Weights depend on max_epochs: a short training is not the beginning of a longer one.
+    _warms_up = True
     _family_defaults: ClassVar[dict[str, Any]] = {
         "latent_dim": 64,
         "latent_noise": "shared",

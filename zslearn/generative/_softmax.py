@@ -32,22 +32,23 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on rows (n, M) and their classes, numbers from 0 on."""
-        rows = torch.as_tensor(np.asarray(X, dtype=np.float32))
+        """Train on rows (n, M), or what makes those of a batch, and their numbers from 0 on."""
+        make = X.make if hasattr(X, "make") else torch.as_tensor(X).__getitem__
         targets = torch.as_tensor(np.asarray(y, dtype=np.int64))
-        weights = torch.ones(len(rows))
+        weights = torch.ones(len(targets))
         if sample_weight is not None:
             weights = torch.as_tensor(np.asarray(sample_weight, dtype=np.float32))
         self.classes_ = np.unique(y)
         generator = torch.Generator().manual_seed(self.random_state or 0)
-        shape = len(self.classes_), rows.shape[1]
+        shape = len(self.classes_), X.shape[1]
         start = 0.02 * torch.randn(shape, generator=generator)
         weight = start.to(self.device).requires_grad_()
         bias = torch.zeros(shape[0], device=self.device, requires_grad=True)
         adam = torch.optim.Adam([weight, bias], lr=self.learning_rate, betas=(0.5, 0.999))
         for _ in range(self.n_epochs):
-            for batch in torch.randperm(len(rows), generator=generator).split(self.batch_size):
-                Z, y_batch, counts = (t[batch].to(self.device) for t in (rows, targets, weights))
+            for batch in torch.randperm(len(targets), generator=generator).split(self.batch_size):
+                y_batch, counts = (t[batch].to(self.device) for t in (targets, weights))
+                Z = make(batch).to(self.device, torch.float32)
                 loss = cross_entropy(Z @ weight.T + bias, y_batch, reduction="none") @ counts
                 adam.zero_grad()
                 (loss / len(batch)).backward()

@@ -35,10 +35,12 @@ def trained_to(
     """Train, and yield the estimator after each of some ascending numbers of epochs.
 
     With a constant learning rate one training is the beginning of a longer one; with a schedule,
-    or without ``warm_start``, each is a training of its own.
+    of the learning rate or of the losses' weights, or without ``warm_start``, each is a training
+    of its own.
     """
     params = estimator.get_params(deep=False)
     goes_on = "warm_start" in params and params.get("learning_rate_schedule") == "constant"
+    goes_on = goes_on and not getattr(estimator, "_warms_up", False)
     estimator = clone(estimator)
     if goes_on:
         estimator.set_params(warm_start=True)
