@@ -113,11 +113,13 @@ def main() -> None:
     )
     parser.add_argument("--methods", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--repeats", type=int, default=5, help="after one run to warm up")
+    parser.add_argument("--epochs", type=int, default=3, help="of zslearn in a run, after one")
     parser.add_argument("--precision", default="auto", help="of zslearn (default: %(default)s)")
     parser.add_argument("--cpu-seconds", action="store_true", help="instead of elapsed ones")
     arguments = parser.parse_args()
     options = {
         "precision": arguments.precision,
+        "n_epochs": arguments.epochs,
         "clock": process_time if arguments.cpu_seconds else perf_counter,
     }
     print(machine())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from zslearn import ALEClassifier, ClassAttributes, CosineClassifier
+from zslearn import ALEClassifier, ClassAttributes, CosineClassifier, CVsCClassifier
 
 WORDS = ["red", "blue", "striped", "spotted", "long", "short", "bill", "tail"]
 
@@ -104,6 +104,42 @@ def test_a_start_from_the_identity_keeps_an_alignment():
     assert scores[0.0] < cosine - 0.2
 
 
+def test_attention_keeps_an_alignment_too():
+    X, y, texts = made_up_pair(n_dims=128, noise=1.2)
+    seen = y < 20
+    given = {"candidates": "unseen"}
+    cosine = CosineClassifier().fit(X[seen], y[seen], texts).score(X[~seen], y[~seen], **given)
+    scores = []
+    for start, rate in ((100.0, 1e-9), (100.0, 3e-3), (0.0, 3e-3)):
+        clf = CVsCClassifier(identity_start=start, head="own", learning_rate=rate)
+        clf.set_params(max_epochs=5, precision="float32", random_state=0)
+        clf.fit(X[seen], y[seen], class_attributes=texts)
+        scores.append(clf.score(X[~seen], y[~seen], **given))
+    untrained, trained, from_random = scores
+    assert untrained == pytest.approx(cosine, abs=0.005)
+    assert trained >= cosine - 0.03
+    assert from_random < cosine - 0.3
+
+
+def test_attention_starts_from_words_in_the_space_of_regions():
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=512)
+    words = rng.normal(size=(30, 512)) + 2 * common
+    values = np.array([rng.permutation([1.0] * 6 + [0.0] * 24) for _ in range(40)])
+    y = np.repeat(np.arange(40), 5)
+    shown = np.array([rng.choice(np.flatnonzero(values[c]), 9) for c in y])
+    X = words[shown] - 3 * common + 3 * rng.normal(size=(200, 9, 512))
+    table, seen = ClassAttributes(values, word_vectors=words), y < 20
+    scores = []
+    for start in (0.0, 100.0):
+        clf = CVsCClassifier(identity_start=start, head="own", learning_rate=1e-9)
+        clf.set_params(max_epochs=1, precision="float32", random_state=0)
+        clf.fit(X[seen], y[seen], class_attributes=table)
+        scores.append(clf.score(X[~seen], y[~seen], candidates="unseen"))
+    assert scores[0] < 0.2
+    assert scores[1] > 0.8
+
+
 def test_without_a_step_it_is_the_cosines():
     X, y, texts = made_up_pair()
     clf = ALEClassifier(1e-12, identity_start=50.0, score_scale=1.0, random_state=0)
@@ -118,6 +154,13 @@ def test_identity_start_needs_one_space():
         ALEClassifier(identity_start=1.0).fit(X[:, :9], y, texts)
     with pytest.raises(ValueError, match="identity_start must be a number"):
         ALEClassifier(identity_start=-1.0).fit(X, y, texts)
+    clf = CVsCClassifier(identity_start=1.0, max_epochs=1)
+    with pytest.raises(ValueError, match="no word vectors, and class_attributes has 512 values"):
+        clf.fit(X[:, :9], y, class_attributes=texts)
+    table = ClassAttributes(texts.values[:, :3], word_vectors=np.ones((3, 7)))
+    with pytest.raises(ValueError, match="identity_start=1.0 .* have 7 numbers and X has 9"):
+        clf.fit(X[:, :9], y, class_attributes=table)
+    assert not hasattr(clf, "net_")
 
 
 def test_html():

@@ -10,7 +10,7 @@ import torch
 from zslearn import ClassAttributes, TransZeroClassifier
 from zslearn._training._learner import Batch
 from zslearn.attention._transzero import TransZeroLearner
-from zslearn.nn import AttributeRegressionLoss
+from zslearn.nn import AttributeRegressionLoss, TransZeroNetwork
 from zslearn.nn import _transzero_layers as layers
 from zslearn.nn._grid_geometry import GridGeometry
 
@@ -177,6 +177,29 @@ def test_prediction(number):
     np.testing.assert_array_equal(unseen[logits[:, unseen].argmax(1)], case["prediction_czsl"])
     logits[:, unseen] += 2.0
     np.testing.assert_array_equal(logits.argmax(1), case["prediction_gzsl"])
+
+
+@pytest.mark.parametrize("options", [{}, {"n_decoder_layers": 2}, {"n_heads": 2, "dropout": 0.3}])
+@pytest.mark.parametrize("n_attributes", [3, 9])  # of four regions
+def test_a_few_images_at_a_time_or_all(monkeypatch, options, n_attributes):
+    torch.manual_seed(0)
+    options = {"dropout": 0.0, "encoder_attention_dropout": 0.0, **options}
+    network = TransZeroNetwork(n_attributes, 6, (2, 2), dim=8, dim_feedforward=5, **options)
+    network.train(not options["dropout"])
+    F = torch.rand(7, 4, 6)
+    F[5, 1] = 0
+    padding = F.any(dim=2).logical_not()
+    found = []
+    for numbers in (2 * n_attributes * 5, 2**20):
+        monkeypatch.setattr("zslearn.nn._transzero._CACHED_NUMBERS", numbers)
+        scores = network(F, padding)
+        scores.square().sum().backward()
+        found.append([scores, *(one.grad.clone() for one in network.parameters())])
+        network.zero_grad()
+    for few, all_ in zip(*found, strict=True):
+        torch.testing.assert_close(few, all_, rtol=1e-11, atol=1e-12)
+    asked = network.eval().embedded_attributes()
+    torch.testing.assert_close(network(F, padding, asked), scores, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("number", [1, 2])

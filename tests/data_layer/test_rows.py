@@ -141,6 +141,47 @@ def test_resident_copy_equals_streaming(X):
     assert torch.equal(kept.take(slice(3, 9)), streamed.take(slice(3, 9)))
 
 
+@pytest.fixture
+def large(monkeypatch):
+    """Take every X for a large one."""
+    monkeypatch.setattr("zslearn._data._rows._SMALL_COPY", 0)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f2", "f4", "f8"])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, SharedRows])
+def test_a_large_array_is_divided_by_known_lengths(X, large, dtype, kind):
+    X = (100 * np.abs(X) + 1).astype(dtype)
+    X[4, 2] = 0
+    wide = torch.float64 if dtype == "f8" else torch.float32
+    for rows in (None, np.arange(2, 19)):
+        options = {"dtype": wide, "rows": rows}
+        measured = RegionRows(kind(X), CPU, keep=True, **options)
+        streamed = RegionRows(X, CPU, **options)
+        assert measured.resident is None
+        assert measured.padding.nonzero().tolist() == [[4 if rows is None else 2, 2]]
+        for picked in (np.array([0, 4, 11]), np.array([3, 3, 9]), slice(1, 8)):
+            space = torch.full((len(np.arange(17)[picked]), 3, 8), torch.nan, dtype=wide)
+            taken = measured.take(picked, out=space)
+            assert torch.equal(taken, streamed.take(picked))
+    assert measured._lengths.numel() == 17 * 3
+
+
+@pytest.mark.parametrize("wide", [torch.float32, torch.float64])
+def test_lengths_of_odd_rows_are_not_relied_on(X, large, wide):
+    X = X.astype(np.float64 if wide == torch.float64 else np.float32)
+    X[5, 1] = 1e-30
+    kept = RegionRows(X, CPU, wide, keep=True)
+    assert torch.equal(kept.resident, RegionRows(X, CPU, wide).take(slice(0, 20)))
+    X[5, 1] = np.nan
+    with pytest.raises(ValueError, match=r"NaN.*rows \[5\]"):
+        RegionRows(X, CPU, wide, keep=True)
+
+
+def test_what_would_be_larger_than_its_copy_is_copied(X, large):
+    X = X.astype(np.float64)
+    assert RegionRows(X, CPU, torch.float32, keep=True).resident is not None
+
+
 def test_what_is_on_disk_is_not_kept(X, tmp_path):
     np.save(tmp_path / "X.npy", X.astype(np.float16))
     on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
@@ -244,7 +285,7 @@ def test_portions_change_nothing(X, monkeypatch):
     X[7, 2] = 0
     X[11] *= np.float32(1e-30)
     whole = RegionRows(X, CPU, torch.float32).take(slice(0, 20))
-    monkeypatch.setattr("zslearn._data._rows._CACHED_NUMBERS", 3 * 3 * 8)
+    monkeypatch.setattr("zslearn._data._unit_length._CACHED_NUMBERS", 3 * 3 * 8)
     rows = RegionRows(X, CPU, torch.float32)
     assert torch.equal(rows.take(slice(0, 20)), whole)
     picked = np.array([2, 7, 8, 11, 19])

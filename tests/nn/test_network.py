@@ -94,3 +94,20 @@ def test_padding_takes_no_part(make):
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
     assert not network.attention_maps(wide, padding=find_padding(wide))[..., 5:].any()
+
+
+def test_a_start_from_the_identity():
+    words = torch.eye(3, 5)[:, [4, 0, 1, 2, 3]] * 2
+    given = CVsCNetwork(torch.eye(3), 5, attribute_vectors=words, identity_start=7.0)
+    queries, embeddings = given.queries_and_embeddings()
+    assert torch.equal(queries, 7 * words / 2)
+    assert torch.equal(embeddings, queries)
+    given.query_weight.data.zero_()
+    assert torch.equal(given.embedding_weight, 7 * torch.eye(5))
+    axes = CVsCNetwork(torch.ones(2, 5), 5, identity_start=7.0).eval()
+    regions = torch.nn.functional.normalize(torch.rand(4, 3, 5), dim=2)
+    torch.testing.assert_close(axes(regions).semantics, 7 * regions.mean(dim=1))
+    with pytest.raises(ValueError, match="class_attributes has 3 values a class where X has 5"):
+        CVsCNetwork(torch.eye(3), 5, identity_start=1.0)
+    with pytest.raises(ValueError, match="have 4 numbers and X has 5 features"):
+        CVsCNetwork(torch.eye(3), 5, attribute_vectors=torch.ones(3, 4), identity_start=1.0)

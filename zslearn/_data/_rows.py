@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,38 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zslearn._data._memory import free_memory
+from zslearn._data._row_sources import TORCH_HAS, SharedRows, as_tensor, in_memory
 from zslearn._data._sampling import RowPlan, ShuffledRows
+from zslearn._data._unit_length import WIDE, as_float, divide, measure, normalize
 from zslearn.nn._workspace import scratch
 from zslearn.nn.functional import find_padding, normalize_rows
 
 __all__ = ["RegionRows", "SharedRows", "TrainingBatches", "in_memory"]
 
 _CHUNK_BYTES = 2**24
-_CACHED_NUMBERS = 2**19
-_TORCH_HAS = {np.dtype(t) for t in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8", "bool")}
 _RESIDENT_SHARE = 0.25
-_WIDE = (torch.float32, torch.float64)
-
-
-class SharedRows:
-    """A lazy source of the rows of X that keeps what it made of them for the next fit.
-
-    Parameters
-    ----------
-    X : ndarray, Tensor or lazy store of shape (n, R, D) or (n, D)
-    """
-
-    def __init__(self, X: Any) -> None:
-        self.X, self.shape, self.dtype = X, tuple(X.shape), X.dtype
-        self.ndim = len(self.shape)
-        self.kept: dict[Any, tuple[Tensor, Tensor | None]] = {}
-        self.lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> Any:
-        return self.X[rows]
+_SMALL_COPY = 2**25
 
 
 class RegionRows:
@@ -61,7 +39,8 @@ class RegionRows:
         The rows of X meant, in ascending order; all by default. Row numbers below count these.
     keep : bool, default=False
         Keep one prepared copy on the device, if it fits in a quarter of the memory free there and,
-        on a CPU, X is in memory: what is on disk may be there because it is large.
+        on a CPU, X is in memory: what is on disk may be there because it is large. In float32 on a
+        CPU, only the lengths of the regions of a large X, which is divided by them batch by batch.
     unit_length : bool, default=True
         Whether each region is scaled to unit length.
 
@@ -91,19 +70,52 @@ class RegionRows:
         shape = tuple(X.shape) if len(X.shape) == 3 else (X.shape[0], 1, X.shape[1])
         self.shape = shape if rows is None else (len(rows), *shape[1:])
         self._resident: Tensor | None = None
+        self._lengths: Tensor | None = None
         self.padding: Tensor | None = None
-        if keep and self._should_keep():
-            copy = self._shared_copy() if isinstance(X, SharedRows) else self._copy()
-            self._resident, self.padding = copy
-        self.may_be_padded = self.padding is not None or (self._resident is None and shape[1] > 1)
+        if keep and self._reads_in_place():
+            self._lengths, self.padding = self._made_once("lengths", self._measure)
+        if keep and self._lengths is None and self._should_keep():
+            self._resident, self.padding = self._made_once("regions", self._copy)
+        is_known = self._resident is not None or self._lengths is not None
+        self.may_be_padded = self.padding is not None or (not is_known and shape[1] > 1)
 
-    def _shared_copy(self) -> tuple[Tensor, Tensor | None]:
-        key = self.device, self.dtype, self.unit_length, self.rows is None or self.rows.tobytes()
-        kept: dict[Any, tuple[Tensor, Tensor | None]] = self.X.kept
+    def _made_once(self, kind: str, make: Callable[[], Any]) -> tuple[Any, Tensor | None]:
+        """Return what is made of all rows, and kept with X if that is shared."""
+        if not isinstance(self.X, SharedRows):
+            return make()
+        of_rows = self.rows is None or self.rows.tobytes()
+        key = kind, self.device, self.dtype, self.unit_length, of_rows
         with self.X.lock:
-            if key not in kept:
-                kept[key] = self._copy()
-        return kept[key]
+            if key not in self.X.kept:
+                self.X.kept[key] = make()
+        return self.X.kept[key]
+
+    def _reads_in_place(self) -> bool:
+        """Whether X is as good as a copy once its regions are measured: large, and in memory."""
+        return (
+            self.unit_length
+            and self.device.type == "cpu"
+            and self.dtype in WIDE
+            and in_memory(self.X)
+            and as_tensor(self.X[:1]).itemsize <= self.dtype.itemsize
+            and 4 * int(np.prod(self.shape)) > _SMALL_COPY
+        )
+
+    def _measure(self) -> tuple[Tensor | None, Tensor | None]:
+        """Return the lengths (n, R, 1) of all regions, and the mark of those of zeros.
+
+        There are none if some image is too small or large for its length to be of use.
+        """
+        lengths = []
+        padding = torch.zeros(self.shape[:2], dtype=torch.bool)
+        for chunk in self.chunks():
+            raw = self.read(chunk)
+            for found, odd in measure(raw):
+                if odd is not None and bool(odd.any()):
+                    return None, None
+                lengths.append(found)
+            padding[chunk] = raw.any(dim=-1).logical_not()
+        return torch.cat(lengths), padding if bool(padding.any()) else None
 
     def _copy(self) -> tuple[Tensor, Tensor | None]:
         """Return all rows, prepared, and the mark of the regions of zeros among them."""
@@ -151,6 +163,8 @@ class RegionRows:
 
     def take(self, rows: slice | NDArray[np.intp], out: Tensor | None = None) -> Tensor:
         """Regions (B, R, D) of some rows, in ascending order; `out` may be used for the result."""
+        if self._lengths is not None:
+            return self._divided(rows, self._lengths, out)
         if self._resident is None:
             return self.prepare(self.read(rows), rows, out)
         if isinstance(rows, slice):
@@ -160,13 +174,34 @@ class RegionRows:
             return self._resident.index_select(0, index)
         return torch.index_select(self._resident, 0, index, out=out)
 
+    def _divided(
+        self, rows: slice | NDArray[np.intp], lengths: Tensor, out: Tensor | None
+    ) -> Tensor:
+        """Rows of an X in memory, divided by what is known to be their lengths."""
+        raw = self._gather(rows)
+        if out is None:
+            out = torch.empty(raw.shape, dtype=self.dtype)
+        return divide(raw, lengths[rows], out)
+
+    def _gather(self, rows: slice | NDArray[np.intp]) -> Tensor:
+        """Rows of an X in memory, in memory that is used again: fresh takes longer to get."""
+        X = self.X.X if isinstance(self.X, SharedRows) else self.X
+        if isinstance(rows, slice) or not isinstance(X, np.ndarray) or X.dtype not in TORCH_HAS:
+            return self.read(rows)
+        shape = (len(rows), *self.shape[1:])
+        dtype = torch.from_numpy(np.empty(0, X.dtype)).dtype
+        space = scratch("rows", shape, dtype, self.device)
+        index = rows if self.rows is None else self.rows[rows]
+        np.take(X, index, axis=0, out=space.numpy().reshape(len(rows), *X.shape[1:]), mode="clip")
+        return space
+
     def read(self, rows: slice | NDArray[np.intp]) -> Tensor:
         """Rows as X has them, of shape (B, R, D)."""
         if not isinstance(rows, slice) and (rows[1:] == rows[:-1]).any():
             # Not every store gives a row twice.
             once, place = np.unique(rows, return_inverse=True)
             return self.read(once)[torch.from_numpy(place)]
-        raw = _as_tensor(self.X[rows if self.rows is None else self.rows[rows]])
+        raw = as_tensor(self.X[rows if self.rows is None else self.rows[rows]])
         return raw.reshape(len(raw), *self.shape[1:])
 
     def prepare(
@@ -181,11 +216,11 @@ class RegionRows:
         if not self.unit_length:
             self._check_values(raw, rows if self.rows is None else self.rows[rows])
             return out.copy_(raw)
-        for part, odd in _normalize(raw, out):
+        for part, odd in normalize(raw, out):
             if bool(odd.any()):
                 self._check_values(raw, rows if self.rows is None else self.rows[rows])
                 # A sample must not depend on those it comes with: only odd ones take this way.
-                out[part][odd] = normalize_rows(_as_float(raw[part][odd])).to(self.dtype)
+                out[part][odd] = normalize_rows(as_float(raw[part][odd])).to(self.dtype)
         return out
 
     @staticmethod
@@ -331,70 +366,3 @@ def _name_rows(marked: Tensor, rows: slice | NDArray[np.intp]) -> str:
     """Numbers of the first rows that are marked among those read."""
     found = torch.nonzero(marked).flatten().cpu().numpy()[:10]
     return str((found + (rows.start or 0) if isinstance(rows, slice) else rows[found]).tolist())
-
-
-def _normalize(raw: Tensor, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Write regions of unit length into out; tell the images that need a second look."""
-    step = max(1, len(raw))
-    if raw.device.type == "cpu":  # in portions that its cache holds
-        step = max(1, _CACHED_NUMBERS // max(1, raw[:1].numel()))
-    for start in range(0, len(raw), step):
-        part = slice(start, start + step)
-        odd = _normalize_portion(raw[part], out[part])
-        if odd is not None:
-            yield part, odd
-
-
-def _normalize_portion(raw: Tensor, out: Tensor) -> Tensor | None:
-    """Write regions of unit length into out; mark images of odd lengths, or of zeros alone."""
-    narrow = raw.dtype not in _WIDE
-    regions = scratch("regions", raw.shape, torch.float32, raw.device).copy_(raw) if narrow else raw
-    lengths = torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
-    zero = lengths == 0
-    lengths = lengths.masked_fill_(zero, 1.0)
-    low, high, some_zero = torch.stack([lengths.amin(), lengths.amax(), zero.any()]).tolist()
-    odd = None
-    if not (low > 1e-12 and high < 1e12):
-        odd = ~((lengths > 1e-12) & (lengths < 1e12)).flatten(1).all(1)
-    if some_zero:
-        # Regions of zeros, or ones too small to be squared.
-        zero = zero.squeeze(-1)
-        small = (regions[zero] != 0).any(-1)
-        odd = zero.all(-1) if odd is None else odd | zero.all(-1)
-        odd[zero.nonzero()[small, 0]] = True
-    if regions is raw and out.dtype == raw.dtype:
-        torch.div(raw, lengths, out=out)
-    else:
-        out.copy_(regions / lengths if regions is raw else regions.div_(lengths))
-    return odd
-
-
-def _as_float(raw: Tensor) -> Tensor:
-    return raw if raw.dtype in _WIDE else raw.float()
-
-
-def _as_tensor(rows: Any) -> Tensor:
-    if isinstance(rows, Tensor):
-        return rows.detach()
-    array = np.asarray(rows)
-    # A single row of a reversed array counts as contiguous, but torch refuses its stride.
-    if min(array.strides, default=0) < 0:
-        array = array.copy()
-    if array.dtype.name == "bfloat16":
-        return torch.from_numpy(np.ascontiguousarray(array).view(np.int16)).view(torch.bfloat16)
-    if array.dtype not in _TORCH_HAS:
-        array = array.astype(np.float64)
-    # torch has no read-only tensors and warns, though nothing here writes to the rows it reads.
-    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
-
-
-def in_memory(X: Any) -> bool:
-    """Whether X is an array or a tensor that is not a view of a file."""
-    while isinstance(X, SharedRows):
-        X = X.X
-    base = X
-    while base is not None:
-        if isinstance(base, np.memmap) or type(base).__name__ == "mmap":
-            return False
-        base = getattr(base, "base", None)
-    return isinstance(X, np.ndarray | Tensor)

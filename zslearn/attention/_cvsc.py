@@ -110,11 +110,23 @@ class CVsCClassifier(AttributeClassifier):
         attributes alone, and ``max_epochs="auto"``, three times as many epochs are tried likewise,
         and kept if that area gains .01. With fewer than eight seen classes, or with a class of
         one sample, these are "prototypes".
+    identity_start : float, default=0.0
+        Above 0, W_q and W_sv start from this times the identity: for regions and word vectors of
+        one space, such as patch tokens and texts of a pair of encoders, whose alignment is then
+        bent and not thrown away. Without word vectors, classes are described in that space
+        themselves, and attention starts uniform. The scale of the encoders' cosines, 100 or so,
+        suits. 0 starts from random weights, which know of no alignment.
     {training}
 
     Attributes
     ----------
     {attributes}
+
+    Raises
+    ------
+    ValueError
+        If `identity_start` is above 0, and word vectors, or class descriptions where there are
+        none, have not as many numbers as a region.
 
     See Also
     --------
@@ -186,7 +198,7 @@ class CVsCClassifier(AttributeClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
             name: [Interval(Real, 0, None, closed="left")]
-            for name in ("lambda_cal", "lambda_cc", "lambda_sci", "lambda_tci")
+            for name in ("lambda_cal", "lambda_cc", "lambda_sci", "lambda_tci", "identity_start")
         },
         "objective": [StrOptions(set(OBJECTIVES)), CVsCObjective],
     }
@@ -201,6 +213,7 @@ class CVsCClassifier(AttributeClassifier):
         delta: float = 2.5,
         objective: Literal["default", "printed", "released"] | CVsCObjective = "default",
         head: Literal["auto", "prototypes", "own"] | PrototypeHead = "auto",
+        identity_start: float = 0.0,
         **training: Unpack[TrainingOptions],
     ) -> None:
         super().__init__(**training)
@@ -211,6 +224,7 @@ class CVsCClassifier(AttributeClassifier):
         self.delta = delta
         self.head = head
         self.objective = objective
+        self.identity_start = identity_start
 
     def set_params(self, **params: Any) -> Self:
         """Set the parameters of this estimator.
@@ -244,6 +258,7 @@ class CVsCClassifier(AttributeClassifier):
             "class_attributes": normalize_rows(torch.tensor(classes.values)).float(),
             "attribute_vectors": described["attribute_vectors"],
             "counterfactual": options.pop("counterfactual") if intervenes else None,
+            "identity_start": self.identity_start,
         }
         options.pop("counterfactual", None)
         for name in ("attribute_dim", "train_attribute_vectors", "scale", "counterfactual_scale"):

@@ -73,13 +73,24 @@ class CVsCNetwork(nn.Module):
         Root mean square length of the features drawn by "normal" and "uniform".
     seed : int, default=0
         Seed of the initial weights.
+    identity_start : float, default=0.0
+        Above 0, W_sv starts from this times the identity, for attributes described in the space of
+        the regions (V = D), and so does W_q. Without `attribute_vectors` the attributes are the
+        axes of that space (K = D), ``A = I``, and W_q starts from zero, uniform attention. 0 starts
+        both from a standard normal.
 
     Attributes
     ----------
     attribute_vectors : Parameter of shape (K, V)
         The attribute vectors A, before they are normalised.
     query_weight, embedding_weight : Parameter of shape (V, D)
-        W_q and W_sv, started from a standard normal.
+        W_q and W_sv.
+
+    Raises
+    ------
+    ValueError
+        If `attribute_vectors` has other than K rows, or `identity_start` is above 0 and V, or
+        without `attribute_vectors` K, is not D.
 
     See Also
     --------
@@ -110,6 +121,7 @@ class CVsCNetwork(nn.Module):
         counterfactual: Counterfactual | None = "normal",
         counterfactual_scale: float = 1.0,
         seed: int = 0,
+        identity_start: float = 0.0,
     ) -> None:
         super().__init__()
         if counterfactual not in ("normal", "uniform", "permute", None):
@@ -126,8 +138,14 @@ class CVsCNetwork(nn.Module):
         self._unit: tuple[Tensor, int, Tensor] | None = None
         generator = torch.Generator().manual_seed(seed)
         dtype = class_attributes.dtype
+        described = attribute_vectors is not None
+        if identity_start:
+            _check_one_space(identity_start, n_features, n_attributes, attribute_vectors)
         if attribute_vectors is None:
-            attribute_vectors = torch.zeros(n_attributes, attribute_dim, dtype=dtype)
+            width = n_attributes if identity_start else attribute_dim
+            attribute_vectors = (torch.eye if identity_start else torch.zeros)(
+                n_attributes, width, dtype=dtype
+            )
         elif attribute_vectors.shape[0] != n_attributes:
             raise ValueError(
                 f"attribute_vectors has {attribute_vectors.shape[0]} rows, class_attributes has "
@@ -142,12 +160,11 @@ class CVsCNetwork(nn.Module):
         self.attribute_vectors = nn.Parameter(
             zf.normalize_rows(vectors), requires_grad=train_attribute_vectors
         )
-        self.query_weight = nn.Parameter(
-            torch.randn(width, n_features, generator=generator, dtype=dtype)
-        )
-        self.embedding_weight = nn.Parameter(
-            torch.randn(width, n_features, generator=generator, dtype=dtype)
-        )
+        starts = [torch.randn(width, n_features, generator=generator, dtype=dtype) for _ in "qe"]
+        if identity_start:
+            identity = identity_start * torch.eye(width, dtype=dtype)
+            starts = [identity.clone() if described else torch.zeros_like(identity), identity]
+        self.query_weight, self.embedding_weight = map(nn.Parameter, starts)
 
     @property
     def n_attributes(self) -> int:
@@ -327,3 +344,21 @@ class CVsCNetwork(nn.Module):
             )
         logits, other_logits = self.class_scores(torch.cat([semantics, other])).chunk(2)
         return CVsCOutput(semantics, logits, other, other_logits)
+
+
+def _check_one_space(
+    start: float, n_features: int, n_attributes: int, vectors: Tensor | None
+) -> None:
+    """Raise unless attributes are described in the space of regions, or are its axes."""
+    if vectors is None and n_attributes != n_features:
+        raise ValueError(
+            f"identity_start={start!r} needs attributes described in the space of the regions, but "
+            f"there are no word vectors, and class_attributes has {n_attributes} values a class "
+            f"where X has {n_features} features: give word vectors of {n_features} numbers, or use "
+            "0."
+        )
+    if vectors is not None and vectors.shape[1] != n_features:
+        raise ValueError(
+            f"identity_start={start!r} needs word vectors in the space of the regions, but they "
+            f"have {vectors.shape[1]} numbers and X has {n_features} features: use 0."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from zslearn.nn._grid_geometry import GridGeometry
 from zslearn.nn._transzero_layers import DecoderLayer, EncoderLayer, decoder_layers, precision_of
 
 __all__ = ["TransZeroNetwork"]
+
+_CACHED_NUMBERS = 2**21
 
 
 class TransZeroNetwork(AttributeAttention):
@@ -137,7 +140,8 @@ class TransZeroNetwork(AttributeAttention):
             Embedded attributes that have attended to each other.
         """
         embedded = self.embed_attributes(self.vectors())
-        asked: Tensor = self.decoder[0].ask_each_other(embedded, n_images)
+        first = self.decoder[0]
+        asked: Tensor = first.ask_each_other(embedded, first.meet(embedded), n_images)
         return asked
 
     def attention_maps(
@@ -160,12 +164,14 @@ class TransZeroNetwork(AttributeAttention):
             Non-negative, each map summing to one over the regions; exactly 0 on padding.
         """
         with precision_of(regions):
-            asked, encoded = self._decode(regions, padding)
+            encoded = self._encode(regions, padding)
+            (asked,) = self._ask(encoded, padding, None, len(regions))
         asked = asked if attributes is None else asked[..., attributes, :]
         attention = self.decoder[-1].attention
         # Weights that are rounded to bfloat16 would not sum to one.
         asked, encoded = (one.to(attention.key_weight.dtype) for one in (asked, encoded))
-        maps = attention.maps(asked, encoded, padding).unflatten(-2, (-1, attention.n_heads))
+        look = attention.look(encoded, len(asked.flatten(0, -2)))
+        maps = attention.maps(asked, look, padding).unflatten(-2, (-1, attention.n_heads))
         return maps.mean(dim=-2)
 
     def forward(
@@ -189,24 +195,53 @@ class TransZeroNetwork(AttributeAttention):
             Attribute scores.
         """
         with precision_of(regions):
-            asked, encoded = self._decode(regions, padding, asked)
-            found = self.decoder[-1](asked, encoded, padding) * (
-                self.vectors() @ self.output_weight
-            )
-            wide = torch.promote_types(found.dtype, torch.float32)
-            scores: Tensor = found.sum(dim=-1, dtype=wide)
-        return scores
+            encoded = self._encode(regions, padding)
+            described, last = self.vectors() @ self.output_weight, self.decoder[-1]
+            n_images = self._images_at_once(encoded)
+            looks = last.attention.look(encoded, self._n_asking(encoded, asked)).split(n_images)
+            scores = []
+            for number, one in enumerate(self._ask(encoded, padding, asked, n_images)):
+                images = slice(number * n_images, (number + 1) * n_images)
+                mark = None if padding is None else padding[images]
+                found = last(one, looks[number], mark) * described
+                wide = torch.promote_types(found.dtype, torch.float32)
+                scores.append(found.sum(dim=-1, dtype=wide))
+        return torch.cat(scores)
 
-    def _decode(
-        self, regions: Tensor, padding: Tensor | None, asked: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Compute what the last block asks with, and the encoded regions it asks."""
+    def _encode(self, regions: Tensor, padding: Tensor | None) -> Tensor:
         low = regions.dtype == torch.bfloat16
-        x = self.embed_regions(regions if low else regions.to(self.output_weight.dtype))
+        x: Tensor = self.embed_regions(regions if low else regions.to(self.output_weight.dtype))
         reduction = self.geometry()
         for layer in self.encoder:
             x = layer(x, padding, reduction)
-        asked = self.embedded_attributes(len(regions)) if asked is None else asked
-        for layer, following in zip(self.decoder, self.decoder[1:], strict=False):
-            asked = following.ask_each_other(layer(asked, x, padding), len(regions))
-        return asked, x
+        return x
+
+    def _ask(
+        self, encoded: Tensor, padding: Tensor | None, asked: Tensor | None, n_images: int
+    ) -> Iterator[Tensor]:
+        """Compute what the last block asks with, of some images at a time."""
+        first = self.decoder[0]
+        if asked is None:
+            embedded = self.embed_attributes(self.vectors())
+            met = first.meet(embedded)
+        n_asking = self._n_asking(encoded, asked)
+        looks = [one.attention.look(encoded, n_asking).split(n_images) for one in self.decoder[:-1]]
+        marks = [None] * len(encoded) if padding is None else padding.split(n_images)
+        for number, images in enumerate(encoded.split(n_images)):
+            one = first.ask_each_other(embedded, met, len(images)) if asked is None else asked
+            for layer, look, following in zip(self.decoder, looks, self.decoder[1:], strict=False):
+                one = layer(one, look[number], marks[number])
+                one = following.ask_each_other(one, following.meet(one), len(images))
+            yield one
+
+    def _n_asking(self, encoded: Tensor, asked: Tensor | None) -> int:
+        """Attributes that ask regions in all: those of every image, if these are not the same."""
+        differ = len(self.decoder) > 1 or (self.training and self.decoder[0].p > 0)
+        return len(self.attribute_vectors) * (len(encoded) if differ and asked is None else 1)
+
+    def _images_at_once(self, encoded: Tensor) -> int:
+        """All of them, or on a CPU as many as its cache holds the attributes of."""
+        if encoded.device.type != "cpu":
+            return max(1, len(encoded))
+        width = self.decoder[0].feed_forward.inner.out_features
+        return max(1, _CACHED_NUMBERS // (len(self.attribute_vectors) * width))
