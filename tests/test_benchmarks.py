@@ -161,7 +161,7 @@ def test_page_of_many_pictures_says_what_is_computed(capsys):
 
 
 def test_where_attention_lies_can_be_measured(monkeypatch, capsys):
-    """A part that is everywhere has all of every map; the middle of a grid has the largest weight."""
+    """A part that is everywhere has all of every map; a grid has most weight in its middle."""
     rng = np.random.default_rng(0)
     table = ClassAttributes(rng.random((5, 3)), labels=list("abcde"))
     y = np.repeat(list("abcde"), 6)
