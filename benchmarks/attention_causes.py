@@ -6,8 +6,10 @@ CVsC and its ablations, with the paper's own scores, on pictures of unseen class
   it is ahead of the mean of all attributes' maps;
 - the same with logits divided by the number that brings the entropy to that of the first method:
   are maps of one method elsewhere, or just flatter?
-- T1 as it is, with the maps of other pictures in the place of a picture's own, and with attention
-  spread evenly: does recognition depend on where attributes look?
+- T1 as it is, with the maps of other pictures in the place of a picture's own, with attention
+  spread evenly, and with logits times four: does recognition depend on where attributes look?
+- other readings of the same network, by mass and peaks: sharper maps, maps beside the mean of all
+  attributes', and the part of each region in the sum that the score is;
 - peaks of a ridge regression that is trained on where parts are in training pictures: could the
   regions tell? This is a diagnosis, and used for nothing else.
 
@@ -30,8 +32,19 @@ from zslearn.metrics import attribute_localization_score, czsl_accuracy_score
 from zslearn.metrics._localization import as_membership
 
 COLUMNS = (
-    ("entropy", "mass", "lead", "divisor", "mass'", "lead'", "T1", "T1 others'", "T1 even"),
-    (8, 8, 8, 9, 8, 8, 8, 12, 9),
+    (
+        "entropy",
+        "mass",
+        "lead",
+        "divisor",
+        "mass'",
+        "lead'",
+        "T1",
+        "T1 others'",
+        "T1 even",
+        "T1 sharp",
+    ),
+    (8, 8, 8, 9, 8, 8, 8, 12, 9, 10),
 )
 
 
@@ -77,8 +90,27 @@ def lead(maps: Any, data: Data) -> float:
     return mass(maps, data) - mass(mean, data)
 
 
-def look(clf: Any, data: Data, wanted: float | None) -> list[float]:
-    """Numbers of one network, in the order of COLUMNS."""
+def readings(logits: Any, values: Any) -> dict[str, Any]:
+    """Read other maps off one network."""
+    maps = softmax(logits)
+    mean = maps.mean(axis=1, keepdims=True)
+    return {
+        "attention": maps,
+        "logits times 4": softmax(4 * logits),
+        "over the mean map": maps / mean,
+        "less the mean map": positive(maps - mean),
+        "times values": positive(maps * values),
+    }
+
+
+def positive(maps: Any) -> Any:
+    """Take the positive part; as much everywhere of what has none."""
+    maps = np.maximum(maps, 0)
+    return np.where(maps.any(axis=2, keepdims=True), maps, 1)
+
+
+def look(clf: Any, data: Data, wanted: float | None) -> tuple[list[float], str]:
+    """Numbers of one network, in the order of COLUMNS, and a line on other readings."""
     regions, network = unit_regions(data.X[data.unseen]), clf.net_.module_.network.eval()
     with torch.inference_mode():
         weights = [part.float().numpy() for part in network.queries_and_embeddings()]
@@ -93,10 +125,14 @@ def look(clf: Any, data: Data, wanted: float | None) -> list[float]:
         czsl_accuracy_score(
             data.y[data.unseen], (weight * values).sum(axis=2) @ embeddings, **known
         )
-        for weight in (maps, others, np.full_like(maps, 1 / maps.shape[2]))
+        for weight in (maps, others, np.full_like(maps, 1 / maps.shape[2]), softmax(4 * logits))
     ]
     places = [mass(maps, data), lead(maps, data), by, mass(read, data), lead(read, data)]
-    return [entropy(maps), *places, *accuracies]
+    other = (
+        f"{name} {mass(found, data):.3f} / {mass(found, data, 'peak'):.3f}"
+        for name, found in readings(logits, values).items()
+    )
+    return [entropy(maps), *places, *accuracies], ", ".join(other)
 
 
 def probe(data: Data) -> float:
@@ -132,10 +168,13 @@ def main() -> None:
     print(f"{'':10}" + "".join(f"{name:>{n}}" for name, n in zip(*COLUMNS, strict=True)))
     wanted = None
     for name in arguments.methods:
-        found = look(fitted(name, data, arguments.seed, arguments.epochs, "own"), data, wanted)
+        found, other = look(
+            fitted(name, data, arguments.seed, arguments.epochs, "own"), data, wanted
+        )
         wanted = found[0] if wanted is None else wanted
         print(
             f"{name:10}" + "".join(f"{x:{n}.3f}" for x, n in zip(found, COLUMNS[1], strict=True)),
+            f"\n    mass / peak: {other}",
             flush=True,
         )
 

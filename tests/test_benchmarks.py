@@ -188,9 +188,10 @@ def test_where_attention_lies_can_be_measured(monkeypatch, capsys):
     assert last.startswith("w/o CC     n = 1" + "     1.000±0.000" * 6)
     monkeypatch.setattr("sys.argv", ["causes", "--methods", "baseline", "CVsC", "--epochs", "1"])
     causes.main()
-    *_, baseline, cvsc = (line.split() for line in capsys.readouterr().out.splitlines())
+    *_, baseline, _, cvsc, other = (line.split() for line in capsys.readouterr().out.splitlines())
     assert baseline[2:6] == ["1.000", "0.000", "1.000", "1.000"]
     assert len(cvsc) == 1 + len(causes.COLUMNS[0])
+    assert other.count("1.000") + other.count("1.000,") == 2 * 5, "all of every kind of map"
 
 
 def test_logits_are_divided_until_maps_are_as_flat():
