@@ -18,7 +18,15 @@ from zslearn.registry import method_info
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS.parent))
-from benchmarks import arena, attention, hundred_million, linear_speed, literal_transzero  # noqa: E402
+from benchmarks import (  # noqa: E402
+    arena,
+    attention,
+    hundred_million,
+    linear_speed,
+    literal_transzero,
+    localization,
+)
+from benchmarks import attention_causes as causes  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +158,44 @@ def test_page_of_many_pictures_says_what_is_computed(capsys):
     hours = re.findall(r"extraction ([\d.]+) h", capsys.readouterr().out)
     table = re.findall(r"\| ([\d.]+) h, b.*? \| ([\d.]+) h, by", page)
     assert hours == [row[0] for row in table] + [row[1] for row in table]
+
+
+def test_where_attention_lies_can_be_measured(monkeypatch, capsys):
+    """A part that is everywhere has all of every map; a grid has most weight in its middle."""
+    rng = np.random.default_rng(0)
+    table = ClassAttributes(rng.random((5, 3)), labels=list("abcde"))
+    y = np.repeat(list("abcde"), 6)
+    data = localization.Data(
+        rng.normal(size=(30, 9, 4)),
+        y,
+        table,
+        np.arange(18),
+        np.arange(18, 30),
+        (3, 3),
+        np.ones((30, 1, 9), dtype=bool),
+        np.zeros(3, dtype=int),
+        np.ones((30, 3), dtype=bool),
+    )
+    monkeypatch.setattr(localization, "data_of", lambda *_: data)
+    monkeypatch.setattr(causes, "data_of", lambda *_: data)
+    assert localization.middle_map((3, 3)).argmax() == 4
+    monkeypatch.setattr(
+        "sys.argv", ["localization", "--methods", "w/o CC", "--epochs", "1", "--seeds", "1"]
+    )
+    localization.main()
+    *_, first, last = capsys.readouterr().out.splitlines()
+    assert first.split()[::2][:2] == ["attention", "attention"]
+    assert last.startswith("w/o CC     n = 1" + "     1.000±0.000" * 6)
+    monkeypatch.setattr("sys.argv", ["causes", "--methods", "baseline", "CVsC", "--epochs", "1"])
+    causes.main()
+    *_, baseline, _, cvsc, other = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert baseline[2:6] == ["1.000", "0.000", "1.000", "1.000"]
+    assert len(cvsc) == 1 + len(causes.COLUMNS[0])
+    assert other.count("1.000") + other.count("1.000,") == 2 * 5, "all of every kind of map"
+
+
+def test_logits_are_divided_until_maps_are_as_flat():
+    logits = np.random.default_rng(0).normal(size=(5, 2, 9))
+    wanted = causes.entropy(causes.softmax(logits / 0.7))
+    assert causes.divisor(logits, wanted) == pytest.approx(0.7, rel=1e-4)
+    assert causes.entropy(np.full((1, 9), 1 / 9)) == pytest.approx(1)

@@ -70,10 +70,12 @@ def lambda_search(m, printed):
 
 
 def attention_maps(m, printed):
-    rows = re.findall(r"seed \d +([\d.]+) +([\d.]+) +([\d.]+)\n", printed)
+    rows = re.findall(r"seed \d +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)\n", printed)
     assert len(rows) == 4
-    for own, mean_map, chance in (map(float, row) for row in rows):
-        assert own > mean_map > chance
+    for own, mean_map, chance, effect in (map(float, row) for row in rows):
+        assert effect > own > mean_map > chance
+    assert m.inside[m.cases["clean case"]] > 2 * own > 4 * m.inside[m.cases["failure"]]
+    assert m.margin.max() > 0 > m.margin.min()
     errors = re.findall(r"seed \d: seen ([\d.]+), unseen ([\d.]+), \+(\d+)%", printed)
     baseline, cvsc = np.array(errors, dtype=float).reshape(2, 2, 3)
     assert (cvsc[:, :2] < baseline[:, :2]).all()

@@ -10,6 +10,7 @@ from zslearn.inspection._part_regions import (
     part_regions_from_map,
     part_regions_from_points,
 )
+from zslearn.inspection._region_effects import region_effects
 from zslearn.inspection._seen_unseen_curve import SeenUnseenCurveDisplay
 from zslearn.inspection._semantic_error import SemanticErrorDisplay
 from zslearn.inspection._semantic_explanation import SemanticExplanationDisplay
@@ -26,4 +27,5 @@ __all__ = [
     "estimate_attribute_localization",
     "part_regions_from_map",
     "part_regions_from_points",
+    "region_effects",
 ]

@@ -15,6 +15,7 @@ from zslearn._wrapped import through_steps
 from zslearn.attributes import ClassAttributes
 from zslearn.inspection._calibrated_scores import calibration_rule
 from zslearn.inspection._names import SEPARATOR
+from zslearn.inspection._region_effects import MapKind, check_kind, maps_of
 from zslearn.metrics._localization import as_membership, regions_of_attributes
 
 __all__ = [
@@ -139,8 +140,10 @@ def ask_models(
     n_attributes: int,
     distinct: bool,
     class_attributes: Any = None,
+    kind: MapKind = "attention",
 ) -> Answers:
     """Ask models for their answers, of classes of another table than the fitted one if given."""
+    check_kind(kind)
     finals, features = [], []
     for name, model in models.items():
         final, seen = through_model(model, X, name)
@@ -191,7 +194,7 @@ def ask_models(
         )
     else:
         chosen = _choose_attributes(attributes, names, n)
-    maps = [_maps(final, seen, chosen) for final, seen in zip(finals, features, strict=True)]
+    maps = [_maps(final, seen, chosen, kind) for final, seen in zip(finals, features, strict=True)]
     if len({part.shape[-1] for part in maps}) > 1:
         raise ValueError("The models' maps have different numbers of regions: draw them apart.")
     samples = np.arange(n)[:, np.newaxis]
@@ -220,13 +223,13 @@ def through_model(estimator: Any, X: Any, name: str = "") -> tuple[Any, Any]:
     return final, features
 
 
-def _maps(final: Any, features: Any, chosen: NDArray[np.intp]) -> NDArray[np.floating]:
+def _maps(
+    final: Any, features: Any, chosen: NDArray[np.intp], kind: MapKind
+) -> NDArray[np.floating]:
     """Compute maps (n, k, R) of the attributes chosen, and of no others."""
     if (chosen == chosen[0]).all():
-        return np.asarray(final.attention_maps(features, chosen[0]))
-    rows = [
-        np.asarray(final.attention_maps(features[i : i + 1], chosen[i])) for i in range(len(chosen))
-    ]
+        return maps_of(final, features, chosen[0], kind)
+    rows = [maps_of(final, features[i : i + 1], own, kind) for i, own in enumerate(chosen)]
     return np.concatenate(rows)
 
 

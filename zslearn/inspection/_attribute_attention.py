@@ -24,6 +24,7 @@ from zslearn.inspection._attention_answers import (
     true_regions,
 )
 from zslearn.inspection._attention_titles import panel_title, picture_lines
+from zslearn.inspection._region_effects import MapKind
 from zslearn.inspection._viewed_part import WHOLE, Box
 
 __all__ = ["AttributeAttentionDisplay"]
@@ -80,16 +81,16 @@ class AttributeAttentionDisplay:
 
     See Also
     --------
-    zslearn.metrics.attribute_localization_score : How much of the attention is on the right part.
-    estimate_attribute_localization : The same for an estimator.
+    estimate_attribute_localization : How much of the attention is on the right part.
+    region_effects : What regions add to an attribute's score, drawn with ``kind="effect"``.
 
     Notes
     -----
     The picture is desaturated and drawn towards the colour of the paper, so that the tint is told
     by lightness as well as by hue: it survives a grey printer and any kind of colour vision.
 
-    Attention is that of a region in the last layer; what a region of a deep network answers to is
-    larger than its cell. A map that looks right is no proof that the prediction depends on it.
+    What a region of a deep network answers to is larger than its cell. A map that looks right is no
+    proof that the prediction depends on it.
 
     References
     ----------
@@ -167,6 +168,7 @@ class AttributeAttentionDisplay:
         attributes: Any = "strongest",
         n_attributes: int = 5,
         distinct_groups: bool = True,
+        kind: MapKind = "attention",
         grid_shape: tuple[int, int] | None = None,
         data_config: Mapping[str, Any] | None = None,
         regions: Any = None,
@@ -204,17 +206,18 @@ class AttributeAttentionDisplay:
         n_attributes : int, default=5
             How many are taken as strongest; at most all there are.
         distinct_groups : bool, default=True
-            Whether at most one strongest attribute is taken of each group (what a name holds before
-            ``::``), as long as there are other groups. Otherwise five colours of one wing can fill
-            a row.
+            Whether at most one is taken of each group (what a name holds before ``::``), as long as
+            there are other groups.
+        kind : {"attention", "effect"}, default="attention"
+            Whether attention is drawn, or what regions add to the attribute's score: the positive
+            part of :func:`region_effects`, as shares.
         grid_shape : (int, int), default=None
             Regions down and across. ``None`` takes that of the feature store or of the extractor in
             the pipeline; else R must be the square of a whole number, the side of the grid.
         data_config : dict, default=None
             How pictures were resized and cropped for the network, as in
-            ``TimmRegionExtractor.data_config_``. ``None`` asks the feature store or the
-            extractor in the pipeline; if these do not tell, the grid is laid over the whole
-            picture, which is right for pictures squashed and not cropped.
+            ``TimmRegionExtractor.data_config_``. ``None`` asks the feature store or the extractor
+            in the pipeline; if these do not tell, the grid is laid over the whole picture.
         regions : array-like of bool, of shape (n, K, R) or (n, P, R), default=None
             Regions where each attribute of the table truly is; or each part, if `attribute_parts`
             is given. They are outlined, with the share of the attention that is inside. Nothing is
@@ -239,27 +242,24 @@ class AttributeAttentionDisplay:
         TypeError
             If an estimator has no attention maps, or X is a single path.
         ValueError
-            If the grid is unknown, models do not share attributes and regions, a name is unknown,
+            If the grid, the kind or a name is unknown, models do not share attributes and regions,
             shapes disagree, or more than 40 rows were to be drawn.
 
         Notes
         -----
         **Strongest.** With the predicted value :math:`s_k` and the class embeddings :math:`e_{ck}`
         (normalised class attributes; the score of a class is :math:`\sum_k s_k e_{ck}`), attribute
-        k lifts class c above the mean of all classes by
-        :math:`s_k (e_{ck} - \operatorname{mean}_{c'} e_{c'k})`. Class c is the true one if y is
-        given and the predicted one otherwise. Attributes predicted to be absent,
-        :math:`s_k \le 0`, come last. Of several models, the mean is taken, after dividing by the
-        largest of each model.
-
-        Predicted values are not on the scale of the class table: compare them between pictures.
+        k lifts class c, the true one if y is given and the predicted one otherwise, above the mean
+        of all by :math:`s_k (e_{ck} - \operatorname{mean}_{c'} e_{c'k})`. Attributes predicted to
+        be absent, :math:`s_k \le 0`, come last. Of several models, the mean is taken, after
+        dividing by the largest of each. Compare predicted values between pictures only: they are
+        not on the scale of the class table.
         """
         models = as_models(estimator, X)
         origin = origin_of(next(iter(models.values())), X)
-        chosen_by = (attributes, n_attributes, distinct_groups, class_attributes)
+        chosen_by = (attributes, n_attributes, distinct_groups, class_attributes, kind)
         results = ask_models(models, X, y, *chosen_by)
-        maps = results.maps
-        _, n, _, n_regions = maps.shape
+        _, n, _, n_regions = results.maps.shape
         if images is None:
             images = origin.images
         pictures = boxes = None
@@ -268,7 +268,7 @@ class AttributeAttentionDisplay:
             data_config = origin.data_config if data_config is None else data_config
             boxes = viewed_boxes(pictures, data_config)
         display = cls(
-            maps=maps,
+            maps=results.maps,
             grid_shape=resolve_grid(grid_shape, origin, n_regions),
             attribute_names=np.array(results.names)[results.chosen],
             images=pictures,

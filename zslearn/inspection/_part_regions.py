@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zslearn.inspection._attention_answers import through_model
+from zslearn.inspection._region_effects import MapKind, check_kind, maps_of
 from zslearn.inspection._viewed_part import WHOLE, viewed_part
 from zslearn.metrics._localization import (
     AttributeLocalization,
@@ -255,6 +256,7 @@ def estimate_attribute_localization(
     shown: ArrayLike | None = None,
     method: Literal["mass", "peak"] = "mass",
     average: Literal["attribute", "pair"] = "attribute",
+    kind: MapKind = "attention",
     batch_size: int | None = None,
 ) -> AttributeLocalization:
     """Measure how much of an estimator's attention is on the part that each attribute names.
@@ -280,6 +282,9 @@ def estimate_attribute_localization(
         Share of attention, or of peaks, inside.
     average : {"attribute", "pair"}, default="attribute"
         Mean over attributes, or over pairs of a picture and an attribute.
+    kind : {"attention", "effect"}, default="attention"
+        Whether attention is judged, or what regions add to the attribute's score: the positive
+        part of :func:`region_effects`, which costs as many predictions as there are regions.
     batch_size : int, default=None
         Pictures whose maps are computed at once. ``None`` takes as many as need 32 MiB.
 
@@ -296,10 +301,11 @@ def estimate_attribute_localization(
     TypeError
         If the estimator has no attention maps, or `part_regions` is not boolean.
     ValueError
-        If shapes disagree or there is nothing to judge.
+        If shapes disagree, `kind` is another, or there is nothing to judge.
 
     See Also
     --------
+    region_effects : What `kind="effect"` judges.
     zslearn.metrics.attribute_localization_score : The same from maps; its notes tell what the
         score means.
 
@@ -326,6 +332,7 @@ def estimate_attribute_localization(
     >>> result.n_pairs == birds.attributes_shown[birds.test_unseen].sum()
     np.True_
     """
+    check_kind(kind)
     regions = check_part_regions(part_regions)
     n, n_parts, n_regions = regions.shape
     membership = as_membership(attribute_parts, n_parts)
@@ -348,7 +355,7 @@ def estimate_attribute_localization(
                 f"attribute_parts has {len(membership)} entries, but the estimator has "
                 f"{n_attributes} attributes."
             )
-        maps = np.asarray(final.attention_maps(features, pairs.attributes))
+        maps = maps_of(final, features, pairs.attributes, kind)
         if maps.shape[2] != n_regions:
             raise ValueError(
                 f"The attention is over {maps.shape[2]} regions, part_regions over {n_regions}: "
