@@ -209,6 +209,11 @@ def _write(app: Any, config: Any) -> None:
 
 def _resolve_alias(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     target = node.get("reftarget", "")
+    if node.get("refdoc") == "api/index":  # summaries stand there away from their modules
+        found = next((name for name in objects() if name.endswith(f".{target}")), None)
+        if found is not None:
+            domain = env.get_domain("py")
+            return domain.resolve_xref(env, "api/index", app.builder, "obj", found, node, contnode)
     names = [target, f"{node.get('py:module')}.{target}"]
     for name in names:
         head = max((alias for alias in ALIASES if f"{name}.".startswith(f"{alias}.")), default=None)
