@@ -19,11 +19,13 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "sphinx_design",
     "sphinx_copybutton",
     "mathml",
+    "set_ups",
     "api_pages",
     "gallery_order",
     "offline",
@@ -59,7 +61,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_api_usage": False,
-    "notebook_extensions": set(),
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,  # its page loads scripts from the network
@@ -72,6 +73,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "zslearn"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = [("api_filter.js", {"defer": "defer"})]
 html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
 html_copy_source = False

@@ -17,7 +17,8 @@ import copy
 import csv
 import doctest
 import functools
-import importlib
+import importlib.util
+import inspect
 import io
 import re
 import sys
@@ -67,43 +68,36 @@ def blocks_of(text):
         number += 1
 
 
-@functools.cache
-def guide_and_features():
-    from zslearn.datasets import make_field_guide
-    from zslearn.feature_extraction import PatchDictionaryExtractor
-
-    guide = make_field_guide(400, n_classes=16, n_unseen=4, random_state=0)
-    extractor = PatchDictionaryExtractor(random_state=0).fit(guide.images[guide.train])
-    regions = extractor.transform(guide.images)
-    test = [*guide.test_seen, *guide.test_unseen]
-    return {
-        "guide": guide,
-        "extractor": extractor,
-        "A": guide.class_attributes,
-        "X": regions[guide.train],
-        "y": guide.target[guide.train],
-        "X_new": regions[test],
-        "y_new": guide.target[test],
-    }
+def set_ups():
+    """The extension of the site that shows the set-ups, so that what is shown is what runs."""
+    path = ROOT / "docs" / "_ext" / "set_ups.py"
+    spec = importlib.util.spec_from_file_location("set_ups", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @functools.cache
-def fitted_classifier():
-    from zslearn import CVsCClassifier
-
-    names = guide_and_features()
-    clf = CVsCClassifier(
-        head="own", max_epochs=10, learning_rate_schedule="constant", delta=2.0, random_state=0
-    )
-    return clf.fit(names["X"], names["y"], class_attributes=names["A"])
+def names_of(name):
+    """What the code of a set-up defines."""
+    namespace = {}
+    exec(set_ups().set_up_code(name), namespace)
+    return {key: value for key, value in namespace.items() if key != "__builtins__"}
 
 
 def field_guide():
-    return copy.deepcopy(guide_and_features())
+    return copy_of("field_guide")
 
 
 def fitted():
-    return field_guide() | {"clf": copy.deepcopy(fitted_classifier())}
+    return copy_of("fitted")
+
+
+def copy_of(name):
+    return {
+        key: value if inspect.ismodule(value) else copy.deepcopy(value)
+        for key, value in names_of(name).items()
+    }
 
 
 def folder():

@@ -118,6 +118,12 @@ def save_and_load(m, printed):
     assert re.findall(r"from .*: +(\w+)", printed) == ["True"] * 3
 
 
+def photographs(m, printed):
+    assert m.accuracy > 0.9
+    assert m.scores.unseen > 0.3
+    assert m.scores.seen > 0.8
+
+
 def methods(m, printed):
     assert m.held_out[m.scaling] > 2 * m.held_out["unit_length"]
     assert all(m.T1[name].estimate > 2 / len(m.guide.unseen_classes) for name in m.methods)
@@ -138,6 +144,7 @@ CLAIMS = {
     for claim in (
         *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
         *(own_pictures, new_class, save_and_load, methods, attention_methods, generative),
+        photographs,
     )
 }
 

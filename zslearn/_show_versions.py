@@ -10,8 +10,8 @@ from zslearn._version import __version__
 
 __all__ = ["describe_machine", "show_versions"]
 
-_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "skorch", "numpy", "joblib")
-_EXTRAS = ("matplotlib", "pandas", "pooch", "h5py", "dask")
+_PACKAGES = ("torch", "scikit-learn", "skorch", "numpy", "joblib")
+_EXTRAS = ("timm", "torchvision", "pillow", "matplotlib", "pandas", "pooch", "h5py", "dask")
 
 
 def describe_machine() -> dict[str, Any]:

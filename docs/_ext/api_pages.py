@@ -1,4 +1,4 @@
-"""The API reference: a page for each public module, made from its ``__all__`` at each build."""
+"""The API reference, made at each build: a page for each public module, and an index of objects."""
 
 from __future__ import annotations
 
@@ -151,6 +151,14 @@ def module_page(module: str) -> str:
     return "\n".join(lines)
 
 
+def objects() -> list[str]:
+    """Full name of everything public at the address of its page, by its last part."""
+    found = {
+        f"{module}.{name}" for module in public_modules() for name in public_names(module)
+    } - ALIASES.keys()
+    return sorted(found, key=lambda name: name.rpartition(".")[2].lower())
+
+
 def index_page() -> str:
     """Text of the index of the reference."""
     lines = [".. _api:", "", "API reference", "=============", ""]
@@ -159,6 +167,8 @@ def index_page() -> str:
     for module in public_modules():
         summary = (inspect.getdoc(importlib.import_module(module)) or "").partition("\n\n")[0]
         lines += [f"   * - :mod:`{module}`", f"     - {' '.join(summary.split())}"]
+    lines += ["", "Every object", "------------", "", ".. autosummary::", "   :nosignatures:", ""]
+    lines += [f"   {name}" for name in objects()]
     lines += ["", ".. toctree::", "   :hidden:", ""]
     return "\n".join([*lines, *(f"   {module}" for module in public_modules()), ""])
 
@@ -199,6 +209,11 @@ def _write(app: Any, config: Any) -> None:
 
 def _resolve_alias(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     target = node.get("reftarget", "")
+    if node.get("refdoc") == "api/index":  # summaries stand there away from their modules
+        found = next((name for name in objects() if name.endswith(f".{target}")), None)
+        if found is not None:
+            domain = env.get_domain("py")
+            return domain.resolve_xref(env, "api/index", app.builder, "obj", found, node, contnode)
     names = [target, f"{node.get('py:module')}.{target}"]
     for name in names:
         head = max((alias for alias in ALIASES if f"{name}.".startswith(f"{alias}.")), default=None)

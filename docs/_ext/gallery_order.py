@@ -6,6 +6,7 @@ from typing import Any
 ORDER = [
     "plot_first_fit",
     "plot_calibration",
+    "plot_photographs",
     "plot_methods",
     "plot_generative",
     "plot_mismatch",

@@ -11,6 +11,7 @@ import pytest
 
 from zslearn import ClassAttributes, CVsCClassifier
 from zslearn._cli._arguments import as_json
+from zslearn._cli._evaluate import _METRICS, _as_text
 from zslearn.exceptions import TrainingInterruptedWarning
 from zslearn.feature_extraction import FeatureStoreWriter
 from zslearn.linear_model import (
@@ -514,3 +515,18 @@ def test_intervals_are_over_classes(zslearn, problem, files):
     text = zslearn("evaluate", *files, *split).out
     assert f"{H.low[2]:.3f}–{H.high[2]:.3f}" in text
     assert "95 % over classes" in text
+
+
+def test_columns_stay_apart():
+    names = (*_METRICS, "delta")
+    results = {
+        **{"features": "f", "shape": [4, 2], "attributes": 3, "seen_classes": 2},
+        **{"unseen_classes": 1, "trainval": 2, "test_seen": 1, "test_unseen": 1, "notes": ["a"]},
+        "mean": dict.fromkeys(names, 0.5) | {"delta": 12345.678},
+        "std": dict.fromkeys(names, 0.25) | {"delta": 123.456},
+        "runs": [{"intervals": None}] * 2,
+    }
+    head, cells = _as_text(results).splitlines()[3:5]
+    assert head.split() == list(names)
+    assert cells.split(" ± ")[-2:] == ["0.250  12345.678", "123.456"]
+    assert len(head) == len(cells)

@@ -290,19 +290,21 @@ def _as_text(results: dict[str, Any]) -> str:
         f"{results['trainval']} rows to fit on, {results['test_seen']} + "
         f"{results['test_unseen']} to judge by ({'; '.join(results['notes'])})",
         "",
-        "".join(f"{name:>14}" for name in (*_METRICS, "delta")),
     ]
-    cells = []
+    cells = {}
     for name in (*_METRICS, "delta"):
         spread = results["std"][name]
-        cell = f"{results['mean'][name]:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
-        cells.append(f"{cell:>14}")
-    lines.append("".join(cells))
+        cells[name] = f"{results['mean'][name]:.3f}"
+        cells[name] += "" if spread is None else f" ± {spread:.3f}"
+    widths = [max(14, len(cell) + 2) for cell in cells.values()]
+    for row in (cells, cells.values()):
+        lines.append("".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)))
     intervals = results["runs"][0]["intervals"]
     if intervals is not None:
-        cells = [f"{low:.3f}–{high:.3f}" for low, high in intervals.values()]
+        spans = [f"{low:.3f}–{high:.3f}" for low, high in intervals.values()]
         of = "" if len(results["runs"]) == 1 else ", first seed"
-        lines.append("".join(f"{cell:>14}" for cell in cells) + f"   95 % over classes{of}")
+        line = "".join(f"{span:>{width}}" for span, width in zip(spans, widths, strict=False))
+        lines.append(f"{line}   95 % over classes{of}")
     if len(results["runs"]) > 1:
         lines.append(f"mean ± standard deviation over {len(results['runs'])} seeds")
     return "\n".join(lines)

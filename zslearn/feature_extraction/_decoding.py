@@ -6,27 +6,30 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
-from PIL import Image
 
+from zslearn.feature_extraction._images_extra import import_for_images
 from zslearn.feature_extraction._picture_sources import Pictures, read_orientation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["PixelBatch", "PixelTransform", "count_threads", "decode_ahead", "to_rgb"]
 
 # What undoes each orientation. ImageOps.exif_transpose also writes the tags anew, and fails at odd
 # ones that say nothing about the pixels.
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
 }
 
 
@@ -56,16 +59,18 @@ class PixelTransform:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        from timm.data import create_transform
-
         self.size = tuple(int(side) for side in config["input_size"][1:])
         # Without normalisation timm ends in a uint8 tensor; that step is not wanted in threads.
-        steps = create_transform(
-            **{**config, "input_size": (3, *self.size)}, is_training=False, normalize=False
-        ).transforms
+        steps = (
+            import_for_images("timm.data")
+            .create_transform(
+                **{**config, "input_size": (3, *self.size)}, is_training=False, normalize=False
+            )
+            .transforms
+        )
         self._steps = [step for step in steps if type(step).__name__ != "MaybePILToTensor"]
 
-    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+    def __call__(self, image: Image) -> NDArray[np.uint8]:
         """Return pixels of shape (H, W, 3)."""
         image = to_rgb(image)
         for step in self._steps:
@@ -73,7 +78,7 @@ class PixelTransform:
         return np.asarray(image)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image) -> Image:
     """Turn a picture upright and into RGB.
 
     The orientation written by cameras is applied. What is transparent is laid over white. Grey of
@@ -90,29 +95,31 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _reduce_depth(image)
     if turn is not None:
-        image = image.transpose(turn)
+        image = image.transpose(import_for_images("PIL.Image").Transpose[turn])
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return _lay_over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _reduce_depth(image: Image.Image) -> Image.Image:
+def _reduce_depth(image: Image) -> Image:
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(f"pixels of mode {image.mode!r}, whose range is not known")
     largest = int(values.max())
     n_bits = next(bits for bits in _DEPTHS if largest >> bits == 0)
-    return Image.fromarray((values >> (n_bits - 8)).astype(np.uint8))
+    fromarray = import_for_images("PIL.Image").fromarray
+    return fromarray((values >> (n_bits - 8)).astype(np.uint8))
 
 
-def _lay_over_white(image: Image.Image) -> Image.Image:
+def _lay_over_white(image: Image) -> Image:
     """Band by band: whole copies of a large picture would take several times its memory."""
+    module = import_for_images("PIL.Image")
     width, height = image.size
-    out = Image.new("RGB", image.size)
+    out = module.new("RGB", image.size)
     for top in range(0, height, _BAND):
         band = image.crop((0, top, width, min(height, top + _BAND))).convert("RGBA")
-        white = Image.new("RGBA", band.size, (255, 255, 255, 255))
-        out.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
+        white = module.new("RGBA", band.size, (255, 255, 255, 255))
+        out.paste(module.alpha_composite(white, band).convert("RGB"), (0, top))
     return out
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from joblib import cpu_count
 
+from zslearn.feature_extraction._images_extra import import_for_images
 from zslearn.feature_extraction._picture_folders import (
     SUFFIXES,
     describe_left_out,
@@ -77,8 +78,7 @@ class Pictures:
 
     def load(self, row: int) -> Any:
         """Open a picture as a PIL image with its pixels read."""
-        from PIL import Image
-
+        Image = import_for_images("PIL.Image")
         if self.names is not None:
             return _decode(self.items[row])
         item = self.items[row]
@@ -203,8 +203,7 @@ def _from_folder(folder: Path) -> Pictures:
 
 
 def _from_list(items: list[Any]) -> Pictures:
-    from PIL import Image
-
+    Image = import_for_images("PIL.Image")
     if not items:
         raise ValueError(f"X is empty: there are no pictures. {_WANTED}.")
     kinds = {
@@ -277,8 +276,7 @@ def _check_pixels(pixels: Any, row: int) -> Any:
 
 def _decode(path: Path) -> Any:
     """Open and read a picture file of the formats that are meant, and of a sensible size."""
-    from PIL import Image, UnidentifiedImageError
-
+    Image = import_for_images("PIL.Image")
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]
     with open_regular(path) as file:
@@ -292,7 +290,7 @@ def _decode(path: Path) -> Any:
                     )
                 image.load()
                 return image
-        except UnidentifiedImageError:
+        except Image.UnidentifiedImageError:
             if suffix_of(str(path)) in _HEIF_SUFFIXES and "HEIF" not in known:
                 raise ValueError(
                     "no decoder for HEIF: install pillow-heif and call "

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from torch import nn
 
 from zslearn._table_checks import quote_some
+from zslearn.feature_extraction._images_extra import import_for_images
 
 __all__ = ["NetworkRecipe", "checksum", "resolve_data_config", "resolve_image_size"]
 
@@ -91,15 +91,15 @@ def _check_name(model_name: str) -> None:
     if ":" in model_name:  # a source such as hf-hub or local-dir, which timm looks up
         return
     architecture, _, tag = model_name.partition(".")
-    if not timm.is_model(architecture):
-        close = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.6)
+    if not _timm().is_model(architecture):
+        close = difflib.get_close_matches(architecture, _timm().list_models(), n=5, cutoff=0.6)
         hint = f"Near it are {quote_some(close)}." if close else "See timm.list_models()."
         raise ValueError(f"model_name={model_name!r} is no model of timm {_version()}. {hint}")
     if tag:
         try:
-            timm.models.get_pretrained_cfg(model_name)
+            _timm().models.get_pretrained_cfg(model_name)
         except RuntimeError as error:
-            known = timm.list_pretrained(f"{architecture}.*")
+            known = _timm().list_pretrained(f"{architecture}.*")
             raise ValueError(
                 f"model_name={model_name!r}: timm {_version()} has no weights of that name for "
                 f"{architecture}. It has {quote_some(known, 12) if known else 'none'}."
@@ -109,7 +109,7 @@ def _check_name(model_name: str) -> None:
 def _check_has_weights(model_name: str) -> None:
     if ":" in model_name:
         return
-    config = timm.models.get_pretrained_cfg(model_name)
+    config = _timm().models.get_pretrained_cfg(model_name)
     if config is None or not config.has_weights:
         raise ValueError(
             f"pretrained=True, but timm {_version()} has no pretrained weights for {model_name!r}. "
@@ -118,8 +118,13 @@ def _check_has_weights(model_name: str) -> None:
         )
 
 
+def _timm() -> Any:
+    """timm, when a network is asked for: saved models name this module, and need not have one."""
+    return import_for_images("timm")
+
+
 def _version() -> str:
-    return str(timm.__version__)
+    return str(_timm().__version__)
 
 
 def _make(
@@ -133,7 +138,7 @@ def _make(
     for size in sizes:
         torch.default_generator.manual_seed(seed)
         try:
-            return timm.create_model(model_name, **weights, **kwargs, **size)
+            return _timm().create_model(model_name, **weights, **kwargs, **size)
         except TypeError as error:
             # Networks that take pictures of any size do not have the argument.
             if size and "img_size" in str(error):
@@ -188,7 +193,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint_path={str(path)!r}, but there is no such file.")
     try:
-        weights = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
+        weights = _timm().models.load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"checkpoint_path={str(path)!r} cannot be read as weights (a safetensors file, or one "
@@ -231,7 +236,7 @@ def _make_with_weights(
     if ":" in model_name:
         config = _make(model_name, image_size, kwargs, seed, pretrained=False).pretrained_cfg
     else:
-        config = timm.models.get_pretrained_cfg(model_name).to_dict()
+        config = _timm().models.get_pretrained_cfg(model_name).to_dict()
     classifier = config.get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     named = {f"{head}.{kind}" for head in heads for kind in ("weight", "bias")}
@@ -320,7 +325,7 @@ def resolve_data_config(
             )
     if image_size is not None:
         changes["input_size"] = (3, *image_size)
-    config = timm.data.resolve_model_data_config(network, args=changes)
+    config = _timm().data.resolve_model_data_config(network, args=changes)
     if config["interpolation"] not in _INTERPOLATIONS:  # "random", of some training recipes
         config["interpolation"] = "bicubic"
     return {

@@ -256,7 +256,7 @@ def _resolve(scoring: str | Scoring) -> Scoring:
     return harmonic_mean if isinstance(scoring, str) else scoring
 
 
-@validate_params({**_CONSTRAINTS, "scoring": [StrOptions({"harmonic_mean"}), callable]})
+@validate_params(_CONSTRAINTS | {"scoring": [StrOptions({"harmonic_mean"}), callable]})
 def best_calibration(
     y_true: ArrayLike,
     y_score: ArrayLike,

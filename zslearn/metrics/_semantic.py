@@ -269,7 +269,7 @@ def _check_sides(classes: NDArray[Any], seen_classes: ArrayLike) -> NDArray[np.b
     return is_seen
 
 
-@validate_params({**_CONSTRAINTS, "seen_classes": ["array-like"]})
+@validate_params(_CONSTRAINTS | {"seen_classes": ["array-like"]})
 def semantic_error_increase(
     y_true: ArrayLike,
     attributes_pred: ArrayLike,
