@@ -24,7 +24,8 @@ ATOL = 5e-6
 SILENT = "process 1 was ended or does not answer, and left no word why"
 OTHERS = [name for name in worker.estimators() if name not in worker.SOME]
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-ACCELERATE = ["accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+ACCELERATE = ["accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--multi_gpu"]
+ACCELERATE += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
 needs_accelerate = pytest.mark.skipif(
     importlib.util.find_spec("accelerate") is None, reason="accelerate is not installed"
 )
