@@ -45,6 +45,11 @@ def as_path(path: Any, argument: str, what: str = "a folder") -> Path:
     """Path that a user names; ``~`` is the home folder."""
     if not isinstance(path, str | bytes | PathLike):
         raise TypeError(f"{argument} must be the path of {what}, found {type(path).__name__}.")
+    if isinstance(path, str) and "://" in path:
+        raise ValueError(
+            f"{argument}={path!r} is a URL, and {what} on a file system is needed here: only saved "
+            "models, feature stores and weights are read by URL, and nothing is written by one."
+        )
     return Path(fsdecode(path)).expanduser()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 import joblib
@@ -13,6 +15,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 __all__ = ["Processes", "Share", "processes_of_fit", "trained_together"]
+
+# Seconds in which a process that has ended nothing of its own says so.
+_PATIENCE = 3.0
+_LONGEST_NOTE = 500
 
 _current: ContextVar[Processes | None] = ContextVar("processes", default=None)
 
@@ -23,27 +29,36 @@ def processes_of_fit() -> Processes | None:
 
 
 @contextmanager
-def trained_together() -> Iterator[None]:
+def trained_together(timeout: float | None = None) -> Iterator[None]:
     """Let the fits within train in all processes of torch.distributed together."""
     if not (dist.is_available() and dist.is_initialized()):
         raise RuntimeError(
             "data_parallel() found no process group: start every process with a launcher such as "
-            "torchrun and call torch.distributed.init_process_group() first."
+            "torchrun or accelerate launch, and call torch.distributed.init_process_group() first."
         )
     if dist.get_world_size() == 1 or processes_of_fit() is not None:
         yield
         return
-    group = _exchange(dist.new_group)
-    processes = Processes(group)
+    limit = None if timeout is None else timedelta(seconds=timeout)
+    processes = Processes(dist.new_group(timeout=limit))
     token = _current.set(processes)
     try:
         processes.wait()  # none may leave while another still connects
         yield
         processes.wait()
+    except OthersFailedError:
+        raise
+    except BaseException as error:
+        processes.tell(f"{type(error).__name__}: {error}"[:_LONGEST_NOTE])
+        raise
     finally:
         _current.reset(token)
         # After an error here, this ends what the others wait for.
-        dist.destroy_process_group(group)
+        dist.destroy_process_group(processes.group)
+
+
+class OthersFailedError(RuntimeError):
+    """Another process failed or ended."""
 
 
 class Share:
@@ -64,9 +79,9 @@ class Share:
         """Turn rows of the share into rows of the batch, with gradient."""
         return self.processes.gather(rows, self.n)
 
-    def total(self, value: Tensor) -> Tensor:
-        """Add up the values of all processes, with gradient."""
-        return self.processes.gather(value[None], self.processes.count).sum(dim=0)
+    def each(self, value: Tensor) -> Tensor:
+        """Stack the values of all processes, with gradient."""
+        return self.processes.gather(value[None], self.processes.count)
 
 
 class Processes:
@@ -80,6 +95,8 @@ class Processes:
     def __init__(self, group: Any) -> None:
         self.group = group
         self.rank, self.count = dist.get_rank(group), dist.get_world_size(group)
+        store = dist.distributed_c10d._get_default_store()
+        self._notes = dist.PrefixStore(f"zslearn/{group.group_name}", store)
 
     def share(self, n: int) -> slice:
         """Which of the n samples of a batch are those of this process."""
@@ -106,7 +123,7 @@ class Processes:
         sent = rows.new_zeros((max(sizes), *rows.shape[1:]))
         sent[: len(rows)] = rows.detach()
         received = [torch.empty_like(sent) for _ in sizes]
-        _exchange(lambda: dist.all_gather(received, sent, group=self.group))
+        self._exchange(lambda: dist.all_gather(received, sent, group=self.group))
         parts = [part[:size] for part, size in zip(received, sizes, strict=True)]
         parts[self.rank] = rows
         gathered = torch.cat(parts)
@@ -120,7 +137,7 @@ class Processes:
         if not gradients:
             return
         together = torch.cat([gradient.flatten() for gradient in gradients])
-        _exchange(lambda: dist.all_reduce(together, group=self.group))
+        self._exchange(lambda: dist.all_reduce(together, group=self.group))
         together /= self.count
         parts = together.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
@@ -129,10 +146,9 @@ class Processes:
     def agree(self, net: Any, batches: Any) -> None:
         """Refuse what cannot be divided, or is not the same in all processes."""
         learner = net.module_
-        if not learner.divides_batches:
+        if reason := learner.undivided():
             raise ValueError(
-                f"{type(learner).__name__} cannot be trained in several processes: its loss or its "
-                "noise is not known to be the same when each computes a share of the batch. Train "
+                f"{type(learner).__name__} cannot be trained in several processes: {reason}. Train "
                 "it in one process, outside of data_parallel()."
             )
         facts = {
@@ -150,7 +166,7 @@ class Processes:
             ),
         }
         found: list[Any] = [None] * self.count
-        _exchange(lambda: dist.all_gather_object(found, facts, group=self.group))
+        self._exchange(lambda: dist.all_gather_object(found, facts, group=self.group))
         differ = [name for name in facts if any(other[name] != found[0][name] for other in found)]
         if differ:
             raise ValueError(
@@ -160,15 +176,42 @@ class Processes:
 
     def wait(self) -> None:
         """Wait until all have come so far."""
-        _exchange(lambda: dist.barrier(group=self.group))
+        self._exchange(lambda: dist.barrier(group=self.group))
 
+    def tell(self, note: str) -> None:
+        """Leave a note for the others on why this process ends; empty if others failed."""
+        with suppress(RuntimeError):
+            self._notes.set(str(self.rank), note)
 
-def _exchange(how: Callable[[], Any]) -> Any:
-    """Communicate; say what it means where that fails."""
-    try:
-        return how()
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"process {dist.get_rank()} of {dist.get_world_size()} (counted from 0) ends its "
-            "training: another process failed or ended, and its own error says why"
-        ) from error
+    def _exchange(self, how: Callable[[], Any]) -> Any:
+        """Communicate; say who failed where that fails."""
+        try:
+            return how()
+        except RuntimeError as error:
+            self.tell("")
+            raise OthersFailedError(
+                f"process {self.rank} of {self.count} (counted from 0) ends its training: "
+                f"{self._who_failed()}"
+            ) from error
+
+    def _who_failed(self) -> str:
+        """Read the notes of the others, which those that were killed or hang leave none of."""
+        silent = late = [rank for rank in range(self.count) if rank != self.rank]
+        failed: list[str] = []
+        start = time.monotonic()
+        try:
+            while silent and not failed:
+                told = [rank for rank in silent if self._notes.check([str(rank)])]
+                notes = {rank: self._notes.get(str(rank)).decode() for rank in told}
+                failed = [f"process {k} failed with {note}" for k, note in notes.items() if note]
+                silent = [rank for rank in silent if rank not in told]
+                if time.monotonic() > start + _PATIENCE:
+                    break
+                late = silent or late
+                time.sleep(_PATIENCE / 100)
+        except RuntimeError:
+            return "another process ended and took along the store of torch.distributed"
+        if failed:
+            return "; ".join(failed)
+        names = " or ".join(map(str, silent or late))
+        return f"process {names} was ended or does not answer, and left no word why"

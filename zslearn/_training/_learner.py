@@ -50,6 +50,15 @@ class Batch(NamedTuple):
     weights: Tensor | None = None
     share: Share | None = None
 
+    def whole(self, rows: Tensor) -> Tensor:
+        """Rows of the batch from those of the share, with gradient."""
+        return rows if self.share is None else self.share.gather(rows)
+
+    @property
+    def y_of_share(self) -> Tensor:
+        """Classes of the samples that `X` has."""
+        return self.y if self.share is None else self.y[self.share.rows]
+
 
 class Learner(nn.Module, ABC):
     """A network, or several, with what it minimises: the part of an estimator that is its method.
@@ -77,6 +86,10 @@ class Learner(nn.Module, ABC):
     weighs_samples: ClassVar[bool] = False
     # Whether steps heed the batch's ``share``, and are the same in any number of processes.
     divides_batches: ClassVar[bool] = False
+    # Said where they do not.
+    undivided_because: ClassVar[str] = (
+        "its loss or its noise is not known to be the same when each computes a share of the batch"
+    )
     # Names of buffers that describe the classes of training rather than hold what was learned.
     table_buffers: ClassVar[tuple[str, ...]] = ("class_attributes", "unseen")
 
@@ -94,6 +107,10 @@ class Learner(nn.Module, ABC):
         What depends on it is best kept in a buffer, where steps that are replayed on a card find
         the current value.
         """
+
+    def undivided(self) -> str:
+        """Why steps are not the same in any number of processes; empty where they are."""
+        return "" if self.divides_batches else self.undivided_because
 
     def phases(self, step: int) -> Sequence[str]:
         """Names of the losses that are minimised on a step, in their order."""

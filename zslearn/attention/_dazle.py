@@ -57,9 +57,7 @@ class DAZLELearner(CalibratedLearner):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy and calibration."""
         by_class = self.class_embeddings(self.class_attributes)
-        u = self.network(batch.X, batch.padding)
-        if batch.share is not None:
-            u = batch.share.gather(u)
+        u = batch.whole(self.network(batch.X, batch.padding))
         return self.class_terms(u @ by_class.to(u.dtype).T, batch)
 
     def attribute_gates(self, X: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from zslearn._training._learner import Batch, OptimizerFactory
 from zslearn.attention._attribute_learner import AttributeLearner
 from zslearn.nn import HASLoss, HASNetwork, HASPerturbationLoss
+from zslearn.nn._apn import PrototypeOutput
 from zslearn.nn._sign_descent import descend_by_sign
 
 __all__ = ["HASLearner"]
@@ -19,7 +20,7 @@ __all__ = ["HASLearner"]
 class HASLearner(AttributeLearner):
     """Network and losses of HAS in training's terms; a share of steps is followed by another."""
 
-    weighs_samples = True
+    weighs_samples = divides_batches = True
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class HASLearner(AttributeLearner):
         is_adversarial = batch.phase == "adversarial"
         X = self.perturbed(batch, table) if is_adversarial else batch.X
         output = self.network.heads(X, batch.padding)
+        output = PrototypeOutput(*map(batch.whole, output[:2]), *output[2:])
         terms: dict[str, Tensor] = self.loss(output, table, batch.y, self.unseen, batch.weights)
         return {"loss": terms["loss"]} if is_adversarial else terms
 
@@ -71,7 +73,7 @@ class HASLearner(AttributeLearner):
         They are regions, or what `regions_of` makes regions of, within limits that are the range.
         """
         X, padding = batch.X, batch.padding
-        low, high = limits or (X.amin(), X.amax())
+        low, high = limits or self._range_of(batch)
         step = (high - low) * (self.epsilon / (4 if self.n_steps > 1 else 1))
         if padding is not None:
             step = step * ~padding[..., None]
@@ -82,8 +84,14 @@ class HASLearner(AttributeLearner):
             regions = regions_of(x)
             output = self.network.heads(regions, padding)
             pooled = self.network.pooled(regions, padding)
-            terms = self.perturbation(output, pooled, before, table, batch.y, self.unseen)
+            terms = self.perturbation(output, pooled, before, table, batch.y_of_share, self.unseen)
             loss: Tensor = terms["loss"]
             return loss
 
         return descend_by_sign(objective, X, step, self.n_steps, *(limits or ()))
+
+    def _range_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        low, high = batch.X.amin(), batch.X.amax()
+        if batch.share is None:
+            return low, high
+        return batch.share.each(low).amin(), batch.share.each(high).amax()

@@ -40,6 +40,8 @@ def _released(
 class MSDNLearner(CalibratedLearner):
     """Network and loss of MSDN in training's terms."""
 
+    divides_batches = True
+
     def __init__(
         self,
         n_features: int,
@@ -59,7 +61,7 @@ class MSDNLearner(CalibratedLearner):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of both sub-nets, and their distillation."""
         by_class = self.class_embeddings(self.class_attributes)
-        both = self.network.sub_nets(batch.X, batch.padding)
+        both = batch.whole(self.network.sub_nets(batch.X, batch.padding))
         first, second = (both @ by_class.to(both.dtype).T).unbind(dim=1)
         terms, others = self.class_terms(first, batch), self.class_terms(second, batch)
         distill = self.distillation(first, second, self.unseen, batch.weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Unpack
 
@@ -19,6 +20,7 @@ from zslearn.attention._attribute_learner import AttributeLearner, tensors_of
 from zslearn.attention._prototype_head import PrototypeHead
 from zslearn.attributes import ClassAttributes
 from zslearn.nn import AttributeRegressionLoss, CalibrationLoss, TransZeroNetwork
+from zslearn.nn._dropout import dropout_of_share
 from zslearn.nn.functional import find_padding, normalize_rows
 from zslearn.nn.losses._means import mean_cross_entropy
 from zslearn.registry import register_method
@@ -30,7 +32,7 @@ class TransZeroLearner(AttributeLearner):
     """Network and loss of TransZero in training's terms."""
 
     global_randomness = True
-    weighs_samples = True
+    weighs_samples = divides_batches = True
 
     def __init__(
         self,
@@ -52,7 +54,9 @@ class TransZeroLearner(AttributeLearner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy, calibration and regression of attributes."""
-        s = self.network(batch.X, batch.padding)
+        share = batch.share
+        with nullcontext() if share is None else dropout_of_share(share.n, share.rows):
+            s = batch.whole(self.network(batch.X, batch.padding))
         z = s @ self.class_embeddings(self.class_attributes).T
         rivals = z.masked_fill(self.unseen, -torch.inf) if self.among_seen else z
         ce = mean_cross_entropy(rivals, batch.y, batch.weights)

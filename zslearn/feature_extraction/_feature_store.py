@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from zslearn._containers import as_path
+from zslearn._remote import RemotePath, as_location
 from zslearn.feature_extraction import _store_format as store_format
+from zslearn.feature_extraction._remote_rows import RemoteRows
 from zslearn.feature_extraction._store_labels import match_labels
 from zslearn.model_selection import RowView
 
@@ -48,8 +49,8 @@ class FeatureStore:
     Parameters
     ----------
     folder : str or path-like
-        What an extractor or a :class:`FeatureStoreWriter` wrote.
-
+        What an extractor or a :class:`FeatureStoreWriter` wrote. A URL with a protocol of fsspec,
+        such as ``s3://bucket/features``, is read through it.
     allow_unfinished : bool, default=False
         Whether a store whose extraction is under way, or was killed, may be opened. It then has
         the rows that were finished when it was opened. The default refuses it, because ``y`` would
@@ -57,8 +58,8 @@ class FeatureStore:
 
     Attributes
     ----------
-    folder : Path
-        The folder, absolute.
+    folder : Path or object
+        The folder, absolute; ``str`` gives its path or URL.
     shape : (int, int, int)
         Pictures present, regions a picture and features a region, (n_present, R, D).
     dtype : dtype
@@ -93,6 +94,8 @@ class FeatureStore:
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder, or a file is missing from it.
+    ImportError
+        If a URL is given and fsspec, or what it needs for the protocol, is not installed.
     ValueError
         If a file is damaged, cut off or belongs to another store, or if rows are unfinished and
         `allow_unfinished` is False. The message says what was found and what to do.
@@ -119,6 +122,12 @@ class FeatureStore:
     **Overwriting.** A store that is open while its folder is overwritten keeps the old features
     (where the platform lets an open file be replaced at all). Pickled before and unpickled after,
     it raises a ValueError, and so do its views, because they would hold the features of others.
+
+    **URLs.** Behind a URL nothing is mapped into memory: each batch is read by the ranges of bytes
+    of its rows, those that follow each other by one, and kept no longer than asked for. Writing
+    goes to file systems alone, because object storage cannot write into the middle of a file; copy
+    the folder when it is finished. It must not be overwritten while it is open, which nothing here
+    would notice.
 
     **Threads and processes.** Reading is thread-safe. A store or view is pickled as the name of its
     folder, the id of the store and the rows meant, at most 8 bytes a row, and opened again by
@@ -159,7 +168,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, allow_unfinished: bool = False) -> None:
-        self.folder = as_path(folder, "folder").absolute()
+        self.folder = as_location(folder, "folder").absolute()
         manifest = store_format.read_manifest(self.folder)
         n_total = manifest["n_total"]
         progress = store_format.read_progress(self.folder, manifest["id"], n_total)
@@ -350,7 +359,7 @@ class StoredRows:
     """
 
     def __init__(
-        self, folder: Path, store_id: str, shape: tuple[int, int, int], n_finished: int
+        self, folder: Path | RemotePath, store_id: str, shape: tuple[int, int, int], n_finished: int
     ) -> None:
         self._arguments = (folder, store_id, shape, n_finished)
         self._mapped = store_format.map_features(folder, store_id, shape, n_finished)
@@ -358,7 +367,9 @@ class StoredRows:
         self.dtype = store_format.DTYPE
 
     def __getitem__(self, key: Any) -> NDArray[np.float16]:
-        part = self._mapped[key]
+        part: NDArray[np.float16] = self._mapped[key]
+        if isinstance(self._mapped, RemoteRows):
+            return part
         # An array of rows has copied; a part of the map is read-only, and would be copied later.
         return part if isinstance(key, np.ndarray) else part.copy()
 
@@ -382,7 +393,9 @@ class StoredRows:
         return type(self), self._arguments
 
 
-def _reopen(cls: type[FeatureStore], folder: Path, store_id: str, n_finished: int) -> FeatureStore:
+def _reopen(
+    cls: type[FeatureStore], folder: Path | RemotePath, store_id: str, n_finished: int
+) -> FeatureStore:
     """Open a store that was pickled, with the rows it had."""
     manifest = store_format.read_manifest(folder)
     progress = store_format.read_progress(folder, store_id, manifest["n_total"])

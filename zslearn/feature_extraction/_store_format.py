@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import warnings
@@ -14,9 +15,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zslearn._remote import RemotePath
 from zslearn._table_checks import quote_some
 from zslearn.feature_extraction._manifest_checks import find_problems, is_count
 from zslearn.feature_extraction._regular_files import create_regular, open_regular
+from zslearn.feature_extraction._remote_rows import RemoteRows
 from zslearn.feature_extraction._store_sums import RowSums
 
 try:
@@ -44,6 +47,11 @@ _KNOWN = {
 }
 
 _GO_ON = "extract into this folder again with the same settings, which goes on where it stopped"
+
+
+_LONGEST_HEADER = 10 + 2**16  # of the npy format, version 1
+
+Location = Path | RemotePath
 
 
 class Progress(NamedTuple):
@@ -187,9 +195,12 @@ if hasattr(os, "register_at_fork"):
 # -- reading -----------------------------------------------------------------------------------
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    with open_regular(path) as file:
-        text = file.read()
+def _read_json(path: Location) -> dict[str, Any]:
+    if isinstance(path, RemotePath):
+        text = path.read_bytes()
+    else:
+        with open_regular(path) as file:
+            text = file.read()
     try:
         content = json.loads(text)
     except RecursionError:
@@ -213,12 +224,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Location) -> dict[str, Any]:
     """Read and check ``store.json``."""
     path = folder / MANIFEST
-    if not folder.exists():
+    # Object storage has no folders, only files with slashes in their names.
+    if not isinstance(folder, RemotePath) and not folder.exists():
         raise FileNotFoundError(f"There is no folder {folder}.")
-    if not folder.is_dir():
+    if not isinstance(folder, RemotePath) and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; a feature store is a folder.")
     if not path.exists():
         raise FileNotFoundError(
@@ -236,7 +248,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_marked(path: Path) -> dict[str, Any]:
+def read_marked(path: Location) -> dict[str, Any]:
     """Read a JSON file that says it is the manifest of a feature store."""
     manifest = _read_json(path)
     if manifest.get("format") != FORMAT:
@@ -264,7 +276,7 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
+def _check_fields(path: Location, manifest: dict[str, Any]) -> None:
     for problem in find_problems(manifest):
         raise ValueError(
             f"{path} is damaged: {problem}. Restore it from a copy, or remove the folder and "
@@ -277,7 +289,7 @@ def shape_of(manifest: dict[str, Any]) -> tuple[int, int, int]:
     return manifest["n_total"], manifest["n_regions"], manifest["n_features"]
 
 
-def read_progress(folder: Path, store_id: str, n_total: int) -> Progress | None:
+def read_progress(folder: Location, store_id: str, n_total: int) -> Progress | None:
     """Read and check ``progress.json``; None if there is none."""
     path = folder / PROGRESS
     try:
@@ -306,13 +318,13 @@ def read_progress(folder: Path, store_id: str, n_total: int) -> Progress | None:
     return Progress(n_finished, [(row, reason) for row, reason in skipped], sums)
 
 
-def check_features(folder: Path, shape: tuple[int, int, int]) -> int:
+def check_features(folder: Location, shape: tuple[int, int, int]) -> int:
     """Check header and size of ``features.npy``, and return where its values begin."""
     path = folder / FEATURES
     damaged = "Restore it from a copy, or extract again with overwrite=True."
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: the features themselves. {damaged}")
-    with open_regular(path) as file:
+    with _beginning_of(path) as file:
         try:
             version = np.lib.format.read_magic(file)
             if version != (1, 0):
@@ -325,7 +337,7 @@ def check_features(folder: Path, shape: tuple[int, int, int]) -> int:
                 f"{path} has no sound npy header ({type(error).__name__}: {error}). {damaged}"
             ) from None
         start = file.tell()
-        size = os.fstat(file.fileno()).st_size
+    size = path.size() if isinstance(path, RemotePath) else os.stat(path).st_size
     if found != shape:
         raise ValueError(f"{path} has shape {found}; {MANIFEST} says {shape}. {damaged}")
     if dtype != DTYPE or fortran_order:
@@ -343,13 +355,22 @@ def check_features(folder: Path, shape: tuple[int, int, int]) -> int:
     return start
 
 
+def _beginning_of(path: Location) -> BinaryIO:
+    """Open a file, or what may be the header of one behind a URL."""
+    if isinstance(path, RemotePath):
+        return io.BytesIO(path.read_bytes(0, min(path.size(), _LONGEST_HEADER)))
+    return open_regular(path)
+
+
 def map_features(
-    folder: Path, store_id: str, shape: tuple[int, int, int], n_finished: int
-) -> NDArray[np.float16]:
-    """Map the finished rows for reading."""
+    folder: Location, store_id: str, shape: tuple[int, int, int], n_finished: int
+) -> NDArray[np.float16] | RemoteRows:
+    """Map the finished rows for reading; behind a URL, where nothing can be mapped, see them."""
     if n_finished == 0 and not (folder / FEATURES).exists():
         return np.empty((0, *shape[1:]), DTYPE)
     start = check_features(folder, shape)
+    if isinstance(folder, RemotePath):
+        return RemoteRows(folder / FEATURES, start, (n_finished, *shape[1:]), DTYPE)
     mapped = np.memmap(folder / FEATURES, DTYPE, "r", offset=start, shape=shape)
     # Overwriting a store begins by removing this file; if it is as before, so were the features.
     if n_finished:
@@ -359,7 +380,7 @@ def map_features(
     return np.asarray(mapped)[:n_finished]
 
 
-def verify_features(folder: Path, store_id: str) -> None:
+def verify_features(folder: Location, store_id: str) -> None:
     """Compare the finished rows with their checksums."""
     shape = shape_of(read_manifest(folder))
     progress = read_progress(folder, store_id, shape[0])
@@ -374,7 +395,7 @@ def verify_features(folder: Path, store_id: str) -> None:
         )
 
 
-def describe_unfinished(folder: Path, progress: Progress | None, n_total: int) -> str:
+def describe_unfinished(folder: Location, progress: Progress | None, n_total: int) -> str:
     """Say how far a store is and how to go on."""
     if progress is None:
         return (

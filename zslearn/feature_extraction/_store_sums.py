@@ -59,7 +59,7 @@ class RowSums:
             values[place:] = [zlib.crc32(part, *values[place:])]
         return type(self)(self.n_rows, tuple(values))
 
-    def find_changed(self, rows: NDArray[np.float16]) -> list[tuple[int, int]]:
+    def find_changed(self, rows: Any) -> list[tuple[int, int]]:
         """First and last row of each block that is not as it was."""
         return [
             (place * self.n_rows, min((place + 1) * self.n_rows, len(rows)) - 1)

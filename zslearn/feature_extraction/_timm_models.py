@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from zslearn._remote import is_url, local_copy
 from zslearn._table_checks import quote_some
 from zslearn.feature_extraction._images_extra import import_for_images
 
@@ -73,7 +74,7 @@ class NetworkRecipe:
         kwargs = dict(self.model_kwargs) | ({} if self.with_head else {"num_classes": 0})
         _check_name(self.model_name)
         path = self.checkpoint_path
-        weights = None if path is None else _read_weights(Path(path))
+        weights = None if path is None else _weights_at(path)
         download = self.pretrained and weights is None
         if download:
             _check_has_weights(self.model_name)
@@ -183,6 +184,14 @@ def _is_download(error: BaseException | None) -> bool:
 def _shorten(error: Exception, length: int = 300) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= length else text[:length] + " ..."
+
+
+def _weights_at(path: str) -> dict[str, torch.Tensor]:
+    """Read weights from a file, or from a copy of what is behind a URL."""
+    if not is_url(path):
+        return _read_weights(Path(path))
+    with local_copy(path) as copy:
+        return _read_weights(copy)
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:

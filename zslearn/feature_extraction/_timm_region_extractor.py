@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from zslearn._remote import is_url
 from zslearn.feature_extraction._extraction import check_n_jobs
 from zslearn.feature_extraction._picture_transformer import PictureTransformer
 
@@ -46,7 +47,8 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
     checkpoint_path : str or path-like, default=None
         File of weights to load instead: safetensors, or a state dict saved by torch. The
         classifier in it may have any size; all other weights must fit. Files of torch are read
-        without running code in them.
+        without running code in them. A URL with a protocol of fsspec, such as
+        ``s3://bucket/weights.safetensors``, is copied to a temporary file each time.
     model_kwargs : dict, default=None
         Passed to ``timm.create_model``, such as ``{"pad_type": "same"}``.
     layer : int, default=-1
@@ -293,7 +295,7 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
         recipe = models.NetworkRecipe(
             self.model_name,
             bool(self.pretrained),
-            None if path is None else os.path.abspath(os.path.expanduser(path)),
+            None if path is None else _absolute(path),
             dict(self.model_kwargs or {}),
             models.resolve_image_size(self.image_size),
             int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
@@ -346,3 +348,8 @@ class TimmRegionExtractor(PictureTransformer, auto_wrap_output_keys=None):
     def _backbone(self) -> Backbone:
         backbone: Backbone = self._fitted.load(self.device)
         return backbone
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """Name a file for workers in other folders too; a URL is the same everywhere."""
+    return str(path) if is_url(path) else os.path.abspath(os.path.expanduser(path))

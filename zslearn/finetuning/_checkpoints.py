@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zslearn._training._callbacks import TrainingCallback
+from zslearn._training._distributed import processes_of_fit
 from zslearn._training._early_stopping import HeldOutMonitor
 from zslearn._training._learner import learned_state
 
@@ -52,6 +53,8 @@ def mark_of_params(estimator: Any) -> dict[str, str]:
 
 def remove_checkpoints(folder: Path, mark: str) -> None:
     """Remove what a fit has saved, and its folder if nothing else is in it."""
+    if (processes := processes_of_fit()) is not None and processes.rank:
+        return
     for path in folder.glob(f"{mark}-*.safetensors"):
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
@@ -87,6 +90,8 @@ class Checkpoint(TrainingCallback):
     def save(self, net: LearnerNet, n_epochs: int, *, finished: bool = False) -> None:
         """Write the state after some epochs."""
         self._saved_at = n_epochs
+        if (processes := processes_of_fit()) is not None and processes.rank:
+            return  # the first one saves what is the same in all
         from safetensors.torch import save_file
 
         tensors = {f"weights/{k}": v for k, v in learned_state(net.module_).items()}
@@ -124,10 +129,14 @@ class Checkpoint(TrainingCallback):
 
     def restore(self, net: LearnerNet) -> bool:
         """Take a training to where it was saved, if it was; whether it had come to its end."""
+        finished = self.path.exists() and self._read(net)
+        if (processes := processes_of_fit()) is not None:
+            processes.wait()  # none may change or remove it before all have read it
+        return finished
+
+    def _read(self, net: LearnerNet) -> bool:
         from safetensors import safe_open
 
-        if not self.path.exists():
-            return False
         with safe_open(self.path, framework="pt") as file:
             said = json.loads(file.metadata()["training"])
             found: dict[str, dict[str, Any]] = {

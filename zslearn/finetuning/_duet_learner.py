@@ -52,6 +52,7 @@ class DUETLearner(AttributePictureLearner):
     """
 
     weighs_samples = False
+    undivided_because = "its batches bring pictures and words that are drawn to compare with others"
     drawn: WordDraws | None = None
     head: DUETHead
     prompt: Tensor | None

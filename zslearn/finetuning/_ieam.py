@@ -40,15 +40,18 @@ class IEAMLearner(ViTZSLLearner):
         """Compute the cross entropies of classes and of angles."""
         if not self.lambda_rotation:
             return super().training_step(batch)
-        n, X = len(batch.X), batch.X
+        n, X, share = len(batch.X), batch.X, batch.share
         if self.n_rotations == 1:
-            angles = torch.randint(4, (n,), generator=batch.generator, device=X.device)
+            angles = torch.randint(4, (len(batch.y),), generator=batch.generator, device=X.device)
+            angles = angles if share is None else angles[share.rows]
         else:
             angles = torch.arange(4, device=X.device).repeat_interleave(n)
             X = X.repeat(4, 1, 1, 1)
         vectors = self.vectors(torch.cat([batch.X, quarter_turns(X, angles)]))
         ce = self.class_loss(vectors[:n], batch)
-        rotation = cross_entropy(self.head.angle_scores(vectors[n:]), angles)
+        scores = self.head.angle_scores(vectors[n:]).unflatten(0, (-1, n)).transpose(0, 1)
+        angles = batch.whole(angles.view(-1, n).T)
+        rotation = cross_entropy(batch.whole(scores).flatten(0, 1), angles.flatten())
         return {"loss": ce + self.lambda_rotation * rotation, "ce": ce, "rotation": rotation}
 
 

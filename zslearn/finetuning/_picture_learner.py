@@ -79,6 +79,18 @@ class PictureLearner(Learner):
         """Leave the whole backbone as it is for a while, or train what is trained of it."""
         self.backbone.set_frozen(-1 if still else self.settings["frozen_layers"])
 
+    def undivided(self) -> str:
+        """Why steps are not the same in any number of processes; empty where they are."""
+        mode = self.training
+        drawing = sorted({type(m).__name__ for m in self.train().modules() if _couples(m)})
+        self.train(mode)
+        if not drawing:
+            return super().undivided()
+        return (
+            "its network draws random numbers or standardises by the batch it sees, in "
+            f"{', '.join(drawing)}"
+        )
+
     def backbone_groups(self) -> list[dict[str, Any]]:
         """Group the backbone's weights for an optimiser, with rates by layer."""
         self.hold(False)
@@ -113,6 +125,14 @@ class PictureLearner(Learner):
         of_backbone = {id(p) for p in self.backbone.parameters()}
         head = [p for p in self.parameters() if p.requires_grad and id(p) not in of_backbone]
         return {"main": make([{"params": head}, *self.backbone_groups()])}
+
+
+def _couples(module: nn.Module) -> bool:
+    """Whether a part of a network computes for a sample what depends on the rest of its batch."""
+    share = getattr(module, "drop_prob", None) or getattr(module, "p", None)
+    draws = isinstance(share, float) and share > 0 and "drop" in type(module).__name__.lower()
+    standardises = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    return module.training and (draws or standardises)
 
 
 class RegionLearner(PictureLearner):
@@ -156,6 +176,8 @@ class RegionLearner(PictureLearner):
         self.register_buffer("white", (1 - mean) / std, persistent=False)
         self.unit_length = unit_length
         self.weighs_samples = head.weighs_samples  # type: ignore[misc]
+        self.divides_batches = head.divides_batches  # type: ignore[misc]
+        self.undivided_because = head.undivided_because  # type: ignore[misc]
         self.table_buffers = head.table_buffers  # type: ignore[misc]
 
     def regions_of(self, X: Tensor) -> Tensor:

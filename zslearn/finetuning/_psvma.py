@@ -37,6 +37,7 @@ class PSVMALearner(AttributePictureLearner):
     """Backbone, head and the three losses."""
 
     stores = False
+    divides_batches = True
     head: PSVMAHead
 
     def __init__(
@@ -75,12 +76,12 @@ class PSVMALearner(AttributePictureLearner):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute cross entropy, regression of the largest products, and debiasing."""
         output = self.adapt(batch.X)
-        scores = self.head.class_scores(output.semantics, self.class_attributes)
+        scores = batch.whole(self.head.class_scores(output.semantics, self.class_attributes))
         described = normalize_rows(self.class_attributes)[batch.y]
         terms = {"ce": self.loss(scores, batch.y, self.unseen, batch.weights)}
         if self.weights["attribute"]:
             most = output.products.amax(dim=3)
-            losses = [self.regression(m, described, batch.weights) for m in most]
+            losses = [self.regression(batch.whole(m), described, batch.weights) for m in most]
             terms["attribute"] = torch.stack(losses).sum()
         if self.weights["debiasing"] and bool(self.unseen.any()):
             terms["debiasing"] = self.debiasing(scores, self.unseen, batch.weights)

@@ -29,6 +29,7 @@ __all__ = ["ViTZSLClassifier", "ViTZSLLearner", "rates_in_steps"]
 class ViTZSLLearner(AttributePictureLearner):
     """Backbone, linear map and cross entropy of the seen classes."""
 
+    divides_batches = True
     head: ViTZSLHead
     head_type: ClassVar[type[ViTZSLHead]] = ViTZSLHead
 
@@ -45,7 +46,7 @@ class ViTZSLLearner(AttributePictureLearner):
     def class_loss(self, vectors: Tensor, batch: Batch) -> Tensor:
         """Cross entropy of the seen classes, of vectors (B, D)."""
         table = self.class_embeddings(self.class_attributes)
-        scores = self.head.class_scores(self.head(vectors), table)
+        scores = batch.whole(self.head.class_scores(self.head(vectors), table))
         loss: Tensor = self.loss(scores, batch.y, self.unseen, batch.weights)
         return loss
 

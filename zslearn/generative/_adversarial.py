@@ -42,6 +42,8 @@ class AdversarialLearner(FeatureGeneratingLearner):
         `class_attributes`, `normalize_attributes`, and the parameters these methods share.
     """
 
+    divides_batches = True
+
     def __init__(
         self,
         n_features: int,

@@ -21,6 +21,7 @@ class CADAVAELearner(LatentLearner):
     """Networks and losses of CADA-VAE in training's terms."""
 
     divides_batches = True
+    terms_are = "sums"
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ __all__ = ["CEGZSLClassifier"]
 class CEGZSLLearner(AdversarialLearner):
     """Networks and losses of CE-GZSL in training's terms."""
 
+    terms_are = "of_batch"
     table_buffers = ("class_attributes", "seen_number", "seen_rows")
     seen_number: Tensor
     seen_rows: Tensor
@@ -77,22 +78,21 @@ class CEGZSLLearner(AdversarialLearner):
                 fake = self.generate(a, draws)
             terms = self.critic_loss(self.critic, x, fake, a, draws.uniform(len(x), 1))
             h, z = self.embedding(x)
-            instance, by_class = self.contrast(z, y), self._compare(h, y)
-            loss = terms["loss"] + instance + by_class
-            return {**terms, "loss": loss, "instance": instance, "class": by_class}
+            terms = draws.mean({**terms, "class": self._compare(h, y)})
+            instance = self.contrast(draws.gather(z), draws.gather(y))
+            loss = terms["loss"] + instance + terms["class"]
+            return {**terms, "loss": loss, "instance": instance}
         fake = self.generate(a, draws)
         with frozen(self.critic, self.embedding, self.comparator):
             adversarial = -self.critic(fake, a).mean()
             h, z = self.embedding(fake)
-            both = torch.cat([z, self.embedding(x)[1]])
-            instance, by_class = self.contrast(both, y.repeat(2)), self._compare(h, y)
-        loss = adversarial + self.lambda_instance * instance + self.lambda_class * by_class
-        return {
-            "loss": loss,
-            "adversarial": adversarial,
-            "fake_instance": instance,
-            "fake_class": by_class,
-        }
+            both = torch.cat([draws.gather(z), draws.gather(self.embedding(x)[1])])
+            instance = self.contrast(both, draws.gather(y).repeat(2))
+            by_class = self._compare(h, y)
+        terms = draws.mean({"adversarial": adversarial, "fake_class": by_class})
+        loss = terms["adversarial"] + self.lambda_instance * instance
+        loss = loss + self.lambda_class * terms["fake_class"]
+        return {"loss": loss, **terms, "fake_instance": instance}
 
     def generate(self, a: Tensor, draws: Draws) -> Tensor:
         """Features (B, D), one vector for each description."""

@@ -29,6 +29,10 @@ __all__ = ["HSVAClassifier"]
 class HSVALearner(LatentLearner):
     """Networks and losses of HSVA in training's terms."""
 
+    undivided_because = (
+        "its networks standardise by the batch they see, and its losses compare distributions of a "
+        "batch"
+    )
     table_buffers = ("class_attributes", "seen_number", "unseen_rows")
     network: HSVANetwork
     seen_number: Tensor

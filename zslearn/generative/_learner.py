@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,14 @@ class Draws:
         self._how: dict[str, Any] = {"generator": generator, "device": generator.device}
         self.dtype = dtype
 
+    def gather(self, rows: Tensor) -> Tensor:
+        """Rows of all samples of the batch."""
+        return rows
+
+    def mean(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Average, over the batch, terms that are means over the samples drawn for."""
+        return terms
+
     def normal(self, *shape: int) -> Tensor:
         """Draw from a standard normal distribution."""
         return torch.randn(shape, dtype=self.dtype, **self._how)
@@ -52,9 +60,32 @@ class DrawsOfShare(Draws):
         super().__init__(generator, dtype)
         self._share = share
 
+    def gather(self, rows: Tensor) -> Tensor:
+        """Rows of all samples of the batch."""
+        return self._share.gather(rows)
+
+    def mean(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Average, over the batch, terms that are means over the samples drawn for."""
+        rows = self._share.rows
+        weight = (rows.stop - rows.start) / self._share.n
+        return self.sum({name: weight * term for name, term in terms.items()})
+
+    def sum(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Add up terms that are sums over the samples drawn for."""
+        totals = self._share.each(torch.stack(list(terms.values()))).sum(dim=0)
+        return dict(zip(terms, totals, strict=True))
+
     def normal(self, *shape: int) -> Tensor:
         """Draw from a standard normal distribution."""
         return super().normal(self._share.n, *shape[1:])[self._share.rows]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw between 0 and 1."""
+        return super().uniform(self._share.n, *shape[1:])[self._share.rows]
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Draw whole numbers from `low` on, below `high`."""
+        return super().integers(low, high, self._share.n, *shape[1:])[self._share.rows]
 
 
 class NoDraws(Draws):
@@ -72,8 +103,8 @@ class FeatureGeneratingLearner(Learner):
     """Networks that make rows of classes from their descriptions, for another classifier.
 
     A subclass implements ``step``, the loss of a phase, and ``synthesize``; ``represent`` where
-    the classifier gets something else than the samples themselves. With ``divides_batches``, its
-    terms are sums over samples, and it draws nothing but rows of normal numbers for these.
+    the classifier gets something else than the samples themselves. With ``divides_batches``, it
+    draws nothing but rows for samples, and `terms_are` says how its terms are those of a batch.
 
     Parameters
     ----------
@@ -86,6 +117,8 @@ class FeatureGeneratingLearner(Learner):
     global_randomness = False
     # Whether losses need samples between 0 and 1.
     bounded: ClassVar[bool] = False
+    # Of samples: sums, means, or what `step` has made of the whole batch by its draws.
+    terms_are: ClassVar[Literal["sums", "means", "of_batch"]] = "means"
     class_attributes: Tensor
 
     def __init__(self, class_attributes: Tensor, normalize_attributes: bool) -> None:
@@ -100,16 +133,15 @@ class FeatureGeneratingLearner(Learner):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the terms of the loss of the batch's phase."""
-        share = batch.share
-        y = batch.y if share is None else batch.y[share.rows]
-        a = self.describe(self.class_attributes)[y]
+        a, y = self.describe(self.class_attributes)[batch.y_of_share], batch.y_of_share
         x = batch.X[:, 0].to(a.dtype)
-        if share is None:
+        if batch.share is None:
             return self.step(batch.phase, x, a, y, Draws(batch.generator, a.dtype))
-        draws = DrawsOfShare(batch.generator, a.dtype, share)
+        draws = DrawsOfShare(batch.generator, a.dtype, batch.share)
         terms = self.step(batch.phase, x, a, y, draws)
-        totals = share.total(torch.stack(list(terms.values())))
-        return dict(zip(terms, totals, strict=True))
+        if self.terms_are == "of_batch":
+            return terms
+        return draws.sum(terms) if self.terms_are == "sums" else draws.mean(terms)
 
     @abstractmethod
     def step(self, phase: str, x: Tensor, a: Tensor, y: Tensor, draws: Draws) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn._training._learner import OptimizerFactory
+from zslearn._training._learner import Batch, OptimizerFactory
 from zslearn._training._optimizers import optimizer_options
 from zslearn.generative._adversarial import (
     AdversarialClassifier,
@@ -94,6 +94,13 @@ class VAEGANLearner(AdversarialLearner):
             "encoder": make(self.encoder.parameters(), **own),
         }
 
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Compute the terms of a phase, and note the penalty of the batch."""
+        terms = super().training_step(batch)
+        if self.adaptive_penalty and "gradient_penalty" in terms:
+            self.penalty_sum.add_(terms["gradient_penalty"].detach())
+        return terms
+
     def step(self, phase: str, x: Tensor, a: Tensor, y: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Loss of the critic, or of encoder and generator."""
         if phase == "critic":
@@ -122,10 +129,7 @@ class VAEGANLearner(AdversarialLearner):
                 latent = self.encode(x, a, draws)[0]
             fake = torch.sigmoid(self.decode(latent, a, feedback))
         alpha = draws.uniform(len(x), 1)
-        terms = self.critic_loss(self.critic, x, fake, a, alpha, self.penalty_weight)
-        if self.adaptive_penalty:
-            self.penalty_sum.add_(terms["gradient_penalty"].detach())
-        return terms
+        return self.critic_loss(self.critic, x, fake, a, alpha, self.penalty_weight)
 
     def generator_step(
         self, x: Tensor, a: Tensor, draws: Draws, feedback: bool = False

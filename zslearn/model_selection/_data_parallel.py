@@ -9,7 +9,7 @@ __all__ = ["data_parallel"]
 
 
 @contextmanager
-def data_parallel() -> Iterator[None]:
+def data_parallel(timeout: float | None = None) -> Iterator[None]:
     r"""Train in all processes of ``torch.distributed`` together, as one process would.
 
     Every process calls ``fit`` with the same arguments within this context. Each reads and computes
@@ -28,6 +28,13 @@ def data_parallel() -> Iterator[None]:
     Only the first process prints. In a single process nothing changes. Fits that joblib runs
     in parallel within the context (``n_jobs``) are not divided.
 
+    Parameters
+    ----------
+    timeout : float, default=None
+        Seconds that a process waits for the others, above 0: one that hangs for longer ends all.
+        ``None`` is that of torch, half an hour with gloo. One that fails or is killed is not
+        waited for.
+
     Yields
     ------
     None
@@ -35,11 +42,12 @@ def data_parallel() -> Iterator[None]:
     Raises
     ------
     RuntimeError
-        If ``torch.distributed`` is not initialised, or, in all other processes, if one fails.
+        If ``torch.distributed`` is not initialised, or, in all other processes, if one fails, is
+        killed or does not answer; the message names it, and its error.
     ValueError
-        From ``fit``: if the method cannot be divided, the processes were given different samples,
-        tables or settings (``random_state`` must be an int), or a batch has fewer samples than
-        there are processes.
+        If `timeout` is not above 0. From ``fit``: if the method cannot be divided, the processes
+        were given different samples, tables or settings (``random_state`` must be an int), or a
+        batch has fewer samples than there are processes.
 
     See Also
     --------
@@ -63,5 +71,7 @@ def data_parallel() -> Iterator[None]:
     """
     from zslearn._training._distributed import trained_together  # torch, only where it is needed
 
-    with trained_together():
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be seconds above 0, or None; found {timeout!r}")
+    with trained_together(timeout):
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -11,10 +13,21 @@ from torch.autograd.function import once_differentiable
 
 from zslearn.nn._workspace import scratch
 
-__all__ = ["dropout", "relu_dropout"]
+__all__ = ["dropout", "dropout_of_share", "relu_dropout"]
 
 _CACHED_NUMBERS = 2**17
 _STEPS = 2**16
+_share: ContextVar[tuple[int, slice] | None] = ContextVar("share", default=None)
+
+
+@contextmanager
+def dropout_of_share(n: int, rows: slice) -> Iterator[None]:
+    """Let dropout of some rows of a batch of n draw for all of it, and heed what these get."""
+    token = _share.set((n, rows))
+    try:
+        yield
+    finally:
+        _share.reset(token)
 
 
 def dropout(x: Tensor, p: float, training: bool = True, *, inplace: bool = False) -> Tensor:
@@ -25,6 +38,9 @@ def dropout(x: Tensor, p: float, training: bool = True, *, inplace: bool = False
     if not training or not p:
         return x
     if x.device.type != "cpu":
+        if (share := _share.get()) is not None:
+            ones = x.new_ones(share[0], *x.shape[1:])
+            return x * torch.nn.functional.dropout(ones, p)[share[1]]
         return torch.nn.functional.dropout(x, p, inplace=inplace)
     kept: Tensor = _Dropout.apply(x, _n_dropped(p), inplace)
     return kept
@@ -45,9 +61,7 @@ def _n_dropped(p: float) -> int:
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, n_dropped: int, inplace: bool) -> Tensor:
-        keep = torch.empty(x.shape, dtype=torch.uint8)
-        for part in _portions(keep):
-            _draw(keep[part], n_dropped)
+        keep = _drawn(x, n_dropped)
         ctx.save_for_backward(keep)
         ctx.scale = _STEPS / (_STEPS - n_dropped)
         if inplace:
@@ -66,9 +80,13 @@ class _ReluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, n_dropped: int) -> Tensor:
         ctx.scale = _STEPS / (_STEPS - n_dropped)
+        drawn = None if _share.get() is None else _drawn(x, n_dropped)
         for part in _portions(x):
-            keep = scratch("kept", x[part].shape, torch.uint8, x.device)
-            _draw(keep, n_dropped)
+            if drawn is not None:
+                keep = drawn[part]
+            else:
+                keep = scratch("kept", x[part].shape, torch.uint8, x.device)
+                _draw(keep, n_dropped)
             _scale_kept(x[part].relu_(), keep, ctx.scale, x[part])
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
@@ -84,6 +102,15 @@ class _ReluDropout(torch.autograd.Function):
             torch.gt(kept[part], 0, out=keep)
             _scale_kept(gradients[0][part], keep, ctx.scale, out[part])
         return out, None
+
+
+def _drawn(x: Tensor, n_dropped: int) -> Tensor:
+    """Draw what to keep of a tensor, as ones of uint8."""
+    n, rows = _share.get() or (len(x), slice(None))
+    keep = torch.empty((n, *x.shape[1:]), dtype=torch.uint8)
+    for part in _portions(keep):
+        _draw(keep[part], n_dropped)
+    return keep[rows]
 
 
 def _draw(keep: Tensor, n_dropped: int) -> None:

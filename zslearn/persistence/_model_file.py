@@ -14,6 +14,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from zslearn._remote import RemotePath
 from zslearn.exceptions import ModelFileError
 
 __all__ = ["FORMAT_VERSION", "MAX_DEPTH", "parse_json", "read_model", "write_model"]
@@ -101,7 +102,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def read_model(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
+def read_model(path: Path | RemotePath) -> tuple[str, dict[str, NDArray[Any]]]:
     """Read and check a file; the JSON of the model, and the arrays.
 
     Raises
@@ -135,7 +136,7 @@ def read_model(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
     return found[2], tensors
 
 
-def _metadata(path: Path, data: bytes) -> str:
+def _metadata(path: Path | RemotePath, data: bytes) -> str:
     """Text of the model in the header of a file that begins with some bytes."""
     size = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= size <= _MAX_HEADER or data[8:9] != b"{":

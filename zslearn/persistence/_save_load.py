@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zslearn._containers import as_path
+from zslearn._remote import RemotePath, as_location
 from zslearn._version import __version__
 from zslearn.exceptions import ModelFileError
 from zslearn.persistence._decoder import Decoder
@@ -98,7 +99,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file. A URL with a protocol of fsspec, such as ``s3://bucket/model.safetensors``, is
+        read whole, as the checksum needs it.
     device : str or torch.device, default=None
         Takes the place of the parameter ``device`` wherever the estimator has one. ``None`` keeps
         what was saved, or ``"cpu"``, with a warning, where that device is not there.
@@ -116,6 +118,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
         that this version does not have. It is a ValueError.
     OSError
         If the file is not there or may not be read.
+    ImportError
+        If a URL is given and fsspec, or what it needs for the protocol, is not installed.
     ValueError
         If `device` is not there.
 
@@ -142,14 +146,14 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
         from zslearn._training._device import resolve_device
 
         resolve_device(device)
-    path = as_path(path, "path", "a file")
-    body, tensors = read_model(path)
-    libraries, written_by, node = _parts_of(path, body)
-    decoder = Decoder(path, tensors, f"zslearn {written_by}", device)
+    place = as_location(path, "path", "a file")
+    body, tensors = read_model(place)
+    libraries, written_by, node = _parts_of(place, body)
+    decoder = Decoder(place, tensors, f"zslearn {written_by}", device)
     estimator = decoder.decode(node, "estimator")
     if decoder.unused():
         raise ModelFileError(
-            path,
+            place,
             f"holds arrays that its model does not have ({', '.join(decoder.unused()[:5])})",
             "It was not written by zslearn.save.",
         )
@@ -157,7 +161,7 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     parts = sorted(name for name in decoder.classes if name.startswith("sklearn."))
     if here != there and parts:
         decoder.notes.append(
-            f"{str(path)!r} was saved with scikit-learn {there}, this is {here}: "
+            f"{str(place)!r} was saved with scikit-learn {there}, this is {here}: "
             f"{', '.join(parts)} may answer otherwise than there."
         )
     for note in decoder.notes:
@@ -165,7 +169,7 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     return estimator
 
 
-def _parts_of(path: Path, body: str) -> tuple[dict[str, str], str, dict[str, Any]]:
+def _parts_of(path: Path | RemotePath, body: str) -> tuple[dict[str, str], str, dict[str, Any]]:
     """Versions of libraries, version of zslearn, and the node of the estimator."""
     try:
         document = parse_json(body)
