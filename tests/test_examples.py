@@ -131,6 +131,18 @@ def methods(m, printed):
     assert max(m.H, key=lambda name: m.H[name].estimate[1]) == "prototypes, tuned"
 
 
+def finetuning(m, printed):
+    held_out = {name: curve[-1] for name, curve in m.curves.items()}
+    assert held_out["trained"] > 3 * held_out["as it was"]
+    assert m.T1["patches"] > m.T1["trained"] > 1.7 * m.T1["as it was"]
+    assert m.H["patches"] > m.H["trained"] > 1.7 * m.H["as it was"]
+    before, after = (mass.score for mass in m.mass.values())
+    assert after > before > 2 * next(iter(m.mass.values())).chance
+    both = re.findall(r"crown ([\d.]+) breast ([\d.]+) wing ([\d.]+)", printed)
+    before, after = np.array(both, dtype=float)
+    assert (after[[0, 2]] > before[[0, 2]]).all()
+
+
 def generative(m, printed):
     assert m.accuracy > 0.5
     assert max(m.plain[:3]) < 0.05, "few rows and no delta: no unseen species is ever named"
@@ -144,7 +156,7 @@ CLAIMS = {
     for claim in (
         *(first_fit, calibration, mismatch, lambda_search, attention_maps, digit_segments),
         *(own_pictures, new_class, save_and_load, methods, attention_methods, generative),
-        photographs,
+        *(photographs, finetuning),
     )
 }
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+import zslearn
 from zslearn import ClassAttributes
+from zslearn.exceptions import ModelFileError
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning import DUETClassifier, FineTuning
 from zslearn.finetuning._duet_batches import DUETBatches
@@ -218,3 +220,29 @@ def test_presets_are_the_authors():
     other = DUETClassifier.from_preset("sun", finetuning=FineTuning(accumulate=2))
     assert other.extractor.startswith("swin_base")
     assert other._settings.accumulate == 2
+
+
+def test_saved_without_its_language_model(read, pictures, tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.warns(UserWarning, match="text_encoder is a network of yours"):
+        zslearn.save(read, path)
+    with pytest.raises(ModelFileError, match=r"text_encoder is a network.*Words.*given="):
+        zslearn.load(path)
+    torch.manual_seed(1)
+    other = Words()
+    loaded = zslearn.load(path, given={"text_encoder": other})
+    np.testing.assert_array_equal(
+        loaded.predict_proba(pictures[0]), read.predict_proba(pictures[0])
+    )
+    assert loaded.text_encoder is other
+    torch.manual_seed(1)
+    assert torch.equal(other.embedding.weight, Words().embedding.weight)
+    other.ids = dict(zip(other.ids, reversed(other.ids.values()), strict=True))
+    with pytest.raises(ModelFileError, match="other pieces for the words"):
+        zslearn.load(path, given={"text_encoder": other})
+    with pytest.raises(ValueError, match=r"given has \['encoder'\]"):
+        zslearn.load(path, given={"text_encoder": Words(), "encoder": Words()})
+    unfitted = reading()
+    with pytest.warns(UserWarning, match="text_encoder"):
+        zslearn.save(unfitted, path, overwrite=True)
+    assert zslearn.load(path, given={"text_encoder": other}).text_encoder is other

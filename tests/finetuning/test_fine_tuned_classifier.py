@@ -18,9 +18,10 @@ from zslearn import (
     ESZSLClassifier,
     TransZeroClassifier,
 )
+from zslearn.ensemble import SeedEnsembleClassifier
 from zslearn.exceptions import UnreadableImagesError
 from zslearn.feature_extraction import PatchDictionaryExtractor
-from zslearn.finetuning import FineTunedClassifier, FineTuning
+from zslearn.finetuning import FineTunedClassifier, FineTuning, ViTZSLClassifier
 from zslearn.model_selection import HeldOutStopping
 from zslearn.nn.functional import find_padding, normalize_rows
 
@@ -234,3 +235,21 @@ def test_features_are_refused(fitted):
         fitted.predict(np.zeros((3, 4, 64)))
     with pytest.raises(ValueError, match="inconsistent numbers"):
         fit(fine_tuned(), *(part[:n] for part, n in zip(pictures(), (5, 6), strict=True)))
+
+
+@pytest.mark.parametrize(
+    "member", [fine_tuned(max_epochs=1), ViTZSLClassifier(extractor(), max_epochs=1, batch_size=8)]
+)
+def test_ensembles_of_pictures(problem, tmp_path, member):
+    X, y = problem
+    ensemble = SeedEnsembleClassifier(member, n_estimators=2, random_state=0)
+    ensemble.fit(X, y, class_attributes=TABLE)
+    scores = [one.uncalibrated_scores(X) for one in ensemble.estimators_]
+    assert not np.allclose(*scores)
+    np.testing.assert_allclose(ensemble.uncalibrated_scores(X), np.mean(scores, 0), rtol=1e-6)
+    zslearn.save(ensemble, tmp_path / "model.safetensors")
+    loaded = zslearn.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict_proba(X), ensemble.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict_attributes(X), ensemble.predict_attributes(X))
+    with pytest.raises(TypeError, match="uint8"):
+        ensemble.predict(np.zeros((3, 4, 64)))

@@ -7,6 +7,8 @@ import torch
 
 from tests.finetuning.problems import extractor, fine_tuned, fit
 from zslearn._training._callbacks import TrainingCallback
+from zslearn.feature_extraction._decoding import PixelTransform
+from zslearn.finetuning import FineTunedClassifier, TokenBackbone
 from zslearn.finetuning._backbone_rates import BackboneRates
 
 
@@ -83,6 +85,30 @@ def test_first_epochs_leave_the_backbone(augmentation):
     assert clf.net_.module_.backbone.network.blocks[0].attn.qkv.weight.requires_grad
 
 
+@pytest.mark.parametrize("augmentation", ["none", "flip"])
+def test_frozen_epochs_run_on_stored_features(augmentation, monkeypatch):
+    """Pictures are decoded once, and pass the network once, however many epochs that is."""
+    shown = {"decoded": 0, "train": 0, "eval": 0}
+    decode, forward = PixelTransform.__call__, TokenBackbone.regions
+
+    def decoding(self, picture):
+        shown["decoded"] += 1
+        return decode(self, picture)
+
+    def regions(self, x):
+        shown["train" if torch.is_grad_enabled() else "eval"] += len(x)
+        return forward(self, x)
+
+    monkeypatch.setattr(PixelTransform, "__call__", decoding)
+    monkeypatch.setattr(TokenBackbone, "regions", regions)
+    settings = {"freeze_epochs": 2, "augmentation": augmentation}
+    fit(fine_tuned(finetuning=settings, max_epochs=3))
+    stored = augmentation == "none"
+    assert shown["decoded"] == 24
+    assert shown["train"] == (24 if stored else 3 * 24 + 6)  # and a batch that is tried first
+    assert shown["eval"] == (24 if stored else 0)
+
+
 def test_frozen_layers_are_in_no_group():
     _, clf = noted(rates_of, {"frozen_layers": 3})
     before = extractor().fit()._fitted.recipe.create()
@@ -135,3 +161,27 @@ def test_history_has_every_epoch_once():
     assert clf.net_.history[:, "epoch"] == [1, 2, 3]
     assert clf.net_.steps_ == 12
     assert all(math.isfinite(loss) for loss in clf.net_.history[:, "train_loss"])
+
+
+def test_rates_of_has_as_published():
+    """The head alone at its own rate, then both at the backbone's, a fifth less each ten epochs."""
+    clf = FineTunedClassifier.from_preset("has_sun")
+    head, tuning = clf.classifier, clf.finetuning
+    rates = BackboneRates(
+        head.learning_rate_schedule,
+        60,
+        1.0,
+        begin=tuning.freeze_epochs / 60,
+        warmup=0.0,
+        own=tuning.backbone_schedule,
+    )
+    for epoch in range(60):
+        both = 1e-5 * 0.8 ** (epoch // 10)
+        of_head = head.learning_rate * rates.factor_of({}, epoch / 60)
+        of_backbone = rates.factor_of({"of_backbone": True}, epoch / 60)
+        assert of_head == pytest.approx(1e-3 if epoch < 5 else both, rel=1e-12), epoch
+        expected = 0.0 if epoch < 5 else both
+        assert tuning.backbone_learning_rate * of_backbone == pytest.approx(expected), epoch
+    assert FineTunedClassifier.from_preset("cvsc", finetuning=None).finetuning is None
+    with pytest.raises(ValueError, match="no preset 'cub'; it has .*'has_cub'"):
+        FineTunedClassifier.from_preset("cub")

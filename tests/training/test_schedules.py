@@ -38,7 +38,10 @@ def test_points_are_beginnings_of_epochs(epochs):
             assert schedule((epoch * n_batches - 1) / n_steps) == 1.0
 
 
-@pytest.mark.parametrize("schedule", [StepSchedule(0.1, (10,)), StepSchedule(0.0)])
+@pytest.mark.parametrize(
+    "schedule",
+    [StepSchedule(0.1, (10,)), StepSchedule(0.0), StepSchedule((0.1, 0.2)), StepSchedule((-1.0,))],
+)
 def test_refused(problem, schedule):
     with pytest.raises(ValueError, match="StepSchedule"):
         rates(problem, schedule)

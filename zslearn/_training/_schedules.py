@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal
@@ -19,8 +20,8 @@ class StepSchedule(BaseEstimator):
 
     Parameters
     ----------
-    factor : float, default=0.1
-        What the rate is multiplied by at each point.
+    factor : float or sequence of float, default=0.1
+        What the rate is multiplied by at each point, or at each of them in turn.
     at : sequence of float, default=(0.5,)
         Shares of the steps that have been made by then, such as ``(10 / 50,)`` for a fall after
         epoch 10 of 50.
@@ -40,11 +41,11 @@ class StepSchedule(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "factor": [Interval(Real, 0, None, closed="neither")],
+        "factor": [Interval(Real, 0, None, closed="neither"), tuple, list],
         "at": [tuple, list],
     }
 
-    def __init__(self, factor: float = 0.1, at: Sequence[float] = (0.5,)) -> None:
+    def __init__(self, factor: float | Sequence[float] = 0.1, at: Sequence[float] = (0.5,)) -> None:
         self.factor = factor
         self.at = at
 
@@ -59,9 +60,16 @@ class StepSchedule(BaseEstimator):
         Returns
         -------
         share : float
-            `factor` to the power of the number of points that have been passed.
+            Product of the factors of the points that have been passed.
         """
-        return float(self.factor ** sum(done >= point for point in self.at))
+        passed = [
+            factor for factor, point in zip(self._factors(), self.at, strict=True) if done >= point
+        ]
+        return float(math.prod(passed))
+
+    def _factors(self) -> Sequence[float]:
+        given = self.factor
+        return (given,) * len(self.at) if isinstance(given, Real) else given
 
     def check(self) -> None:
         """Check the parameters.
@@ -69,9 +77,16 @@ class StepSchedule(BaseEstimator):
         Raises
         ------
         ValueError
-            If the factor is not above 0, or points are not between 0 and 1.
+            If factors are not above 0 or not one a point, or points are not between 0 and 1.
         """
         self._validate_params()
+        factors = self._factors()
+        bad = [f for f in factors if not isinstance(f, Real) or not f > 0]
+        if bad or len(factors) != len(self.at):
+            raise ValueError(
+                "factor of StepSchedule must be a number above 0, or one for each of its "
+                f"{len(self.at)} points, found {self.factor!r}"
+            )
         wrong = [p for p in self.at if not isinstance(p, Real) or not 0 < p < 1]
         if wrong:
             raise ValueError(

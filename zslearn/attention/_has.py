@@ -87,7 +87,10 @@ class HASClassifier(AttributeClassifier):
     regions the two heads share no weights and meet in the adversarial samples alone. Published
     numbers come from backbones trained on the seen classes, with `delta` and the epoch chosen on
     test data, and are not comparable. ``from_preset("cub")``, "sun" and "awa2" have the authors'
-    settings, with the learning rate of their heads.
+    settings, with the rate at which they train the heads alone. It stays, where theirs falls to a
+    hundredth or a tenth once the backbone is trained along, as
+    ``FineTunedClassifier.from_preset("has_cub")`` does: on frozen regions nothing would be
+    learned after that.
 
     References
     ----------

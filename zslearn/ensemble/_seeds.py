@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -69,7 +69,7 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
     class_attributes_ : ClassAttributes
         The table, its rows in the order of `classes_`.
     n_features_in_ : int
-        Width of a region feature.
+        Width of a region feature, unless the members take pictures.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X was a DataFrame with string column names.
 
@@ -151,7 +151,7 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_regions, n_features) or (n_samples, n_features)
-            Region features, in any form the estimator takes.
+            Region features, in any form the estimator takes; pictures, if it takes these.
         y : array-like of shape (n_samples,)
             Class labels.
         class_attributes : ClassAttributes, DataFrame or array-like of shape (C, K), default=None
@@ -173,17 +173,35 @@ class SeedEnsembleClassifier(ZeroShotClassifierMixin, BaseEstimator):
         return self
 
     def _fit_members(self, X: Any, y: Any, class_attributes: Any) -> None:
-        X, y = self._check_X_y(X, y, reset=True)
+        if not self._of_pictures():
+            X, y = self._check_X_y(X, y, reset=True)
         draw = check_random_state(self.random_state).randint
         largest = np.iinfo(np.int32).max
         seeds = [int(seed) for seed in draw(largest, size=self.n_estimators)]
-        settings: list[dict[str, Any]] = [{"random_state": seed} for seed in seeds]
+        # A classifier that is trained with a network has the seed of both.
+        known = self.estimator.get_params()
+        name = "random_state" if "random_state" in known else "classifier__random_state"
+        settings: list[dict[str, Any]] = [{name: seed} for seed in seeds]
         self.estimators_ = fit_many(
             self.estimator, settings, X, y, class_attributes=class_attributes, n_jobs=self.n_jobs
         )
         first = self.estimators_[0]
         seen = np.isin(first.classes_, first.seen_classes_)
         self._set_classes(DescribedClasses(first.class_attributes_, seen))
+
+    def _of_pictures(self) -> bool:
+        return bool(get_tags(self.estimator).no_validation)
+
+    def _check_X(self, X: Any, *, reset: bool) -> Any:
+        """Check X, but leave pictures to the members, who read them by batches."""
+        return X if self._of_pictures() else super()._check_X(X, reset=reset)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if self._of_pictures():
+            own = get_tags(self.estimator)
+            tags.input_tags, tags.no_validation = own.input_tags, own.no_validation
+        return tags
 
     def _check_estimator(self) -> None:
         estimator = self.estimator

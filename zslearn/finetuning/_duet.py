@@ -152,8 +152,8 @@ class DUETClassifier(AttributePictureClassifier):
 
     A language model of the transformers package becomes a `text_encoder` in few lines: ``pieces``
     are the ids that its tokenizer gives without special tokens, and the call is its last hidden
-    state with ``attention_mask=(~padding).long()``. What has one is pickled, but not saved without
-    pickle.
+    state with ``attention_mask=(~padding).long()``. :func:`zslearn.save` keeps its weights, and
+    :func:`zslearn.load` wants the module again, ``given={"text_encoder": encoder}``.
 
     References
     ----------
@@ -266,6 +266,27 @@ class DUETClassifier(AttributePictureClassifier):
             "temperature": self.temperature,
             "head": {name: getattr(self, name) for name in layers},
         }
+
+    def _ids_of_words(self) -> list[list[int]]:
+        """Read the words of the table with the language model."""
+        learner: Any = self.net_.module_
+        words = dict.fromkeys([*learner.words.names, *learner.words.group_names])
+        return [list(map(int, learner.text_encoder.pieces(word))) for word in words]
+
+    def _get_saved_state(self) -> dict[str, Any]:
+        state = super()._get_saved_state()
+        if self.text_encoder is not None and hasattr(self, "net_"):
+            state["ids_of_words"] = self._ids_of_words()
+        return state
+
+    def _set_saved_state(self, state: dict[str, Any]) -> None:
+        ids = state.pop("ids_of_words", None)
+        super()._set_saved_state(state)
+        if ids is not None and ids != self._ids_of_words():
+            raise ValueError(
+                "text_encoder, as given, has other pieces for the words of the attributes than the "
+                "one it was trained with: give it the same vocabulary"
+            )
 
     def _batches(
         self, net: LearnerNet, regions: Any, samples: Samples, classes: DescribedClasses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from zslearn.attributes import ClassAttributes
 from zslearn.feature_extraction import TimmRegionExtractor
 from zslearn.finetuning._picture_classifier import PictureClassifier
 from zslearn.finetuning._picture_learner import RegionLearner
+from zslearn.finetuning._presets import PRESETS
+from zslearn.finetuning._presets import preset as settings_of
 from zslearn.finetuning._settings import FineTuning
 
 __all__ = ["FineTunedClassifier"]
@@ -114,9 +116,7 @@ class FineTunedClassifier(PictureClassifier):
     With ``FineTuning(freeze_epochs=n, augmentation="none")`` and as many epochs, the network stays
     as it is, and predictions are those of a pipeline of extractor and classifier.
 
-    The authors of CVsC train ResNet101 with ``CVsCClassifier(objective="released", max_epochs=20,
-    batch_size=20, learning_rate=1e-3, learning_rate_schedule="constant", head="own")`` and
-    ``FineTuning(backbone_learning_rate=1e-4, freeze_epochs=9, augmentation="none")``.
+    What the authors of CVsC and HAS train ResNet101 with is in `from_preset`.
 
     With ``head="auto"``, a classifier that chooses its head does so by the held-out classes of
     early stopping; without it the head is "prototypes".
@@ -190,6 +190,33 @@ class FineTunedClassifier(PictureClassifier):
     ) -> RegionRows:
         rows: RegionRows = self.classifier._rows(features, table, device, keep=True)
         return rows
+
+    @classmethod
+    def from_preset(cls, preset: str, **params: Any) -> Self:
+        """Make an estimator with the settings that authors train a backbone with.
+
+        Parameters
+        ----------
+        preset : {"cvsc", "has_cub", "has_sun", "has_awa2"}
+            CVsC for all data; HAS by data set, whose head is trained alone for 5 of 60 epochs, and
+            then, with all behind the first stage of the network, at a hundredth or a tenth of its
+            rate, which falls by a fifth every ten epochs.
+        **params
+            Parameters that are set otherwise.
+
+        Returns
+        -------
+        estimator : FineTunedClassifier
+            Not fitted; ``get_params()`` shows every setting.
+
+        Raises
+        ------
+        ValueError
+            If there are no such settings.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"{cls.__name__} has no preset {preset!r}; it has {[*PRESETS]}")
+        return cls(**{**settings_of(preset), **params})
 
     # -- the classifier of regions -------------------------------------------------------------
 

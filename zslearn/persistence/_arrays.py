@@ -14,6 +14,7 @@ __all__ = [
     "MAX_TEXT_BYTES",
     "Arrays",
     "dtype_named",
+    "is_network",
     "is_tensor",
     "restored_array",
     "restored_tensor",
@@ -131,6 +132,12 @@ def text_array(items: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDAr
     if any(type(item) is not str or len(item) > width for item in items):
         raise ValueError(f"entries that are no text of at most {width} characters")
     return np.array(items, dtype=dtype).reshape(shape)
+
+
+def is_network(value: object) -> bool:
+    """Whether something is a module of torch, without importing torch."""
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
 
 
 def is_tensor(value: object) -> bool:

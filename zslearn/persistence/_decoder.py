@@ -36,15 +36,24 @@ class Decoder:
         What wrote the file, for messages.
     device : str or None
         Takes the place of all parameters ``device``.
+    given : dict
+        Parameters that files do not hold, by name.
     """
 
     def __init__(
-        self, path: Any, tensors: dict[str, NDArray[Any]], writer: str, device: str | None
+        self,
+        path: Any,
+        tensors: dict[str, NDArray[Any]],
+        writer: str,
+        device: str | None,
+        given: dict[str, Any],
     ) -> None:
         self._path = path
         self._tensors = tensors
         self._writer = writer
         self._device = device
+        self._given = given
+        self.not_used = set(given)
         self._finished: list[Any] = []
         self._depth = 0
         self._used: set[str] = set()
@@ -91,7 +100,7 @@ class Decoder:
                 raise
             except Exception as error:  # what a class makes of values is its own affair
                 raise self._error(where, f"cannot be made: {error}") from error
-            if kind != "records":  # as other lists
+            if kind not in ("records", "given"):  # as other lists, and as not written
                 self._finished.append(value)
             return value
         finally:
@@ -263,6 +272,15 @@ class Decoder:
         (name,) = self._parts(node, where, "name")
         return torch.device(name)
 
+    def _given_again(self, node: dict[str, Any], where: str) -> Any:
+        (kind,) = self._parts(node, where, "class")
+        name = where.rpartition(".")[2]
+        if name not in self._given:
+            said = f"holds a model whose {where} is a network of yours, {kind!r:.80}: code"
+            raise ModelFileError(self._path, said, f"Call load(path, given={{{name!r}: ...}}).")
+        self.not_used.discard(name)
+        return self._given[name]
+
     def _optimizer(self, node: dict[str, Any], where: str) -> type:
         from torch import optim
 
@@ -363,6 +381,7 @@ _MAKERS: Any = {
     "class_attributes": Decoder._class_attributes,
     "dict": Decoder._dict,
     "dtype": Decoder._dtype,
+    "given": Decoder._given_again,
     "object": Decoder._object,
     "object_array": Decoder._object_array,
     "optimizer": Decoder._optimizer,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.attributes import ClassAttributes
-from zslearn.persistence._arrays import MAX_TEXT_BYTES, Arrays, is_tensor
+from zslearn.persistence._arrays import MAX_TEXT_BYTES, Arrays, is_network, is_tensor
 from zslearn.persistence._model_file import MAX_DEPTH
 from zslearn.persistence._saved_types import LEFT_OUT, is_called, name_of, parameter_names
 
@@ -200,6 +200,14 @@ class Encoder:
                     f"{where}.{key} is {LEFT_OUT[key]} and not saved: loaded, it is None."
                 )
                 param = None
+            if is_network(param):
+                self.notes.append(
+                    f"{where}.{key} is a network of yours, which is code and not saved: give it "
+                    f"again to load it, load(path, given={{{key!r}: ...}})."
+                )
+                said = f"{type(param).__module__}.{type(param).__qualname__}"
+                params[key] = {"type": "given", "class": said}
+                continue
             params[key] = self.encode(param, f"{where}.{key}")
         get_state: Callable[[], dict[str, Any]] | None = getattr(value, "_get_saved_state", None)
         if get_state is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
     UserWarning
         If a parameter is left out: ``callbacks``, which are code, and the ``memory`` of a
         pipeline, which is a cache of pickles. The loaded estimator has ``None`` in their place.
+        Or if it is a network of your own: `load` must be given it again.
 
     See Also
     --------
@@ -90,7 +92,9 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
         warnings.warn(note, UserWarning, stacklevel=2)
 
 
-def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
+def load(
+    path: str | os.PathLike[str], *, device: Any = None, given: Mapping[str, Any] | None = None
+) -> Any:
     """Load an estimator that `save` has written.
 
     Nothing in the file is run: classes are looked up in a fixed table, everything else is numbers
@@ -104,6 +108,11 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     device : str or torch.device, default=None
         Takes the place of the parameter ``device`` wherever the estimator has one. ``None`` keeps
         what was saved, or ``"cpu"``, with a warning, where that device is not there.
+    given : mapping of str to Module, default=None
+        Networks of your own among the parameters, by the parameter's name: code that no file holds,
+        such as ``{"text_encoder": encoder}`` for a
+        :class:`~zslearn.finetuning.DUETClassifier` with a language model. What training made of
+        their weights is in the file, and takes the place of theirs in a copy.
 
     Returns
     -------
@@ -115,13 +124,13 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     ------
     ModelFileError
         If the file is no saved model, damaged, of a later format, or holds classes or parameters
-        that this version does not have. It is a ValueError.
+        that this version does not have, or a network that is not `given`. It is a ValueError.
     OSError
         If the file is not there or may not be read.
     ImportError
         If a URL is given and fsspec, or what it needs for the protocol, is not installed.
     ValueError
-        If `device` is not there.
+        If `device` is not there, or `given` names a parameter for which the file wants nothing.
 
     Warns
     -----
@@ -149,8 +158,13 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     place = as_location(path, "path", "a file")
     body, tensors = read_model(place)
     libraries, written_by, node = _parts_of(place, body)
-    decoder = Decoder(place, tensors, f"zslearn {written_by}", device)
+    decoder = Decoder(place, tensors, f"zslearn {written_by}", device, dict(given or {}))
     estimator = decoder.decode(node, "estimator")
+    if decoder.not_used:
+        raise ValueError(
+            f"given has {sorted(decoder.not_used)}, but {str(place)!r} wants no networks by these "
+            "names: leave them out."
+        )
     if decoder.unused():
         raise ModelFileError(
             place,
