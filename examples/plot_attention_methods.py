@@ -92,8 +92,8 @@ for name, clf in models.items():
 
 # %%
 # On these drawings, prototypes find the parts best: APN is ahead in mass and in peaks, and no less
-# accurate than CVsC. All three look at the right part several times as much as by chance. Regions of
-# photographs are another matter: there none tells parts well (see the page of benchmarks).
+# accurate than CVsC. All three look at the right part several times as much as by chance. Regions
+# of photographs are another matter: there none tells parts well (see the page of benchmarks).
 #
 # Part by part
 # ------------

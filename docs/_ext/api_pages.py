@@ -226,6 +226,21 @@ def _resolve_alias(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     return None
 
 
+def _drop_citations(app: Any, doctree: Any) -> None:
+    """Drop references from summaries, which stand away from the list that they refer to."""
+    from docutils.nodes import Text
+    from sphinx.addnodes import pending_xref
+
+    if not app.env.docname.startswith(("api/index", "api/zslearn")):
+        return
+    for node in list(doctree.findall(pending_xref)):
+        if node["refdomain"] == "citation":
+            place = node.parent.index(node)
+            if place and isinstance(before := node.parent[place - 1], Text):
+                node.parent[place - 1] = Text(before.rstrip())
+            node.parent.remove(node)
+
+
 def _lend_members(app: Any) -> None:
     app.config.autosummary_context = {"own_members": own_members}
 
@@ -239,5 +254,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", _write)
     app.connect("builder-inited", _lend_members, priority=400)
     app.connect("builder-inited", _take_members_back, priority=600)
+    app.connect("doctree-read", _drop_citations)
     app.connect("missing-reference", _resolve_alias)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
