@@ -97,9 +97,9 @@ for name, clf in estimators.items():
     print(f"{name:9}  {T1[name]:.3f}  {U:.3f}  {S:.3f}  {H[name]:.3f}")
 
 # %%
-# Training about doubles what random weights can tell, and does not reach the patches: 900 pictures are
-# too few to learn to see from. So begin with features. It is weights from a million pictures that
-# make a network the better start.
+# Training about doubles what random weights can tell, and does not reach the patches: 900 pictures
+# are too few to learn to see from. So begin with features. It is weights from a million pictures
+# that make a network the better start.
 #
 # Attention
 # ---------
