@@ -68,8 +68,7 @@ ax.set_xticks(range(0, EPOCHS + 1, 5))
 ax.legend(title="network")
 
 # %%
-# Training the network is the choice, by far, and the curve has come to rest: more epochs would not
-# help.
+# Training the network is the choice, by far, and the curve has come to rest with the rate.
 #
 # Before and after
 # ----------------
@@ -98,9 +97,9 @@ for name, clf in estimators.items():
     print(f"{name:9}  {T1[name]:.3f}  {U:.3f}  {S:.3f}  {H[name]:.3f}")
 
 # %%
-# Training doubles what random weights can tell, and does not reach the patches: 900 pictures are
-# too few to learn to see from. So begin with features. It is weights from a million pictures that
-# make a network the better start.
+# Training about doubles what random weights can tell, and does not reach the patches: 900 pictures
+# are too few to learn to see from. So begin with features. It is weights from a million pictures
+# that make a network the better start.
 #
 # Attention
 # ---------
@@ -121,8 +120,8 @@ for name in settings:
 
 # %%
 # Two pictures, each with an attribute of its crown, breast and wing that it truly shows. The right
-# part is outlined. Crowns and wings are found more often after training; that a map is better on
-# average does not make each of them better.
+# part is outlined. On average over all pictures each of these three parts is found better after
+# training; that does not make every map better, as the second bird shows.
 
 parts = [guide.part_names.index(name) for name in ("crown", "breast", "wing")]
 clear = unseen[(guide.part_visible[unseen][:, parts] > 0.8).all(axis=1)]
