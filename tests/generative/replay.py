@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zslearn.generative._learner import Draws
+
 CLOSE = {"rtol": 0, "atol": 1e-9}
 PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
 
 
-class Recorded:
+class Recorded(Draws):
     """Draws that were recorded, in their order."""
 
     def __init__(self, draws):
