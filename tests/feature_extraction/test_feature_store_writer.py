@@ -12,6 +12,7 @@ import pytest
 
 from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter, SkippedImage
 from zslearn.feature_extraction import _feature_store_writer as writer_module
+from zslearn.feature_extraction import _folder_lock
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction import _store_rows as store_rows
 
@@ -414,7 +415,7 @@ def test_a_forked_worker_neither_writes_nor_keeps_the_lock(tmp_path):
 
 
 def test_without_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_format, "fcntl", None)
+    monkeypatch.setattr(_folder_lock, "fcntl", None)
     written(tmp_path)
     assert ".store.lock" not in contents(tmp_path)
 
@@ -423,7 +424,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(store_format.fcntl, "flock", refuse)
+    monkeypatch.setattr(_folder_lock.fcntl, "flock", refuse)
     with pytest.warns(UserWarning, match="has no locks .*No locks available") as caught:
         FeatureStoreWriter(tmp_path, **CALL).close()
     assert caught[0].filename == __file__

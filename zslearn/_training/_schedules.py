@@ -68,8 +68,9 @@ class StepSchedule(BaseEstimator):
         return float(math.prod(passed))
 
     def _factors(self) -> Sequence[float]:
-        given = self.factor
-        return (given,) * len(self.at) if isinstance(given, Real) else given
+        if isinstance(self.factor, Sequence):
+            return self.factor
+        return (self.factor,) * len(self.at)
 
     def check(self) -> None:
         """Check the parameters.

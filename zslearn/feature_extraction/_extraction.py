@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from zslearn.exceptions import UnreadableImagesError
-from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._cluster_extraction import check_client, run_on_cluster
 from zslearn.feature_extraction._decoding import (
     PixelBatch,
@@ -27,6 +26,7 @@ from zslearn.feature_extraction._decoding import (
 )
 from zslearn.feature_extraction._feature_store import FeatureStore, SkippedImage
 from zslearn.feature_extraction._feature_store_writer import FeatureStoreWriter
+from zslearn.feature_extraction._folder_lock import FolderBusyError
 from zslearn.feature_extraction._picture_sources import Pictures
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _open_writer(folder: str | os.PathLike[str], wait: bool, **call: Any) -> Fea
     while True:
         try:
             return FeatureStoreWriter(folder, **call)
-        except store_format.FolderBusyError:
+        except FolderBusyError:
             if not wait:
                 raise
         time.sleep(_POLL_SECONDS)

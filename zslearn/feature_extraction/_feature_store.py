@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,28 +14,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from zslearn._remote import RemotePath, as_location
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._remote_rows import RemoteRows
+from zslearn.feature_extraction._store_format import SkippedImage
 from zslearn.feature_extraction._store_labels import match_labels
 from zslearn.model_selection import RowView
 
 __all__ = ["FeatureStore", "SkippedImage"]
-
-
-class SkippedImage(NamedTuple):
-    """A picture that has no row in a feature store.
-
-    Attributes
-    ----------
-    row : int
-        Its row in what was extracted.
-    image : str or None
-        Its name, where the store has names.
-    reason : str
-        Why it was left out, as the extractor put it.
-    """
-
-    row: int
-    image: str | None
-    reason: str
 
 
 class FeatureStore:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from zslearn._containers import as_path
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction._feature_store import FeatureStore
+from zslearn.feature_extraction._folder_lock import FolderLock
 from zslearn.feature_extraction._store_manifest import describe_differences, make_manifest
 from zslearn.feature_extraction._store_rows import check_space, lay_out_rows
 from zslearn.feature_extraction._store_sums import RowSums
@@ -166,7 +167,7 @@ class FeatureStoreWriter:
         self._shape = store_format.shape_of(self._manifest)
         self._row_bytes = int(np.prod(self._shape[1:])) * store_format.DTYPE.itemsize
         self._file: BinaryIO | None = None
-        self._lock: store_format.Lock | None = None
+        self._lock: FolderLock | None = None
         self._progress = store_format.Progress(0, [], RowSums.begin(self._row_bytes))
         self._owner = os.getpid()
         store_format.refuse_foreign(self.folder)
@@ -175,7 +176,7 @@ class FeatureStoreWriter:
         if not self.folder.exists():
             check_space(self.folder, 0, self._shape)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = store_format.Lock(self.folder)
+        self._lock = FolderLock(self.folder)
         try:
             store_format.refuse_foreign(self.folder)
             if overwrite or not (self.folder / store_format.MANIFEST).exists():

@@ -7,8 +7,6 @@ import hashlib
 import io
 import json
 import os
-import warnings
-import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -17,15 +15,11 @@ from numpy.typing import NDArray
 
 from zslearn._remote import RemotePath
 from zslearn._table_checks import quote_some
+from zslearn.feature_extraction._folder_lock import LOCK
 from zslearn.feature_extraction._manifest_checks import find_problems, is_count
 from zslearn.feature_extraction._regular_files import create_regular, open_regular
 from zslearn.feature_extraction._remote_rows import RemoteRows
 from zslearn.feature_extraction._store_sums import RowSums
-
-try:
-    import fcntl
-except ImportError:  # not on this platform
-    fcntl = None  # type: ignore[assignment]
 
 FORMAT = "zslearn feature store"
 VERSION = 1
@@ -34,7 +28,6 @@ DTYPE = np.dtype("<f2")
 FEATURES = "features.npy"
 MANIFEST = "store.json"
 PROGRESS = "progress.json"
-LOCK = ".store.lock"
 _PARTIAL = ".partial"
 _CHECK = "checksum"  # in JSON files; those of earlier versions have none
 # All that a writer killed before its manifest was in place can have left.
@@ -52,6 +45,24 @@ _GO_ON = "extract into this folder again with the same settings, which goes on w
 _LONGEST_HEADER = 10 + 2**16  # of the npy format, version 1
 
 Location = Path | RemotePath
+
+
+class SkippedImage(NamedTuple):
+    """A picture that has no row in a feature store.
+
+    Attributes
+    ----------
+    row : int
+        Its row in what was extracted.
+    image : str or None
+        Its name, where the store has names.
+    reason : str
+        Why it was left out, as the extractor put it.
+    """
+
+    row: int
+    image: str | None
+    reason: str
 
 
 class Progress(NamedTuple):
@@ -138,58 +149,6 @@ def find_allocated(folder: Path) -> int:
         return getattr(os.stat(folder / FEATURES), "st_blocks", 0) * 512
     except FileNotFoundError:
         return 0
-
-
-class FolderBusyError(RuntimeError):
-    """Another writer has the folder."""
-
-
-class Lock:
-    """A lock on a folder that ends with the process that holds it, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file: BinaryIO | None = None
-        if fcntl is None:
-            return
-        file = open_regular(folder / LOCK, append=True)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            file.close()
-            raise FolderBusyError(
-                f"Another process (or another FeatureStoreWriter of this one) is writing to "
-                f"{folder}. Wait until it has finished, or use another folder."
-            ) from None
-        except OSError as error:
-            file.close()
-            warnings.warn(
-                f"The file system of {folder} has no locks ({error}); see to it that only one "
-                "process at a time writes there.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return
-        self._file = file
-        _LOCKS.add(self)
-
-    def release(self) -> None:
-        """Let others write."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-_LOCKS: weakref.WeakSet[Lock] = weakref.WeakSet()
-
-
-def _drop_inherited_locks() -> None:
-    # A worker forked by a writer would otherwise keep the lock when the writer is killed.
-    for lock in list(_LOCKS):
-        lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drop_inherited_locks)
 
 
 # -- reading -----------------------------------------------------------------------------------
