@@ -94,7 +94,7 @@ def test_the_softmax_takes_batches_of_latents(data):
 def test_looks_on_the_way_are_trainings_of_their_own(data):
     # Weights of the losses rise over shares of max_epochs.
     X, y, table = data
-    clf = small(CADAVAEClassifier)
+    clf = small(CADAVAEClassifier).set_params(encoder_dims=(8, 8), decoder_dims=(8, 8))
     for epochs, reached in trained_to(clf, (2, 3), X, y, table):
         alone = clf.set_params(max_epochs=epochs).fit(X, y, class_attributes=table)
         np.testing.assert_array_equal(alone.transform(X), reached.transform(X))
