@@ -10,9 +10,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter, SkippedImage
+from zslearn.feature_extraction import FeatureStore, FeatureStoreWriter, SkippedImage, _folder_lock
 from zslearn.feature_extraction import _feature_store_writer as writer_module
-from zslearn.feature_extraction import _folder_lock
 from zslearn.feature_extraction import _store_format as store_format
 from zslearn.feature_extraction import _store_rows as store_rows
 
