@@ -259,7 +259,7 @@ LOOP["self"] = (LOOP,)
         (np.zeros(2**19, dtype="U600"), "1.3 GB of text; shorten its longest entry"),
         (np.random.default_rng(0), "numpy.random.*Generator"),
         (np.random.RandomState(np.random.PCG64(0)), "draws from PCG64; only MT19937"),
-        (torch.nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
+        ([torch.nn.Linear(1, 1)], r"Holder.value\[0\] is of type torch.nn.modules.linear.Linear"),
         (torch.nn.Parameter(torch.zeros(1)), "Parameter"),
         (torch.eye(2).to_sparse(), "is a tensor of torch.float32, which is not saved"),
         (torch.optim.Adam([torch.zeros(1)]), "torch.optim.adam.Adam"),
