@@ -19,6 +19,7 @@ ORDER = [
     "plot_attention_methods",
     "plot_digit_segments",
     "plot_own_pictures",
+    "plot_finetuning",
     "plot_new_class",
     "plot_save_and_load",
 ]
