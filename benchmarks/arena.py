@@ -56,7 +56,6 @@ SETTINGS: dict[str, Any] = {
     "fclswgan": [_GENERATED],
     "free": [_GENERATED],
     "fvaegan": [_GENERATED],
-    "has": {"pooling": ["max", "mean"], "learning_rate": [3e-4, 1e-3, 3e-3]},
     "hsva": [
         {"max_epochs": epochs, "classifier": "softmax"}
         | dict.fromkeys(("structure_dim", "hidden_dim", "encoder_dim"), 512)
