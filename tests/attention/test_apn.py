@@ -127,7 +127,7 @@ def test_presets(problem, preset):
 
 @pytest.mark.parametrize("method", [APNClassifier, HASClassifier])
 def test_displays_show_it(problem, method):
-    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("matplotlib.pyplot")
     X, y, table = problem
     clf = method(max_epochs=1, random_state=0).fit(X, y, class_attributes=table)
     pictures = np.zeros((40, 8, 8, 3), dtype=np.uint8)
@@ -145,4 +145,3 @@ def test_displays_show_it(problem, method):
     new[::2] = 4
     curve = SeenUnseenCurveDisplay.from_estimator(clf, X, new)
     assert 0 <= curve.ausuc <= 1
-    plt.close("all")

@@ -84,12 +84,6 @@ SHAPES = {curve: 1, sweep: 1, confusion: 1, errors: 2, explanation: 1, attention
 every = pytest.mark.parametrize("draw", SHAPES, ids=lambda draw: draw.__name__)
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
-
-
 def texts(figure):
     found = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
     return [text for text in found if text]

@@ -12,12 +12,6 @@ NAMES = ["has_wing::red", "has_wing::blue", "has_bill::red", "flies", "has_bill:
 MAPS = np.arange(1, 21, dtype=np.float32).reshape(5, 4)
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def test_cells_over_a_picture():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (30, 60, 3), dtype=np.uint8)

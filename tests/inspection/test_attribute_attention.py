@@ -51,12 +51,6 @@ def numbers(*values):
     return np.array(values, dtype=np.float32).reshape(-1, 1, 1)
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def titles(display):
     return [[ax.get_title() for ax in row] for row in display.axes_]
 

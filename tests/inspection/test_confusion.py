@@ -32,12 +32,6 @@ TABLE = ClassAttributes(
 )
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def birds():
     """Samples of seven classes, of which p, q and r are unseen."""
@@ -122,7 +116,6 @@ def test_invariances(seed):
     assert display.display_labels == [str(label) for label in order]
     expected = per_class_accuracy_score(y_true[unseen], y_pred[unseen])
     assert display.accuracy == pytest.approx(expected)
-    plt.close(display.figure_)
 
 
 def test_similar_classes_are_neighbours():

@@ -9,12 +9,6 @@ from zslearn.model_selection import AverageRanks, ProtocolResults
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
 def made(ranks, difference):
     names = tuple("abcdefgh"[: len(ranks)])
     return CriticalDifferenceDisplay(

@@ -17,12 +17,6 @@ plt = pytest.importorskip("matplotlib.pyplot")
 draw = LambdaSweepDisplay.from_cv_results
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
-
-
 def one_parameter(values, name="lambda_cc", **scores):
     """cv_results_ of a search over one parameter: metric -> (n_candidates, n_splits)."""
     results = {f"param_{name}": np.ma.array(values)}

@@ -132,12 +132,11 @@ def test_even_share_is_of_the_regions_that_are_there():
 
 
 def test_display_draws_effects():
-    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("matplotlib.pyplot")
     display = AttributeAttentionDisplay.from_estimator(
         SUM, np.ones((1, 4, 1)), attributes=[0, 2], kind="effect", grid_shape=(2, 2)
     )
     np.testing.assert_allclose(display.maps[0, 0], [[0.25, 0, 0.75, 0], [0, 0, 2 / 3, 1 / 3]])
-    plt.close(display.figure_)
 
 
 def test_errors(clf):

@@ -35,12 +35,6 @@ TABLE = ClassAttributes(
 )
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def birds():
     """Samples of six classes, of which the last two are unseen, with noise to be confused by."""
@@ -120,7 +114,6 @@ def test_the_drawn_area_is_the_score_and_the_point_is_on_the_curve(seed, delta, 
         assert display.harmonic_mean == pytest.approx(expected.harmonic_mean)
     distances = np.abs(display.line_.get_xydata() - display.point_.get_xydata()).max(axis=1)
     assert distances.min() < 1e-12
-    plt.close(display.figure_)
 
 
 def estimators(birds, fitted):

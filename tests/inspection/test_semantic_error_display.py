@@ -49,12 +49,6 @@ class Given(ZeroShotClassifierMixin, BaseEstimator):
         return np.asarray(X)
 
 
-@pytest.fixture(autouse=True)
-def no_figure_stays():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def given():
     return Given().fit(PREDICTED[:3], np.array(Y[:3]), TABLE)

@@ -59,12 +59,6 @@ class Given(ZeroShotClassifierMixin, BaseEstimator):
         return np.asarray(X)
 
 
-@pytest.fixture(autouse=True)
-def no_figure_stays():
-    yield
-    plt.close("all")
-
-
 def fitted(seen=("cat", "dog"), table=TABLE, **params):
     return Given(**params).fit(np.ones((len(seen), 3)), np.array(seen), table)
 
@@ -231,7 +225,6 @@ def test_bars_always_add_up(contributions, max_attributes, delta):
     ).plot(max_attributes=max_attributes)
     # Integers are exact.
     assert drawn(display) == display.score_difference == sum(contributions) + delta
-    plt.close("all")
 
 
 def real(estimator=None, n_regions=4, **params):

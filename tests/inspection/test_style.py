@@ -11,9 +11,8 @@ plt = pytest.importorskip("matplotlib.pyplot")
 @pytest.fixture(params=["default", "dark_background"])
 def ax(request):
     with plt.style.context(request.param):
-        figure, ax = plt.subplots()
+        _, ax = plt.subplots()
         yield ax
-        plt.close(figure)
 
 
 def test_text_stands_out(ax):
@@ -24,11 +23,10 @@ def test_text_stands_out(ax):
 
 
 def test_transparent_axes_lie_over_the_figure():
-    figure, ax = plt.subplots(facecolor="black")
+    _, ax = plt.subplots(facecolor="black")
     ax.set_facecolor((1, 1, 1, 0.25))
     np.testing.assert_allclose(_style.background(ax), 0.25)
     assert _style.foreground(ax) == (1, 1, 1)
-    plt.close(figure)
 
 
 def test_nothing_is_drawn_as_paper(ax):
@@ -50,7 +48,6 @@ def test_axes_are_made_or_taken(ax):
     assert _style.new_axes(ax, "SomeDisplay") is ax
     made = _style.new_axes(None, "SomeDisplay", (3, 2))
     assert tuple(made.figure.get_size_inches()) == (3, 2)
-    plt.close(made.figure)
     with pytest.raises(TypeError, match="ax must be one matplotlib Axes, found ndarray"):
         _style.new_axes(np.array([ax]), "SomeDisplay")
 

@@ -98,7 +98,6 @@ class AttributeAttentionDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from zslearn.inspection import AttributeAttentionDisplay
     >>> maps = [[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.2, 0.6]]
     >>> display = AttributeAttentionDisplay(
@@ -109,7 +108,6 @@ class AttributeAttentionDisplay:
       data=[[0.7, 0.1],
             [0.1, 0.1]],
     ...
-    >>> plt.close(display.figure_)
     """
 
     def __init__(
