@@ -16,3 +16,8 @@ def toy():
         spec.loader.exec_module(module)
         module.register()
     return sys.modules["toy"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"

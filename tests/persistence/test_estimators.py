@@ -18,11 +18,6 @@ from zslearn.feature_extraction import PatchDictionaryExtractor, TimmRegionExtra
 from zslearn.persistence import _model_file
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.safetensors"
-
-
 @pytest.fixture(scope="module")
 def data(toy):
     return toy.problem()
