@@ -119,6 +119,10 @@ def test_what_cannot_stand_for_none_is_refused(problem):
     with pytest.raises(ValueError, match="rejection_label is -1, but labels are like 'class 00'"):
         fit(problem, rejection_label=-1)
     X, y, _ = problem
+    numbers = np.unique(y, return_inverse=True)[1]
+    for label in (("none",), 1.5, [1, 2]):
+        with pytest.raises(ValueError, match="rejection_label is .*, but labels are like 0"):
+            RejectionClassifierCV(ESZSLClassifier(), rejection_label=label).fit(X, numbers)
     with pytest.raises(ValueError, match="booleans, which have no third value"):
         RejectionClassifierCV(ESZSLClassifier()).fit(X, y == "class 00")
     clf = RejectionClassifierCV(ESZSLClassifier(), acceptance=1.0)

@@ -182,3 +182,13 @@ def test_options_without_effect_are_refused(tmp_path, options, message):
     features = store(tmp_path / "store", ["ant/0.jpg"])
     with pytest.raises(ValueError, match=message):
         ask(features, **options)
+
+
+def test_delta_is_a_number():
+    from argparse import ArgumentTypeError
+
+    from zslearn._cli._arguments import delta
+
+    assert (delta("tuned"), delta("-1.5"), delta("inf")) == ("tuned", -1.5, float("inf"))
+    with pytest.raises(ArgumentTypeError, match="must be a number or 'tuned', found 'nan'"):
+        delta("nan")

@@ -244,6 +244,10 @@ TRAINING_MISTAKES = {
     "unknown parameter": (["--set", "gama=1"], "--set: ESZSLClassifier has no parameter 'gama'"),
     "no epochs": (["--epochs", "3"], "Leave --epochs out"),
     "delta by name": (["--set", "delta=1"], "use --delta for it"),
+    "two ways to set epochs": (
+        ["--method", "ale", "--epochs", "3", "--set", "max_epochs=2"],
+        "use --epochs for it",
+    ),
     "no such layer": (["--layer", "9"], "--layer 9"),
     "no parent": (["-o", "no/such/model"], "--output: there is no folder 'no/such'"),
 }

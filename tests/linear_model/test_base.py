@@ -1,9 +1,17 @@
-"""What linear methods share: the mean of the regions that are there."""
+"""What linear methods share: the mean of the regions that are there, and checks of numbers."""
 
 import numpy as np
 import pytest
 
 from zslearn import ClassAttributes
+from zslearn.linear_model import (
+    ALEClassifier,
+    ConSEClassifier,
+    DAPClassifier,
+    ESZSLClassifier,
+    GFZSLClassifier,
+    LatEmClassifier,
+)
 from zslearn.registry import list_methods, make, method_info
 
 
@@ -37,3 +45,22 @@ def test_regions_of_zeros_are_left_out(problem, name):
     of_means = make(name).set_params(**params).fit(vectors, y, class_attributes=table)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(of_means.decision_function(vectors), expected, atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (ESZSLClassifier(gamma=None), "gamma must be a finite number above 0, found None"),
+        (ESZSLClassifier(score_scale=[1.0]), "score_scale must be 'auto' or a number above 0"),
+        (GFZSLClassifier(regulariser="1"), "regulariser must be a finite number, 0 or above"),
+        (DAPClassifier(threshold=[0.5] * 5), "threshold must be 'mean' or a finite number"),
+        (ConSEClassifier(n_top=0.5), "n_top must be a whole number, found 0.5"),
+        (ALEClassifier(max_epochs=0.5), "max_epochs must be a whole number, found 0.5"),
+        (ALEClassifier(batch_size=2.5), "batch_size must be a whole number, found 2.5"),
+        (LatEmClassifier(n_maps=0.5), "n_maps must be a whole number, found 0.5"),
+    ],
+)
+def test_parameters_that_are_no_numbers_or_no_counts_are_named(problem, estimator, message):
+    X, y, table = problem
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X, y, class_attributes=table)

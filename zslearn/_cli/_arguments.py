@@ -80,9 +80,12 @@ def delta(text: str) -> float | str:
     if text == "tuned":
         return text
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number or 'tuned', found {text!r}") from None
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"must be a number or 'tuned', found {text!r}")
+    return value
 
 
 def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:

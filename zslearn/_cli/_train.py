@@ -135,7 +135,10 @@ def _make_method(arguments: argparse.Namespace) -> Any:
     from zslearn.calibration import RejectionClassifierCV, TunedCalibrationClassifierCV
 
     parameters = as_parameters(arguments.set)
-    for name, option in {"random_state": "seed", "device": "device", "delta": "delta"}.items():
+    options = {"random_state": "seed", "device": "device", "delta": "delta"}
+    if arguments.epochs:
+        options["max_epochs"] = "epochs"
+    for name, option in options.items():
         if name in parameters:
             raise ValueError(f"--set {name}=...: use --{option} for it.")
     method = make_classifier(parameters, method=arguments.method)

@@ -205,7 +205,9 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
                 "y holds booleans, which have no third value for a rejection: use numbers or text."
             )
         if self.rejection_label is not None:
-            alike = isinstance(self.rejection_label, str) == (y.dtype.kind in "US")
+            # Another type would turn the labels of all answers into its own.
+            like = {"U": str, "S": str, "f": Real}.get(y.dtype.kind, Integral)
+            alike = isinstance(self.rejection_label, like)
             if not alike:
                 raise ValueError(
                     f"rejection_label is {self.rejection_label!r}, but labels are like "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from zslearn._sample_weights import Samples
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 
-__all__ = ["ClosedFormClassifier", "check_above_zero", "check_choice"]
+__all__ = ["ClosedFormClassifier", "check_above_zero", "check_choice", "check_counts", "is_finite"]
 
 
 class ClosedFormClassifier(ZeroShotClassifierMixin, BaseEstimator):
@@ -155,7 +156,7 @@ default=None
         scale = self.score_scale
         if isinstance(scale, str) and scale == "auto":
             return
-        if isinstance(scale, str) or not np.isfinite(scale) or scale <= 0:
+        if not is_finite(scale) or scale <= 0:
             raise ValueError(f"score_scale must be 'auto' or a number above 0, found {scale!r}")
 
     def _describe(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -183,8 +184,22 @@ def check_above_zero(estimator: Any, *names: str) -> None:
     """Refuse parameters that are no finite numbers above 0."""
     for name in names:
         value = getattr(estimator, name)
-        if isinstance(value, str) or not np.isfinite(value) or value <= 0:
+        if not is_finite(value) or value <= 0:
             raise ValueError(f"{name} must be a finite number above 0, found {value!r}")
+
+
+def check_counts(estimator: Any, *names: str) -> None:
+    """Refuse parameters that are no whole numbers above 0."""
+    check_above_zero(estimator, *names)
+    for name in names:
+        value = getattr(estimator, name)
+        if value != int(value):
+            raise ValueError(f"{name} must be a whole number, found {value!r}")
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a parameter is a number, and finite."""
+    return isinstance(value, Real) and bool(np.isfinite(value))
 
 
 def check_choice(estimator: Any, name: str, choices: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from zslearn._sample_weights import Samples
-from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, check_counts
 
 __all__ = ["DescendingClassifier"]
 
@@ -42,7 +42,8 @@ class DescendingClassifier(ClosedFormClassifier):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        check_above_zero(self, "learning_rate", "margin", "max_epochs", "batch_size")
+        check_above_zero(self, "learning_rate", "margin")
+        check_counts(self, "max_epochs", "batch_size")
 
     def _learn(
         self, samples: Samples, held: NDArray[np.bool_], described: NDArray[np.float64]

@@ -11,7 +11,7 @@ from scipy.linalg import solve
 
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
-from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero, is_finite
 from zslearn.registry import register_method
 
 __all__ = ["GFZSLClassifier"]
@@ -107,7 +107,7 @@ default="unit_length"
 
     def _check_parameters(self) -> None:
         check_above_zero(self, "alpha", "variance_alpha", "variance_offset")
-        if not np.isfinite(self.regulariser) or self.regulariser < 0:
+        if not is_finite(self.regulariser) or self.regulariser < 0:
             raise ValueError(
                 f"regulariser must be a finite number, 0 or above, found {self.regulariser!r}"
             )

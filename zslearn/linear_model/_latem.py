@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
-from zslearn.linear_model._base import check_above_zero
+from zslearn.linear_model._base import check_counts
 from zslearn.linear_model._descent import DescendingClassifier
 from zslearn.registry import register_method
 
@@ -109,7 +109,7 @@ default="unit_length"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_above_zero(self, "n_maps")
+        check_counts(self, "n_maps")
 
     def _train(
         self,

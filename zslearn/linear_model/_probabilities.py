@@ -16,7 +16,7 @@ from zslearn._data._scaling import unit_rows
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
 from zslearn.linear_model._attribute_scores import AttributeScoresMixin
-from zslearn.linear_model._base import ClosedFormClassifier, check_above_zero
+from zslearn.linear_model._base import ClosedFormClassifier, check_counts, is_finite
 from zslearn.linear_model._logistic import fit_logistic
 from zslearn.registry import register_method
 
@@ -145,7 +145,7 @@ default="unit_length"
         self.delta = delta
 
     def _check_parameters(self) -> None:
-        check_above_zero(self, "n_top")
+        check_counts(self, "n_top")
 
     def _fit_estimators(
         self,
@@ -261,9 +261,9 @@ default=None
 
     def _check_parameters(self) -> None:
         threshold = self.threshold
-        if threshold == "mean":
+        if isinstance(threshold, str) and threshold == "mean":
             return
-        if isinstance(threshold, str) or not np.isfinite(threshold):
+        if not is_finite(threshold):
             raise ValueError(f"threshold must be 'mean' or a finite number, found {threshold!r}")
 
     def _fit_estimators(
