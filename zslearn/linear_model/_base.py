@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from math import isfinite
 from numbers import Real
 from typing import Any, Self
 
@@ -199,7 +200,7 @@ def check_counts(estimator: Any, *names: str) -> None:
 
 def is_finite(value: Any) -> bool:
     """Whether a parameter is a number, and finite."""
-    return isinstance(value, Real) and bool(np.isfinite(value))
+    return isinstance(value, Real) and isfinite(value)
 
 
 def check_choice(estimator: Any, name: str, choices: tuple[str, ...]) -> None:
