@@ -59,6 +59,13 @@ def test_too_little_to_hold_out(y, message):
         any_seed()
 
 
+def test_a_share_near_all_leaves_a_class_and_samples_of_it():
+    y = np.arange(20) % 5
+    train, held_out = hold_out_classes(y, 0.95, seed=0)
+    assert len(train) == 1
+    assert sorted([*train, *held_out]) == list(range(20))
+
+
 def test_a_class_with_one_sample_is_trained_on():
     y = np.array([1, 2, 2, 3, 3, 4, 4])
     splits = [hold_out_classes(y, 0.2, seed) for seed in range(20)]

@@ -30,7 +30,7 @@ def hold_out_classes(
         Labels of seen classes.
     fraction : float
         The share of classes, and of each remaining class's samples, that is held out; at least
-        one of each.
+        one of each, and at most all but one.
     seed : int
 
     Returns
@@ -45,8 +45,8 @@ def hold_out_classes(
     """
     rng = np.random.default_rng(seed)
     classes, targets, counts = np.unique(y, return_inverse=True, return_counts=True)
-    n_held_out = max(1, round(fraction * len(classes)))
-    if len(classes) - n_held_out < 1:
+    n_held_out = min(max(1, round(fraction * len(classes))), len(classes) - 1)
+    if len(classes) < 2:
         raise ValueError(
             f"early_stopping=True holds out whole classes, but y has {len(classes)}: at least two "
             "are needed, one to hold out and one to train on. Set early_stopping=False."
