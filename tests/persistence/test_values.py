@@ -291,3 +291,9 @@ def test_too_much_text(toy, tmp_path):
 
 def test_paths_of_other_systems_are_paths(again):
     assert type(again(PosixPath("x")).value) is type(Path())
+
+
+def test_an_array_of_dicts_of_numbers(again):
+    values = np.empty(2, dtype=object)
+    values[:] = {"n": 1, "x": 0.5}, {"n": 2, "x": 1.5}
+    assert_identical(again(values).value, values)

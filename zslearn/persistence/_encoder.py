@@ -157,7 +157,8 @@ class Encoder:
             items = value.ravel().tolist()
             return {"type": "text_array", "dtype": value.dtype.str, "shape": shape, "items": items}
         if value.dtype == object:
-            items = self.encode(value.ravel().tolist(), where)
+            # One by one: a list of dicts of numbers would become one node, which is no list.
+            items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(value.ravel().tolist())]
             return {"type": "object_array", "shape": shape, "items": items}
         raise TypeError(f"{where} is an array of dtype {value.dtype}, which is not saved.")
 
