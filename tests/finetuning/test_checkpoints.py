@@ -3,13 +3,16 @@
 import multiprocessing
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from tests.finetuning.problems import fine_tuned, fit, pictures
+from tests.finetuning.problems import TABLE, fine_tuned, fit, pictures
 from zslearn._training._callbacks import TrainingCallback
 from zslearn.finetuning._checkpoints import mark_of, mark_of_params
+from zslearn.finetuning._weight_average import WeightAverage
 from zslearn.model_selection import HeldOutStopping
 
 SETTINGS = {
@@ -138,3 +141,50 @@ def test_marks():
 def test_a_seed_is_needed(tmp_path):
     with pytest.raises(ValueError, match="random_state"):
         fit(estimator(str(tmp_path), random_state=None))
+
+
+def test_part_by_part_nothing_is_left_behind(tmp_path):
+    X, y = pictures()
+    clf = fine_tuned(finetuning={"checkpoint": str(tmp_path / "saved")})
+    clf.partial_fit(X, y, class_attributes=TABLE)
+    assert not (tmp_path / "saved").exists()
+
+
+def test_a_training_that_goes_on_resumes_without_the_epochs_before(tmp_path):
+    given = {"finetuning": {"checkpoint": str(tmp_path / "saved")}, "warm_start": True}
+    clf = fit(fine_tuned(**given))
+    watch = Watch(4)
+    with pytest.raises(RuntimeError):
+        fit(clf.set_params(classifier__callbacks=[watch]))
+    again = Watch()
+    fit(clf.set_params(classifier__callbacks=[again]))
+    assert (watch.epochs, again.epochs) == ([3, 4], [4])
+    assert clf.n_iter_ == 4
+
+
+def test_a_training_goes_on_from_its_own_weights_alone(tmp_path):
+    given = {"finetuning": {"checkpoint": str(tmp_path / "saved")}, "warm_start": True}
+    first = fit(fine_tuned(**given))
+    with pytest.raises(RuntimeError):
+        fit(first.set_params(classifier__callbacks=[Watch(4)]))
+    X, y = pictures(seed=1)
+    other = fine_tuned(**given)
+    other.fit(X, y, class_attributes=TABLE)
+    watch = Watch()
+    fit(other.set_params(classifier__callbacks=[watch]))
+    assert watch.epochs == [3, 4]
+
+
+def test_averages_count_steps_not_batches():
+    weight = torch.nn.Parameter(torch.zeros(1))
+    net = SimpleNamespace(
+        optimizers_={"main": torch.optim.SGD([weight], lr=1.0)}, accumulate=2, place_=(0, 3)
+    )
+    average = WeightAverage(0.05)
+    average.on_train_begin(net)
+    for place, reached in enumerate([0.0, 1.0, 3.0]):  # steps end the second and the last batch
+        net.place_ = place, 3
+        weight.data.fill_(reached)
+        average.on_batch_end(net, training=True)
+    assert average.n_steps == 2
+    assert average.values[0].item() == pytest.approx(0.05 * 0.95 + 0.95 * 3, rel=1e-6)

@@ -151,7 +151,7 @@ class Checkpoint(TrainingCallback):
             net.module_.load_state_dict(found["weights"], strict=False)
         for phase, optimizer in net.optimizers_.items():
             _restore_optimizer(optimizer, phase, found["optimizer"])
-        net.history.extend(said["history"])
+        net.history.extend(said["history"][len(net.history) :])  # with warm_start it has begun
         self._saved_at = len(net.history)
         net.steps_, net.term_names_ = said["steps"], said["term_names"]
         if self.average is not None:

@@ -17,6 +17,7 @@ from zslearn._data._rows import RegionRows, TrainingBatches
 from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._device import outside_autocast
+from zslearn._training._learner import learned_state
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn._training._progress import FitTask
@@ -157,6 +158,8 @@ class PictureClassifier(PictureInput):
             return None
         table = [classes.labels, classes.values, classes.seen]
         rest = [x for x in (samples.rows, samples.weights) if x is not None]
+        if len(net.history):  # it goes on from weights that other data may have led to
+            rest += [value.cpu().numpy() for value in learned_state(net.module_).values()]
         own = mark_of(net.seed, epochs, len(net.history), samples.y, *table, *rest)
         path = Path(settings.checkpoint).expanduser() / f"{samples.X.mark}-{own}.safetensors"
         return Checkpoint(path, int(settings.checkpoint_interval), net.average_)

@@ -82,9 +82,7 @@ class PictureInput(DeepZeroShotClassifier):
         anew = not (self.warm_start and hasattr(self, "net_"))
         X, y, sample_weight = self._readable(X, y, sample_weight, anew=anew)
         super().fit(X, y, class_attributes, sample_weight)
-        if X.mark and not self.net_.interrupted_:
-            remove_checkpoints(Path(self._settings.checkpoint or "").expanduser(), X.mark)
-        self._note_skipped(X)
+        self._end_with(X)
         return self
 
     def partial_fit(
@@ -128,10 +126,13 @@ class PictureInput(DeepZeroShotClassifier):
         super().partial_fit(
             X, y, classes=classes, class_attributes=class_attributes, sample_weight=sample_weight
         )
-        self._note_skipped(X)
+        self._end_with(X)
         return self
 
-    def _note_skipped(self, X: PictureSource) -> None:
+    def _end_with(self, X: PictureSource) -> None:
+        """Remove what was saved of a training that is done, and tell what it has left out."""
+        if X.mark and not self.net_.interrupted_:
+            remove_checkpoints(Path(self._settings.checkpoint or "").expanduser(), X.mark)
         self.skipped_ = X.skipped
         warn_of_skipped(X.skipped, len(X.pictures))
 

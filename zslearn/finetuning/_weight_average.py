@@ -49,7 +49,10 @@ class WeightAverage(TrainingCallback):
 
     @torch.no_grad()
     def on_batch_end(self, net: Any, *args: Any, training: bool = False, **kwargs: Any) -> None:
-        """Move towards the weights reached."""
+        """Move towards the weights reached, where the batch ended with a step."""
+        place, n_batches = net.place_
+        if (place + 1) % net.accumulate and place + 1 < n_batches:
+            return
         decay = min(self.decay, (1 + self.n_steps) / (10 + self.n_steps))
         torch._foreach_lerp_(self.values, self.weights_of(net), 1.0 - decay)
         self.n_steps += 1
