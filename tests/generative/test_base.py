@@ -330,6 +330,15 @@ def test_weights_reach_the_classifier(problem):
         )
 
 
+def test_weights_that_none_heeds_are_refused_before_training(problem, monkeypatch):
+    monkeypatch.setattr(FCLSWGANClassifier, "_train", None)
+    clf = FCLSWGANClassifier(**SMALL, classifier=make_pipeline(LogisticRegression()))
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        clf.fit(
+            problem.X, problem.y, problem.table, sample_weight=np.arange(1.0, len(problem.y) + 1)
+        )
+
+
 def test_training_goes_on(problem):
     clf = fitted(problem, warm_start=True)
     scaling = clf.scaling_

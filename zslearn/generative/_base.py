@@ -128,7 +128,7 @@ default=None
     def _before_training(
         self, samples: Samples, classes: DescribedClasses, *, more: bool = False
     ) -> None:
-        check_final_classifier(self.classifier)
+        check_final_classifier(self.classifier, samples.weights is not None)
         if more:
             return
         vectors = (v for _, v in mean_vectors(samples.X, samples.rows))

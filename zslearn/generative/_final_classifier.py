@@ -53,11 +53,8 @@ class FinalClassifier:
             if name.rpartition("__")[2] == "random_state" and value is None:
                 model.set_params(**{name: seed})
         how = {} if weights is None else {"sample_weight": weights}
-        if how and not has_fit_parameter(model, "sample_weight"):
-            raise ValueError(
-                f"classifier, a {type(model).__name__}, takes no sample_weight: leave out "
-                "sample_weight and class_weight, or choose another classifier."
-            )
+        if how:
+            _check_takes_weights(model)
         if isinstance(rows, GeneratedRows):
             by_batch = isinstance(model, SoftmaxClassifier)
             model.fit(rows.for_batches() if by_batch else rows.whole(), targets, **how)
@@ -90,8 +87,8 @@ class FinalClassifier:
         return weights, intercepts
 
 
-def check_final_classifier(classifier: Any) -> None:
-    """Refuse a classifier that gives no scores, before hours of training."""
+def check_final_classifier(classifier: Any, weighed: bool = False) -> None:
+    """Refuse a classifier that gives no scores or heeds no weights, before hours of training."""
     if classifier is None or isinstance(classifier, str):
         return
     if not hasattr(classifier, "fit") or not hasattr(classifier, "get_params"):
@@ -102,6 +99,16 @@ def check_final_classifier(classifier: Any) -> None:
         raise TypeError(
             f"classifier must have decision_function or predict_proba, {type(classifier).__name__} "
             "has neither: wrap it in sklearn.calibration.CalibratedClassifierCV."
+        )
+    if weighed:
+        _check_takes_weights(classifier)
+
+
+def _check_takes_weights(model: Any) -> None:
+    if not has_fit_parameter(model, "sample_weight"):
+        raise ValueError(
+            f"classifier, a {type(model).__name__}, takes no sample_weight: leave out "
+            "sample_weight and class_weight, or choose another classifier."
         )
 
 
