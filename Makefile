@@ -10,6 +10,8 @@ GALLERY ?= 1
 
 .PHONY: demo test test-avx2 test-slow test-lowest coverage lint format types bench bench-gpu docs clean
 
+# Two threads of a small problem wait for each other fifty times as long where a core is busy.
+demo: export OMP_NUM_THREADS := 1
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo_field_guide.py
 
