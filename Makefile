@@ -10,7 +10,7 @@ GALLERY ?= 1
 
 .PHONY: demo test test-avx2 test-slow test-lowest coverage lint format types bench bench-gpu docs clean
 
-# Two threads of a small problem wait for each other fifty times as long where a core is busy.
+# Where another process has a core, two threads wait for each other: epochs took thirty times as long.
 demo: export OMP_NUM_THREADS := 1
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo_field_guide.py
