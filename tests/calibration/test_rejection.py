@@ -146,3 +146,28 @@ def test_around_other_wrappers_and_saved(problem, tmp_path):
     assert loaded.rejection_label_ == "none of these"
     wider = clf.with_class_attributes(table.subset(table.labels[10:]))
     assert set(wider.predict(X).tolist()) <= {*table.labels[10:].tolist(), "none of these"}
+
+
+def test_later_tables_have_no_class_of_the_rejection_label(problem):
+    X, _, table = problem
+    clf = fit(problem, rejection_label="class 99")
+    more = ClassAttributes(
+        np.vstack([table.values, table.values[:1]]), labels=[*table.labels, "class 99"]
+    )
+    for use in (
+        lambda: clf.predict(X, class_attributes=more),
+        lambda: clf.with_class_attributes(more),
+    ):
+        with pytest.raises(ValueError, match="rejection_label is 'class 99', which is the label"):
+            use()
+    fewer = table.subset(table.labels[:9])
+    assert set(clf.predict(X, class_attributes=fewer)) <= {*fewer.labels, "class 99"}
+
+
+def test_a_single_candidate_is_certain(problem):
+    X, y, table = problem
+    few = np.isin(y, table.labels[:6])  # folds of two held-out classes, one of them described
+    clf = RejectionClassifierCV(ESZSLClassifier(delta=np.inf), random_state=0)
+    clf.fit(X[few], y[few], class_attributes=table)
+    assert 0 <= clf.auc_ <= 1
+    assert set(clf.predict(X)) <= {*clf.unseen_classes_, "none of these"}

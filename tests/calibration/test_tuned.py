@@ -219,6 +219,9 @@ def test_folds_that_pose_no_zero_shot_problem_are_refused(train):
         (KFold(5, shuffle=True, random_state=0), "fold 0 is not class-disjoint.*SeenUnseenKFold"),
         ([(rows[:90], rows[90:])], "no sample of the 6 classes of its training part"),
         ([(rows[:90], rows[80:])], "10 samples to both parts of fold 0.*row 80"),
+        ([(rows[:90], rows[80:] - len(y))], "10 samples to both parts of fold 0.*row 80"),
+        ([(rows[:90], rows[80:] + 0.5)], "1-dimensional rows of dtype float64"),
+        ([(rows[:90], rows[90:] + 1)], f"row {len(y)}, and there are {len(y)} samples"),
         ([], "cv gives no fold"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -3,7 +3,6 @@
 import json
 import re
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -248,12 +247,14 @@ def test_results_are_printed_before_they_are_written(zslearn, problem, files, mo
     def full(*args, **kwargs):
         raise OSError("no room")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("zslearn._cli._files.os.replace", full)
+    before = set(problem.folder.iterdir())
     split = ("--split", problem.folder / "split.npz", "--json", problem.folder / "out.json")
     done = zslearn("evaluate", *files, *split, *QUICK)
     assert done.code == 1
     assert "AUSUC" in done.out
     assert done.err.splitlines()[-1] == "zslearn evaluate: error: no room"
+    assert set(problem.folder.iterdir()) == before
 
 
 def test_json_is_what_any_reader_takes():

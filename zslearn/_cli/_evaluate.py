@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_writable(arguments, "json", "save")
     _check_parameters(arguments)
     classifier = _make_classifier(arguments)
+    from zslearn._cli._files import write_atomically
     from zslearn._cli._inputs import check_parts, read_inputs
 
     inputs = read_inputs(arguments)
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     text = as_json(results)
     print(text if arguments.format == "json" else _as_text(results), flush=True)
     if arguments.json:
-        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+        write_atomically(Path(arguments.json), text + "\n")
 
 
 def _save(model: Any, path: str) -> None:
@@ -125,7 +126,10 @@ def _save(model: Any, path: str) -> None:
         return
     import joblib
 
-    joblib.dump(model, path)
+    from zslearn._cli._files import whole_file
+
+    with whole_file(Path(path)) as name:
+        joblib.dump(model, name)
 
 
 def _check_parameters(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from zslearn.feature_extraction._regular_files import open_regular
 
-__all__ = ["load_array", "read_text", "write_atomically"]
+__all__ = ["load_array", "read_text", "whole_file", "write_atomically"]
 
 
 def load_array(path: Path, **options: Any) -> Any:
@@ -45,12 +47,20 @@ def read_text(path: Path, option: str) -> str:
         raise ValueError(f"{option}: {str(path)!r} is no UTF-8 text: {error}") from None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 that appears when it is complete."""
-    handle, made = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a name to write to; the file appears under its own when the block has ended well.
+
+    What is no regular file, such as a pipe, is written to as it is.
+    """
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
     try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
+        yield Path(made)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(made, 0o666 & ~mask)
@@ -58,3 +68,10 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(made)
         raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 that appears when it is complete."""
+    with whole_file(path) as name:
+        with open(name, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)

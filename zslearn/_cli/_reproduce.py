@@ -166,6 +166,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check_protocol(arguments)
     from tqdm.auto import tqdm
 
+    from zslearn._cli._files import write_atomically
     from zslearn._cli._reproduce_cache import ResultCache, make_work_folder
     from zslearn._cli._reproduce_data import load_data
     from zslearn._cli._reproduce_protocol import HonestProtocol, PaperProtocol
@@ -223,7 +224,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     print(as_text(results), flush=True)
     if arguments.json:
-        Path(arguments.json).write_text(as_json(results) + "\n", encoding="utf-8")
+        write_atomically(Path(arguments.json), as_json(results) + "\n")
 
 
 def _check_protocol(arguments: argparse.Namespace) -> None:

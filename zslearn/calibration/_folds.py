@@ -71,9 +71,18 @@ def check_splits(splits: Iterable[Any], y: NDArray[Any]) -> list[Split]:
 
 def _as_row_numbers(rows: Any, n_samples: int) -> NDArray[np.intp]:
     rows = np.asarray(rows)
-    if rows.dtype == bool and len(rows) == n_samples:
+    if rows.dtype == bool and rows.shape == (n_samples,):
         return np.flatnonzero(rows)
-    return rows.astype(np.intp)
+    if rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise ValueError(
+            f"cv gives {rows.ndim}-dimensional rows of dtype {rows.dtype}: give row numbers, or a "
+            f"mask of the {n_samples} samples. {_REMEDY}"
+        )
+    rows = rows.astype(np.intp)
+    outside = rows[(rows < -n_samples) | (rows >= n_samples)]
+    if len(outside):
+        raise ValueError(f"cv gives row {outside[0]}, and there are {n_samples} samples. {_REMEDY}")
+    return rows % n_samples  # -1 is the last
 
 
 def with_whole_tables(params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:

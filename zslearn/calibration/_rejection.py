@@ -183,10 +183,7 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
         fit_params = self._tables_checked(self._fit_params(class_attributes, params), y)
         label = self._label_for_none(y)
         fitted = clone(self.estimator).fit(X, y, **fit_params)
-        if np.isin(label, final_estimator(fitted).classes_):
-            raise ValueError(
-                f"rejection_label is {label!r}, which is the label of a class: give another."
-            )
+        _check_no_class(label, final_estimator(fitted).classes_)
         odds, classes, strange = self._held_out(X, y, fit_params, _spread(fitted, X))
         weights = _class_balanced(classes)
         known = ~strange
@@ -196,8 +193,14 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
         self.threshold_ = float(threshold)
         self.acceptance_rate_ = float(np.average(accepted[known], weights=weights[known]))
         self.rejection_rate_ = float(np.average(~accepted[strange], weights=weights[strange]))
-        self.auc_ = float(roc_auc_score(known, odds, sample_weight=weights))
+        self.auc_ = float(roc_auc_score(known, np.nan_to_num(odds), sample_weight=weights))
         return self
+
+    def _described(self, class_attributes: Any) -> ClassAttributes:
+        table = super()._described(class_attributes)
+        if class_attributes is not None:
+            _check_no_class(self.rejection_label_, table.labels)
+        return table
 
     def _label_for_none(self, y: NDArray[Any]) -> Any:
         if y.dtype.kind == "b":
@@ -261,6 +264,13 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
                 sure = _log_odds(block[:, columns], calibration) >= self.threshold_
                 answers.append(np.where(sure, predicted, self.rejection_label_))
         return np.concatenate(answers)
+
+
+def _check_no_class(label: Any, classes: NDArray[Any]) -> None:
+    if np.isin(label, classes):
+        raise ValueError(
+            f"rejection_label is {label!r}, which is the label of a class: give another."
+        )
 
 
 def _calibration_of(estimator: Any) -> tuple[float, str]:
