@@ -11,10 +11,15 @@ from zslearn._cli._files import whole_file, write_atomically
 def test_a_file_that_fails_leaves_what_was_there(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("before")
-    with pytest.raises(OSError, match="disk full"), whole_file(path) as name:
-        assert name.suffix == ".json"
-        name.write_text("half")
-        raise OSError("disk full")
+
+    def fail():
+        with whole_file(path) as name:
+            assert name.suffix == ".json"
+            name.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -108,6 +108,29 @@ def test_without_refit_the_best_weights_stand(data):
     assert area == pytest.approx(max(curve), abs=1e-12)
 
 
+@pytest.mark.parametrize("refit", [True, False])
+def test_heads_are_judged_on_the_best_weights(data, monkeypatch, refit):
+    X, y, table = data
+    X = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
+    areas = []
+
+    def watch(self, train, held_out):
+        scores = self.decision_function(X[held_out.rows])
+        areas.append(ausuc_score(held_out.y, scores, classes=range(12), seen_classes=self.trained))
+
+    def make_net(self, classes):
+        if not areas:
+            self.trained = classes.seen_labels
+        return new_net(self, classes)
+
+    new_net = CVsCClassifier._new_net
+    monkeypatch.setattr(CVsCClassifier, "_judge", watch)
+    monkeypatch.setattr(CVsCClassifier, "_new_net", make_net)
+    clf = make(refit=refit, head="own").fit(X, y, class_attributes=table)
+    assert areas == [pytest.approx(max(clf.validation_scores_), abs=1e-12)]
+    assert areas[0] > clf.validation_scores_[-1] + 1e-6
+
+
 def test_classes_without_samples_have_no_part(data):
     """Other descriptions of the truly unseen classes leave the chosen epochs as they are."""
     X, y, table = data

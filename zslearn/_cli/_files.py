@@ -72,6 +72,6 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file in UTF-8 that appears when it is complete."""
+    content = text.encode("utf-8", errors="surrogateescape")
     with whole_file(path) as name:
-        with open(name, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
+        name.write_bytes(content)

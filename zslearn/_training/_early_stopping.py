@@ -84,8 +84,6 @@ class HeldOutMonitor(TrainingCallback):
         Of a net and a dtype, makes what gives class scores of regions of that dtype.
     patience : int
         Epochs without a new best after which training stops.
-    keep_weights : bool
-        Whether to keep a copy of the best weights, in the memory of the CPU.
     delta_scale : str, default="logit"
         What a delta is added to.
     least : int, default=0
@@ -99,6 +97,8 @@ class HeldOutMonitor(TrainingCallback):
         Counted from one.
     best_delta : float
         The one with the best harmonic mean in that epoch.
+    best_weights : dict or None
+        A copy of the weights after it, in the memory of the CPU.
     """
 
     def __init__(
@@ -108,7 +108,6 @@ class HeldOutMonitor(TrainingCallback):
         classes: DescribedClasses,
         scorer_of: Callable[[Any, torch.dtype], Callable[[Tensor], Tensor]],
         patience: int,
-        keep_weights: bool,
         delta_scale: str = "logit",
         least: int = 0,
     ) -> None:
@@ -121,7 +120,6 @@ class HeldOutMonitor(TrainingCallback):
         self.n_attributes = classes.table.n_attributes
         self.scorer_of = scorer_of
         self.patience = patience
-        self.keep_weights = keep_weights
         self.delta_scale = delta_scale
         self.best_delta = 0.0
         self.least = least
@@ -150,10 +148,9 @@ class HeldOutMonitor(TrainingCallback):
             self.best_epoch = len(self.scores)
             scaled = on_delta_scale(found, self.delta_scale)
             self.best_delta = best_calibration(self.y, scaled, **self.known).delta
-            if self.keep_weights:
-                self.best_weights = {
-                    name: value.detach().to("cpu", copy=True)
-                    for name, value in module.state_dict().items()
-                }
+            self.best_weights = {
+                name: value.detach().to("cpu", copy=True)
+                for name, value in module.state_dict().items()
+            }
         elif len(self.scores) - max(self.best_epoch, self.least) >= self.patience:
             net.stop_requested_ = True

@@ -135,12 +135,13 @@ class HeldOutTraining:
                 classes=described,
                 scorer_of=lambda net, dtype: self._scorer_of_held_out(net, kept, described, dtype),
                 patience=stopping.n_iter_no_change,
-                keep_weights=not stopping.refit,
                 delta_scale=getattr(self, "delta_scale", "logit"),
                 least=self._least_epochs(),
             )
             with attached(net, "held_out", monitor):
                 self._train(net, kept, described, self._epochs(samples), task)
+        if monitor.best_weights is not None:
+            net.module_.load_state_dict(monitor.best_weights)
         self._judge(kept, samples.part(held_out))
         self.validation_scores_ = monitor.scores
         self.validation_history_ = net.history
@@ -150,8 +151,6 @@ class HeldOutTraining:
         if stopping.refit and not net.interrupted_:
             del self.net_
             return net
-        if monitor.best_weights is not None:
-            net.module_.load_state_dict(monitor.best_weights)
         # The whole table takes the place of the one the epochs were chosen with.
         whole = DescribedClasses(classes.table, np.isin(classes.labels, self.seen_classes_))
         self._describe_anew(whole)
