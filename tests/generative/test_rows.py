@@ -5,10 +5,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from zslearn import CADAVAEClassifier, CEGZSLClassifier, TFVAEGANClassifier
+from zslearn import CADAVAEClassifier, CEGZSLClassifier, FCLSWGANClassifier, TFVAEGANClassifier
 from zslearn._sample_weights import Samples
 from zslearn.generative import _rows
-from zslearn.generative._rows import GeneratedRows
+from zslearn.generative._rows import GeneratedRows, ScaledRows
+from zslearn.generative._softmax import SoftmaxClassifier
 from zslearn.utils._toy_problems import CountingRows, Problem
 
 SMALL = {"max_epochs": 1, "n_synthetic": 12, "random_state": 0, "classifier": "softmax"}
@@ -80,6 +81,25 @@ def test_the_softmax_is_that_of_whole_rows(clf, problem, monkeypatch):
             clf.net_, clf.class_attributes_, samples
         )
     clf.set_params(classifier="softmax")
+
+
+def test_the_classifier_of_seen_classes_reads_by_the_batch(problem, monkeypatch):
+    def read(self):
+        raise AssertionError("all rows at once")
+
+    X, y = problem.X, problem.y
+    clf = FCLSWGANClassifier(hidden_dim=16, **SMALL).fit(X, y, class_attributes=problem.table)
+    scaled = clf.scaling_(X.reshape(len(X), -1)) if X.ndim == 2 else clf.scaling_(X.mean(axis=1))
+    expected = SoftmaxClassifier(n_epochs=50).fit(
+        scaled.astype(np.float32), np.unique(y, return_inverse=True)[1]
+    )
+    monkeypatch.setattr(_rows, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(ScaledRows, "whole", read)
+    clf.fit(CountingRows(X), y, class_attributes=problem.table)
+    found = clf.seen_classifier_.classifier
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-6)
+    with pytest.raises(AssertionError, match="all rows at once"):
+        clf.set_params(classifier=None).fit(X, y, class_attributes=problem.table)
 
 
 def test_rows_of_no_class_and_no_sample(clf, problem):

@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from zslearn._data._scaled_vectors import ScaledVectors
 from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._parameters import TrainingOptions
@@ -23,6 +22,8 @@ from zslearn.generative._adversarial import (
 )
 from zslearn.generative._final_classifier import FinalClassifier
 from zslearn.generative._learner import Draws, numbers_among
+from zslearn.generative._rows import ScaledRows, are_few
+from zslearn.generative._softmax import SoftmaxClassifier
 from zslearn.nn._conditional import frozen
 from zslearn.registry import register_method
 
@@ -95,7 +96,9 @@ class FCLSWGANClassifier(AdversarialClassifier):
         With `early_stopping`, the delta with the best harmonic mean on the held-out samples after
         the best epoch: ``set_params(delta=...)`` takes it without another training.
     seen_classifier_ : object
-        The linear classifier of the seen classes, fitted first and constant from then on.
+        The linear classifier of the seen classes, fitted first and constant from then on: a
+        logistic regression, or with ``classifier="softmax"`` and more than 128 MiB of samples the
+        softmax of the released code, 50 epochs by batches of 100.
 
     See Also
     --------
@@ -155,9 +158,16 @@ class FCLSWGANClassifier(AdversarialClassifier):
     ) -> None:
         super()._before_training(samples, classes, more=more)
         table = classes.table.subset(np.unique(samples.y))
-        rows = ScaledVectors(samples.X, self.scaling_)[samples.rows_of(np.arange(len(samples.y)))]
-        targets = table.index_of(samples.y)
-        self.seen_classifier_ = FinalClassifier.fit(None, rows, targets, samples.weights, table, 0)
+        rows, targets = ScaledRows(samples, self.scaling_), table.index_of(samples.y)
+        by_batch = self.classifier == "softmax" and not are_few(rows)
+        self.seen_classifier_ = FinalClassifier.fit(
+            SoftmaxClassifier(n_epochs=50) if by_batch else None,
+            rows if by_batch else rows.whole(),
+            targets,
+            samples.weights,
+            table,
+            0,
+        )
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         weight, bias = self.seen_classifier_.weights(self.n_features_in_)

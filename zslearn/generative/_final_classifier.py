@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import has_fit_parameter
 
 from zslearn.attributes import ClassAttributes
-from zslearn.generative._rows import GeneratedRows
+from zslearn.generative._rows import GeneratedRows, ScaledRows
 from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FinalClassifier", "check_final_classifier"]
@@ -39,7 +39,7 @@ class FinalClassifier:
     def fit(
         cls,
         classifier: Any,
-        rows: NDArray[np.float32] | GeneratedRows,
+        rows: NDArray[np.float32] | GeneratedRows | ScaledRows,
         targets: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
         table: ClassAttributes,

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn._data._scaled_vectors import ScaledVectors
 from zslearn._data._scaling import Scaling
 from zslearn._data._vectors import mean_vectors
 from zslearn._sample_weights import Samples
@@ -18,7 +19,7 @@ from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 
-__all__ = ["GeneratedRows", "represented"]
+__all__ = ["GeneratedRows", "ScaledRows", "are_few", "represented"]
 
 # Of rows made at a time, and of those that stand in memory whole rather than being made again.
 _BLOCK_BYTES = 2**24
@@ -129,7 +130,7 @@ class GeneratedRows:
 
     def for_batches(self) -> Any:
         """Return all rows where they are few, or what makes those of a batch."""
-        return self.whole() if self.nbytes <= _WHOLE_BYTES else self
+        return self.whole() if are_few(self) else self
 
     def _blocks(self) -> Iterator[NDArray[np.intp]]:
         """Numbers of rows, those of samples apart from generated ones."""
@@ -147,6 +148,32 @@ class GeneratedRows:
 
     def _width(self) -> int:
         return int(self.make([0]).shape[1])
+
+
+class ScaledRows:
+    """Scaled vectors of samples, read from their X whenever they are needed."""
+
+    def __init__(self, samples: Samples, scaling: Scaling) -> None:
+        self.samples = samples
+        self.vectors = ScaledVectors(samples.X, scaling)
+        self.shape = (len(samples.y), self.vectors.shape[1])
+        self.nbytes = 4 * self.shape[0] * self.shape[1]
+
+    def make(self, index: Any) -> Tensor:
+        """Read some rows (len(index), D), in any order."""
+        index = np.asarray(index)
+        order = np.argsort(index, kind="stable")
+        rows = self.vectors[self.samples.rows_of(index[order])]
+        return torch.from_numpy(rows[np.argsort(order)])
+
+    def whole(self) -> NDArray[np.float32]:
+        """Read all rows."""
+        return self.vectors[self.samples.rows_of(np.arange(self.shape[0]))]
+
+
+def are_few(rows: GeneratedRows | ScaledRows) -> bool:
+    """Whether rows may stand in memory where they could be made by the batch."""
+    return rows.nbytes <= _WHOLE_BYTES
 
 
 def represented(net: LearnerNet, vectors: NDArray[Any], draws: Draws | None = None) -> Tensor:
