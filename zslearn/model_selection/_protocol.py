@@ -132,8 +132,8 @@ class GZSLProtocol:
     standard deviations of a model's scores, as in
     :class:`~zslearn.calibration.TunedCalibrationClassifierCV`, at no further fit. Folds are told
     of the descriptions of their own classes alone, the final fit of those of the split's unseen
-    ones too. ``H_hindsight`` is H at the delta that is best for the *test* samples: a bound, not a
-    result.
+    ones too. ``H_delta_0`` is H without one, as published results of generative methods have it;
+    ``H_hindsight`` is that at the delta that is best for the *test* samples: a bound, not a result.
 
     A run is known by a checksum of the data and its name, the split, the seed, the estimator's
     parameters, those that are left at their defaults too, the settings, this protocol's own, and

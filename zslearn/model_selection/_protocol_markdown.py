@@ -17,6 +17,7 @@ _COLUMNS = {
     "U": "U",
     "S": "S",
     "H": "H",
+    "H_delta_0": "H at delta 0",
     "H_hindsight": "best H in hindsight",
     "AUSUC": "AUSUC",
     "semantic_error": "semantic error",

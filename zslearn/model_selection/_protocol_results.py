@@ -24,10 +24,9 @@ from zslearn.model_selection._protocol_statistics import (
 
 __all__ = ["ProtocolResults"]
 
-METRICS = ("T1", "U", "S", "H", "H_hindsight", "AUSUC")
+METRICS = ("T1", "U", "S", "H", "H_delta_0", "H_hindsight", "AUSUC")
 _ERRORS = ("semantic_error", "semantic_error_seen", "semantic_error_unseen")
 _BY_CLASS = ("T1", "U", "S", "H")
-_TITLES = {"H_hindsight": "best H in hindsight", "semantic_error": "semantic error"}
 
 Block = tuple[str, str, int]  # data set, which classes, split
 
@@ -57,10 +56,10 @@ class ProtocolResults:
     -----
     A run is a dict with these keys: "data", "classes", "split", "seed" and "method"; "rows", a
     checksum of the split; "version" of zslearn; "chosen" ("setting", "epochs", "delta" and what
-    they reached on held-out classes); "scores" (T1, U, S, H, H_hindsight, AUSUC and, of methods
-    that predict attributes, semantic errors); "accuracies" (of each class of the test samples);
-    "seconds" ("choose", "fit", "predict"); "peak_mib"; "samples" (to train on, of seen and of
-    unseen classes to test on); and "error".
+    they reached on held-out classes); "scores" (T1, U, S, H, H_delta_0, H_hindsight, AUSUC and, of
+    methods that predict attributes, semantic errors); "accuracies" (of each class of the test
+    samples); "seconds" ("choose", "fit", "predict"); "peak_mib"; "samples" (to train on, of seen
+    and of unseen classes to test on); and "error".
 
     Everywhere, the mean over seeds is taken first, then over splits.
 
@@ -221,7 +220,7 @@ class ProtocolResults:
         reference : str
             The method that the others are compared with.
         metric : str, default="AUSUC"
-            T1, U, S, H, H_hindsight, AUSUC or a semantic error.
+            T1, U, S, H, H_delta_0, H_hindsight, AUSUC or a semantic error.
         over : {"splits", "classes"}, default="splits"
             Where the interval comes from:
 

@@ -175,6 +175,7 @@ def judge(fitted: Any, X: Any, y: NDArray[Any], delta: float) -> dict[str, Any]:
     predicted = classes[(scores + delta * unseen_columns).argmax(axis=1)]
     among_unseen = classes[unseen_columns][scores[:, unseen_columns].argmax(axis=1)]
     accuracy = gzsl_scores(y, predicted, seen_classes=seen)
+    plain = gzsl_scores(y, classes[scores.argmax(axis=1)], seen_classes=seen)
     labels, index = np.unique(y, return_inverse=True)
     unseen = ~np.isin(labels, seen)
     values = {
@@ -182,6 +183,7 @@ def judge(fitted: Any, X: Any, y: NDArray[Any], delta: float) -> dict[str, Any]:
         "U": float(accuracy.unseen),
         "S": float(accuracy.seen),
         "H": float(accuracy.harmonic_mean),
+        "H_delta_0": float(plain.harmonic_mean),
         "H_hindsight": float(best_calibration(y, scores, **known).score),
         "AUSUC": float(ausuc_score(y, scores, **known)),
     }
