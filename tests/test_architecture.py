@@ -13,7 +13,7 @@ PACKAGE = Path(zslearn.__file__).parent
 
 # From the ground up; packages on one line are neighbours and do not import each other.
 FLOORS = [
-    ["_calibrated", "_containers", "_log", "_version", "_wrapped", "exceptions"],
+    ["_calibrated", "_containers", "_log", "_split_checks", "_version", "_wrapped", "exceptions"],
     ["_remote", "_table_checks"],
     ["_label_checks", "_attribute_vectors", "_class_frames"],
     ["_class_files", "_class_reprs", "_class_texts", "_class_warnings", "_encoded_labels"],

@@ -169,9 +169,11 @@ def test_saved_and_loaded(problem, own, tmp_path):
         ({"score_scale": "best"}, "score_scale must be 'auto' or a number above 0"),
         ({"cv": 1}, "cv must be at least 2 folds, found 1"),
         ({"cv": "five"}, "cv must be a number of folds, a splitter or an iterable"),
-        ({"cv": []}, "cv must give at least one fold"),
-        ({"cv": [(range(0, 180, 2), range(1, 180, 2))]}, "fold 0 has no sample of unseen classes"),
-        ({"cv": [(range(90), range(90, 180))]}, "fold 0 has no sample of seen classes"),
+        ({"cv": []}, "cv gives no fold"),
+        ({"cv": [(range(0, 180, 2), range(1, 180, 2))]}, "fold 0 is not class-disjoint"),
+        ({"cv": [(range(90), range(90, 180))]}, "part of fold 0 has no sample of the "),
+        ({"cv": [(range(90), range(80, 180))]}, "10 samples to both parts of fold 0"),
+        ({"cv": [(range(90), [])]}, "part of fold 0 has no sample of the "),
     ],
 )
 def test_refuses(problem, parameters, message):

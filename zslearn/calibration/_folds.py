@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from zslearn._log import tell
+from zslearn._split_checks import Split
 from zslearn._table_checks import quote_some
 from zslearn.base import check_class_attributes
 from zslearn.calibration._response import CalibrationRule, class_scores, is_class_attributes_key
@@ -24,10 +25,6 @@ from zslearn.metrics._sweep import CommonCalibration, FoldCurve, Scoring, score_
 from zslearn.metrics._switches import Switches, find_switches
 from zslearn.metrics._units import Unit
 from zslearn.model_selection import RowView
-
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]
-
-_REMEDY = "Use zslearn.model_selection.SeenUnseenKFold."
 
 
 @dataclass(frozen=True)
@@ -39,50 +36,6 @@ class Fold:
     held_out: NDArray[Any]  # labels of the classes that played the unseen
     estimator: Any = None  # the fitted model, if it is wanted
     seconds: float = 0.0  # that its fit and scores took
-
-
-def check_splits(splits: Iterable[Any], y: NDArray[Any]) -> list[Split]:
-    """Make a list of folds, each with held-out classes and held-out samples of the others."""
-    checked = []
-    for number, (train_rows, test_rows) in enumerate(splits):
-        train, test = (_as_row_numbers(rows, len(y)) for rows in (train_rows, test_rows))
-        shared = np.intersect1d(train, test)
-        if len(shared):
-            raise ValueError(
-                f"cv gives {len(shared)} samples to both parts of fold {number}, the first is row "
-                f"{shared[0]}; a calibration is chosen on samples the model has not seen. {_REMEDY}"
-            )
-        stays = np.isin(y[test], y[train])
-        if stays.all() or not stays.any():
-            n_train = len(np.unique(y[train]))
-            found = (
-                f"fold {number} is not class-disjoint: every class of its test part is also in "
-                "its training part, so none plays the unseen"
-                if stays.all()
-                else f"the test part of fold {number} has no sample of the {n_train} classes of "
-                "its training part, so the accuracy on seen classes is undefined"
-            )
-            raise ValueError(f"cv does not pose a zero-shot problem: {found}. {_REMEDY}")
-        checked.append((train, test))
-    if not checked:
-        raise ValueError(f"cv gives no fold. {_REMEDY}")
-    return checked
-
-
-def _as_row_numbers(rows: Any, n_samples: int) -> NDArray[np.intp]:
-    rows = np.asarray(rows)
-    if rows.dtype == bool and rows.shape == (n_samples,):
-        return np.flatnonzero(rows)
-    if rows.dtype.kind not in "iu" or rows.ndim != 1:
-        raise ValueError(
-            f"cv gives {rows.ndim}-dimensional rows of dtype {rows.dtype}: give row numbers, or a "
-            f"mask of the {n_samples} samples. {_REMEDY}"
-        )
-    rows = rows.astype(np.intp)
-    outside = rows[(rows < -n_samples) | (rows >= n_samples)]
-    if len(outside):
-        raise ValueError(f"cv gives row {outside[0]}, and there are {n_samples} samples. {_REMEDY}")
-    return rows % n_samples  # -1 is the last
 
 
 def with_whole_tables(params: dict[str, Any], y: NDArray[Any]) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from zslearn._calibrated import add_delta, as_probabilities
 from zslearn._decision import row_blocks
 from zslearn._input_checks import check_labels_of
 from zslearn._scored_prediction import ScoredPrediction
+from zslearn._split_checks import check_splits
 from zslearn._table_checks import quote_some
 from zslearn._wrapped import final_estimator
 from zslearn.attributes import ClassAttributes
 from zslearn.calibration._base import BaseCalibrationClassifier
-from zslearn.calibration._folds import check_splits, with_tables_of
+from zslearn.calibration._folds import with_tables_of
 from zslearn.calibration._response import CalibrationRule, class_scores
 from zslearn.metrics._units import StdUnit
 from zslearn.model_selection import SeenUnseenKFold

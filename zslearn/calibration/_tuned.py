@@ -17,10 +17,10 @@ from sklearn.utils.validation import check_is_fitted, indexable
 
 from zslearn._containers import refuse_orderless
 from zslearn._input_checks import check_labels_of
+from zslearn._split_checks import check_splits
 from zslearn.calibration._base import BaseCalibrationClassifier
 from zslearn.calibration._folds import (
     Fold,
-    check_splits,
     describe_sweep,
     fit_folds,
     measure,

@@ -17,6 +17,7 @@ from zslearn._data._scaling import Scaling
 from zslearn._data._score_scale import held_out_rows
 from zslearn._data._vectors import ClassSums, mean_vectors
 from zslearn._described_classes import DescribedClasses
+from zslearn._split_checks import Split, check_splits
 from zslearn.attributes import ClassAttributes
 from zslearn.base import ZeroShotClassifierMixin
 from zslearn.metrics._switches import StackedTops
@@ -28,7 +29,6 @@ _SUM_BYTES = _TOP_BYTES = 2**28
 _FOLDS = 50
 # Samples whose scores by one setting stay in the cache.
 _TILE = 2048
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Model = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -116,7 +116,7 @@ default=None
             estimator._check_score_scale()
         return grid
 
-    def _folds(self, X: Any, y: NDArray[Any], targets: NDArray[np.int64]) -> list[Fold]:
+    def _folds(self, X: Any, y: NDArray[Any], targets: NDArray[np.int64]) -> list[Split]:
         """Return the folds, each with samples of seen and of unseen classes to test on."""
         if isinstance(self.cv, Integral) and not isinstance(self.cv, bool):
             return list(_class_folds(targets, int(self.cv)))
@@ -126,27 +126,14 @@ default=None
                 f"found {self.cv!r}"
             )
         splits = self.cv.split(X, y) if hasattr(self.cv, "split") else self.cv
-        rows = np.arange(len(targets))
-        folds = [(rows[train], rows[test]) for train, test in splits]
-        if not folds:
-            raise ValueError("cv must give at least one fold, found none")
-        for number, (train, test) in enumerate(folds):
-            seen = np.isin(targets[test], targets[train])
-            if not len(seen) or seen.all() or not seen.any():
-                lacking = "unseen" if len(seen) and seen.all() else "seen"
-                raise ValueError(
-                    f"cv must hold out whole classes and samples of the others, but the test part "
-                    f"of its fold {number} has no sample of {lacking} classes; give a number of "
-                    "folds, or zslearn.model_selection.SeenUnseenKFold."
-                )
-        return folds
+        return check_splits(splits, targets)
 
     def _scores(
         self,
         X: Any,
         targets: NDArray[np.int64],
         values: NDArray[np.float64],
-        folds: list[Fold],
+        folds: list[Split],
         settings: list[dict[str, float]],
     ) -> Iterator[list[float]]:
         """Yield the areas under the seen-unseen curve of each fold, one for each setting."""
@@ -250,7 +237,7 @@ def _areas(
     return areas
 
 
-def _class_folds(targets: NDArray[np.int64], n_folds: int) -> Iterator[Fold]:
+def _class_folds(targets: NDArray[np.int64], n_folds: int) -> Iterator[Split]:
     """Deal the classes to folds in turn; each tests on its own and on a fifth of the others.
 
     A fold whose other classes have but one sample each has nothing seen to test on, and is left
