@@ -16,7 +16,7 @@ import zslearn
 from zslearn import ClassAttributes, FCLSWGANClassifier, FVAEGANClassifier
 from zslearn.generative._final_classifier import FinalClassifier
 from zslearn.metrics import ausuc_score, gzsl_harmonic_mean_scorer
-from zslearn.model_selection import HeldOutStopping, SeenUnseenKFold
+from zslearn.model_selection import SeenUnseenKFold
 from zslearn.registry import list_methods, method_info
 from zslearn.utils._toy_problems import CountingRows, Problem
 
@@ -90,12 +90,25 @@ def test_two_classes_have_two_columns():
     ("classifier", "words"),
     [
         (StandardScaler(), "decision_function or predict_proba"),
-        (SVC(decision_function_shape="ovo"), "a score for each of the 8 classes"),
+        (SVC(decision_function_shape="ovo"), "decision_function_shape='ovo', scores of pairs"),
+        (make_pipeline(SVC(decision_function_shape="ovo")), "svc__decision_function_shape='ovo'"),
+        (LogisticRegression, "must be an instance of a scikit-learn classifier"),
     ],
 )
-def test_classifiers_without_scores_are_refused(problem, classifier, words):
+def test_classifiers_without_scores_are_refused(problem, classifier, words, monkeypatch):
+    monkeypatch.setattr(FCLSWGANClassifier, "_train", None)  # before hours of it
     with pytest.raises((TypeError, ValueError), match=words):
-        fitted(problem, classifier=classifier).predict(problem.X)
+        fitted(problem, classifier=classifier)
+
+
+class ScoresOfPairs(SVC):
+    def decision_function(self, X):
+        return super().decision_function(X)[:, :2]
+
+
+def test_scores_of_another_number_are_refused(problem):
+    with pytest.raises(ValueError, match="a score for each of the 8 classes"):
+        fitted(problem, classifier=ScoresOfPairs()).predict(problem.X)
 
 
 def test_fits_repeat_to_the_bit(problem):
@@ -115,8 +128,9 @@ def test_rows_are_drawn_class_by_class(problem):
     assert rows.dtype == np.float32
     other, _ = clf.synthesize(n=3, random_state=1)
     assert not np.array_equal(rows, other)
-    with pytest.raises(ValueError, match="n must be at least 1"):
-        clf.synthesize(n=0)
+    for n in (0, 2.5, True, "a"):
+        with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
+            clf.synthesize(n=n)
     alone = FCLSWGANClassifier(**SMALL)
     seen = problem.table.subset(np.unique(problem.y))
     with warnings.catch_warnings():
@@ -207,6 +221,8 @@ def test_kept_features_stand_for_their_classes(problem):
         )
     )
     assert set(changed.y.tolist()) == set(problem.y.tolist()) - {"ant"}
+    copy = kept.with_class_attributes(table.subset(table.labels[:3]))  # what it has known stays
+    assert copy._kept_of(more).y.tolist() == kept._kept_of(more).y.tolist()
     copy = kept.with_class_attributes(more)
     np.testing.assert_array_equal(
         copy.decision_function(problem.X), kept.decision_function(problem.X, class_attributes=more)
@@ -225,6 +241,15 @@ def test_a_classifier_of_the_unseen_alone(problem):
     some = problem.table.subset(["ant", "cat", "wasp"])
     found = clf.predict(problem.X, candidates="unseen", class_attributes=some)
     assert set(found.tolist()) <= {"cat", "wasp"}
+    fits, fit_final = [], joint._fit_final
+    joint._fit_final = lambda *arguments: fits.append(1) or fit_final(*arguments)
+    joint.set_params(unseen_classifier="separate")  # after the fit
+    for _ in range(3):
+        assert (
+            joint.predict(problem.X, candidates="unseen").tolist()
+            == clf.predict(problem.X, candidates="unseen").tolist()
+        )
+    assert len(fits) == 1
 
 
 def test_saved_and_loaded(problem, tmp_path):
@@ -284,17 +309,6 @@ def test_features_beyond_the_logistic_function_are_refused(problem):
     fitted(problem, FVAEGANClassifier, X=scaled, scaling=None)
 
 
-def test_epochs_by_held_out_classes(problem):
-    clf = fitted(problem, early_stopping=HeldOutStopping(n_iter_no_change=2), max_epochs=6)
-    assert 1 <= clf.best_epoch_ <= len(clf.validation_scores_) <= 6
-    assert len(clf.net_.history) == clf.best_epoch_
-    assert clf.unseen_classes_.tolist() == problem.labels[problem.unseen].tolist()
-    assert np.isfinite(clf.validation_delta_)
-    stays = fitted(problem, early_stopping=HeldOutStopping(refit=False), max_epochs=2)
-    assert len(stays.unseen_classes_) == len(clf.unseen_classes_) + 1
-    assert np.isfinite(stays.decision_function(problem.X)).all()
-
-
 @pytest.mark.parametrize(
     ("cls", "params"),
     [
@@ -337,15 +351,6 @@ def test_weights_that_none_heeds_are_refused_before_training(problem, monkeypatc
         clf.fit(
             problem.X, problem.y, problem.table, sample_weight=np.arange(1.0, len(problem.y) + 1)
         )
-
-
-def test_training_goes_on(problem):
-    clf = fitted(problem, warm_start=True)
-    scaling = clf.scaling_
-    clf.fit(problem.X, problem.y, class_attributes=problem.table)
-    assert len(clf.net_.history) == 6
-    assert clf.scaling_ is scaling
-    assert not hasattr(clf, "partial_fit")
 
 
 def test_parameters_are_documented_with_their_defaults():

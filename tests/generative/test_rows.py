@@ -24,7 +24,7 @@ def problem():
     scope="module",
     params=[
         TFVAEGANClassifier(hidden_dim=16, **SMALL),
-        CEGZSLClassifier(hidden_dim=16, embedding_dim=8, comparator_dim=8, **SMALL),
+        CEGZSLClassifier(hidden_dim=16, embedding_dim=8, comparator_dim=8, critic_iter=1, **SMALL),
         CADAVAEClassifier(encoder_dims=(8, 8), decoder_dims=(8, 8), n_real=9, **SMALL),
     ],
     ids=lambda clf: type(clf).__name__,
@@ -88,7 +88,9 @@ def test_the_classifier_of_seen_classes_reads_by_the_batch(problem, monkeypatch)
         raise AssertionError("all rows at once")
 
     X, y = problem.X, problem.y
-    clf = FCLSWGANClassifier(hidden_dim=16, **SMALL).fit(X, y, class_attributes=problem.table)
+    clf = FCLSWGANClassifier(hidden_dim=16, critic_iter=1, **SMALL).fit(
+        X, y, class_attributes=problem.table
+    )
     scaled = clf.scaling_(X.reshape(len(X), -1)) if X.ndim == 2 else clf.scaling_(X.mean(axis=1))
     expected = SoftmaxClassifier(n_epochs=50).fit(
         scaled.astype(np.float32), np.unique(y, return_inverse=True)[1]

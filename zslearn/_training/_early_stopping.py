@@ -83,7 +83,11 @@ class HeldOutMonitor(TrainingCallback):
     scorer_of : callable
         Of a net and a dtype, makes what gives class scores of regions of that dtype.
     patience : int
-        Epochs without a new best after which training stops.
+        Looks without a new best after which training stops.
+    epochs : int
+        Epochs of the training, of which the last is looked at in any case.
+    every : int, default=1
+        Epochs from one look to the next.
     delta_scale : str, default="logit"
         What a delta is added to.
     least : int, default=0
@@ -92,7 +96,7 @@ class HeldOutMonitor(TrainingCallback):
     Attributes
     ----------
     scores : list of float
-        The area after each epoch; also ``valid_ausuc`` in the net's history.
+        The area at each look; also ``valid_ausuc`` in the net's history, NaN between looks.
     best_epoch : int
         Counted from one.
     best_delta : float
@@ -108,6 +112,8 @@ class HeldOutMonitor(TrainingCallback):
         classes: DescribedClasses,
         scorer_of: Callable[[Any, torch.dtype], Callable[[Tensor], Tensor]],
         patience: int,
+        epochs: int,
+        every: int = 1,
         delta_scale: str = "logit",
         least: int = 0,
     ) -> None:
@@ -120,6 +126,7 @@ class HeldOutMonitor(TrainingCallback):
         self.n_attributes = classes.table.n_attributes
         self.scorer_of = scorer_of
         self.patience = patience
+        self.epochs, self.every = epochs, every
         self.delta_scale = delta_scale
         self.best_delta = 0.0
         self.least = least
@@ -128,9 +135,15 @@ class HeldOutMonitor(TrainingCallback):
         self.best_weights: dict[str, Any] | None = None
 
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
-        """Score the held-out samples."""
+        """Score the held-out samples, if it is time to."""
+        if len(net.history) < self._epoch_of(len(self.scores)):
+            net.history.record("valid_ausuc", float("nan"))
+            return
         with net.averaged():
             self._score(net)
+
+    def _epoch_of(self, look: int) -> int:
+        return min((look + 1) * self.every, self.epochs)
 
     def _score(self, net: Any) -> None:
         module = net.module_.eval()
@@ -145,12 +158,15 @@ class HeldOutMonitor(TrainingCallback):
         net.history.record("valid_ausuc", score)
         self.scores.append(score)
         if score > max(self.scores[:-1], default=-1.0):
-            self.best_epoch = len(self.scores)
+            self.best_epoch = self._epoch_of(len(self.scores) - 1)
             scaled = on_delta_scale(found, self.delta_scale)
             self.best_delta = best_calibration(self.y, scaled, **self.known).delta
             self.best_weights = {
                 name: value.detach().to("cpu", copy=True)
                 for name, value in module.state_dict().items()
             }
-        elif len(self.scores) - max(self.best_epoch, self.least) >= self.patience:
+            return
+        begun = max(self.best_epoch, self.least)
+        since = sum(self._epoch_of(look) > begun for look in range(len(self.scores)))
+        if since >= self.patience:
             net.stop_requested_ = True

@@ -69,6 +69,10 @@ class HeldOutTraining:
         """Epochs that early stopping leaves in any case."""
         return 0
 
+    def _epochs_to_a_look(self, epochs: int) -> int:
+        """Epochs of a training from one look at held-out classes to the next."""
+        return 1
+
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         """Fit what stands on the trained net; with `more`, samples add to those of calls before."""
 
@@ -125,7 +129,7 @@ class HeldOutTraining:
         kept = samples.part(train)
         self._before_training(kept, described)
         net = self._new_net(described)
-        device = device_of(net)
+        device, epochs = device_of(net), self._epochs(samples)
         with take_turn(device):
             monitor = HeldOutMonitor(
                 self._rows(
@@ -137,9 +141,11 @@ class HeldOutTraining:
                 patience=stopping.n_iter_no_change,
                 delta_scale=getattr(self, "delta_scale", "logit"),
                 least=self._least_epochs(),
+                epochs=epochs,
+                every=stopping.evaluate_every or self._epochs_to_a_look(epochs),
             )
             with attached(net, "held_out", monitor):
-                self._train(net, kept, described, self._epochs(samples), task)
+                self._train(net, kept, described, epochs, task)
         if monitor.best_weights is not None:
             net.module_.load_state_dict(monitor.best_weights)
         self._judge(kept, samples.part(held_out))

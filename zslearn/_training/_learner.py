@@ -151,8 +151,15 @@ def take_over(new: Learner, old: Learner) -> Learner:
     """
     for name, parameter in list(new.named_parameters()):
         path, _, last = name.rpartition(".")
-        new.get_submodule(path)._parameters[last] = old.get_parameter(name)
-        assert old.get_parameter(name).shape == parameter.shape
+        known = dict(old.named_parameters()).get(name)
+        if known is None or known.shape != parameter.shape:
+            found = "is missing" if known is None else f"has the shape {tuple(known.shape)}"
+            raise ValueError(
+                f"a training goes on with the network that it began with, whose {name} {found}, "
+                f"and by the parameters set since it would be {tuple(parameter.shape)}: set the "
+                "parameters back that make the network, or start anew with warm_start=False."
+            )
+        new.get_submodule(path)._parameters[last] = known
     kept = {n: v for n, v in learned_state(old).items() if n not in dict(old.named_parameters())}
     new.load_state_dict(kept, strict=False)
     return new.train(old.training)

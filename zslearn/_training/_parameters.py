@@ -132,10 +132,11 @@ n_features_in_ : int
 feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the features, if X was a DataFrame with string column names.
 validation_scores_ : list of float
-    With `early_stopping`, the area under the seen-unseen curve after each epoch.
+    With `early_stopping`, the area under the seen-unseen curve at each look: after each epoch, or
+    as ``HeldOutStopping(evaluate_every=...)`` says.
 validation_history_ : skorch History
     With `early_stopping`, the history of the training that was watched, with that area as
-    ``valid_ausuc``. After a refit, ``net_.history`` is that of the refit.
+    ``valid_ausuc``, NaN between looks. After a refit, ``net_.history`` is that of the refit.
 best_epoch_ : int
     With `early_stopping`, the epoch of the best one, counted from 1.
 n_iter_ : int

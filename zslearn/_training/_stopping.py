@@ -23,7 +23,10 @@ class HeldOutStopping(BaseEstimator):
     validation_fraction : float, default=0.2
         That share, of the classes and of each other class's samples.
     n_iter_no_change : int, default=5
-        Epochs without a better area after which training stops.
+        Looks without a better area after which training stops.
+    evaluate_every : int, default=None
+        Epochs from one look to the next. ``None`` looks after each, and with methods that fit a
+        classifier for every look, after each twentieth of `max_epochs`.
     refit : bool, default=True
         Whether to train anew on all samples for the epochs found. Otherwise the best weights
         stand, and the held-out classes count as unseen.
@@ -44,6 +47,7 @@ class HeldOutStopping(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "evaluate_every": [Interval(Integral, 1, None, closed="left"), None],
         "refit": ["boolean"],
     }
 
@@ -52,10 +56,12 @@ class HeldOutStopping(BaseEstimator):
         *,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 5,
+        evaluate_every: int | None = None,
         refit: bool = True,
     ) -> None:
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.evaluate_every = evaluate_every
         self.refit = refit
 
 

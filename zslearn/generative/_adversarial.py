@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
+from zslearn._sample_weights import Samples
 from zslearn._training._learner import OptimizerFactory
 from zslearn._training._parameters import TrainingOptions
 from zslearn.generative._base import FeatureGeneratingClassifier, GenerativeOptions
@@ -135,6 +138,17 @@ class AdversarialClassifier(FeatureGeneratingClassifier):
 
     def __init__(self, **options: Unpack[AdversarialOptions]) -> None:
         super().__init__(**options)  # type: ignore[misc]
+
+    def _after_training(self, samples: Samples, *, more: bool = False) -> None:
+        if self.net_.steps_ < self.critic_iter:
+            warnings.warn(
+                f"The generator has not been trained: that takes critic_iter={self.critic_iter} "
+                f"batches, and there were {self.net_.steps_}. Raise max_epochs, or lower "
+                "critic_iter or batch_size.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        super()._after_training(samples, more=more)
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         return {

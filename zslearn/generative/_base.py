@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from zslearn._data._scaling import Scaling
 from zslearn._data._vectors import mean_vectors
 from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
+from zslearn._table_checks import quote_some
 from zslearn._training._device import compute_dtype
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
@@ -33,6 +35,8 @@ __all__ = ["FeatureGeneratingClassifier", "GenerativeOptions"]
 
 # Other tables whose classifier is remembered.
 _REMEMBERED = 4
+# At held-out classes during a training, each of which takes a fit of the classifier.
+_LOOKS = 20
 
 
 class FeatureGeneratingClassifier(
@@ -48,11 +52,14 @@ class FeatureGeneratingClassifier(
     """
 
     _scores_held_out_alike = True
+    # Parameters, but for learning_rate, that say how fast parts of the learner move.
+    _rate_parameters: ClassVar[tuple[str, ...]] = ()
     _learner_type: ClassVar[type[FeatureGeneratingLearner]]
     scaling_: Scaling
     final_classifier_: FinalClassifier
     unseen_classifier_: FinalClassifier
     kept_: Samples
+    kept_classes_: ClassAttributes
     _refits_: dict[bytes, FinalClassifier]
 
     def __sklearn_tags__(self) -> Any:
@@ -125,28 +132,54 @@ default=None
         width = getattr(self, "hidden_dim", n_features)
         return 2 * self.batch_size * width * (n_features + table.n_attributes)
 
+    def _epochs_to_a_look(self, epochs: int) -> int:
+        return max(1, epochs // _LOOKS)
+
+    @property
+    def _group_settings(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._rate_parameters)
+
     def _before_training(
         self, samples: Samples, classes: DescribedClasses, *, more: bool = False
     ) -> None:
         check_final_classifier(self.classifier, samples.weights is not None)
         if more:
-            return
-        vectors = (v for _, v in mean_vectors(samples.X, samples.rows))
-        self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
-        if self._learner_type.bounded and self.scaling != "min_max":
+            self._check_goes_on(samples)
+        else:
+            vectors = (v for _, v in mean_vectors(samples.X, samples.rows))
+            self.scaling_ = Scaling.fit(self.scaling, vectors, "scaling")
+        if self._learner_type.bounded and (more or self.scaling != "min_max"):
             for _, read in mean_vectors(samples.X, samples.rows):
                 scaled = self.scaling_(read)
                 if scaled.min() < 0 or scaled.max() > 1:
                     raise ValueError(
                         f"{type(self).__name__} needs features between 0 and 1, and scaling="
                         f"{self.scaling!r} gives some between {scaled.min():.3g} and "
-                        f"{scaled.max():.3g}: set scaling='min_max'."
+                        f"{scaled.max():.3g}: set "
+                        + ("warm_start=False to start anew." if more else "scaling='min_max'.")
                     )
+
+    def _check_goes_on(self, samples: Samples) -> None:
+        """Refuse to go on where what was learned before would be of no use."""
+        if self.scaling != self.scaling_.kind:
+            raise ValueError(
+                f"scaling is {self.scaling!r}, and warm_start=True continues with features scaled "
+                f"by {self.scaling_.kind!r}: set that, or warm_start=False to start anew."
+            )
+        missing = np.setdiff1d(self.seen_classes_, samples.y)
+        if len(missing) and not hasattr(self, "kept_"):
+            raise ValueError(
+                f"y has no sample of {len(missing)} class(es) of the last fit, such as "
+                f"{quote_some(missing)}, and their samples are needed for the classifier at the "
+                "end: give these too, or fit with keep_features=True from the start."
+            )
 
     def _scorer_of_held_out(
         self, net: LearnerNet, samples: Samples, classes: DescribedClasses, dtype: torch.dtype
     ) -> Callable[[Tensor], Tensor]:
-        final = self._fit_final(net, classes.table, samples)
+        # A classifier may be trained by gradients itself.
+        with torch.inference_mode(False), torch.enable_grad():
+            final = self._fit_final(net, classes.table, samples)
 
         def scores_of(regions: Tensor) -> Tensor:
             rows = represented(net, regions[:, 0].cpu().double().numpy()).cpu().numpy()
@@ -156,13 +189,16 @@ default=None
 
     def _after_training(self, samples: Samples, *, more: bool = False) -> None:
         self._refits_ = {}
-        self.__dict__.pop("kept_", None)
+        before = self.__dict__.pop("kept_", None)
+        missing = np.setdiff1d(self.seen_classes_, samples.y)
+        if self.keep_features or len(missing):
+            samples = _in_memory(samples)
+        if len(missing):  # a fit that went on without samples of these
+            samples = _together(samples, before.part(np.flatnonzero(np.isin(before.y, missing))))
+        self.__dict__.pop("kept_classes_", None)
         if self.keep_features:
-            n = len(samples.y)
-            vectors = np.empty((n, self.n_features_in_), dtype=np.float32)
-            for place, means in mean_vectors(samples.X, samples.rows):
-                vectors[place] = means
-            self.kept_ = Samples(vectors, samples.y, None, samples.weights)
+            self.kept_ = samples
+            self.kept_classes_ = self.class_attributes_.subset(np.unique(samples.y))
         self.final_classifier_ = self._fit_final(self.net_, self.class_attributes_, samples)
         self._fit_unseen()
 
@@ -211,14 +247,21 @@ default=None
         classifier = self._classifier_for(str(device_of(net)))
         return FinalClassifier.fit(classifier, rows, targets, weights, table, net.seed)
 
-    def _final_of(self, table: ClassAttributes) -> FinalClassifier:
-        """Return the classifier of a table: the fitted one, or one fitted for it, remembered."""
-        if self.final_classifier_.covers(table):
-            return self.final_classifier_
-        key = repr(table.labels.tolist()).encode() + table.values.tobytes()
+    def _final_of(self, table: ClassAttributes, alone: bool = False) -> FinalClassifier:
+        """Return the classifier of a table: the fitted one, or one fitted for it, remembered.
+
+        The one of unseen classes `alone` has generated rows only.
+        """
+        name = "unseen_classifier_" if alone else "final_classifier_"
+        fitted: FinalClassifier | None = getattr(self, name, None)
+        if fitted is not None and fitted.covers(table):
+            return fitted
+        known = (alone, self.n_synthetic, table.labels.tolist())
+        key = repr(known).encode() + table.values.tobytes()
         found = self._refits_.get(key)
         if found is None:
-            found = self._fit_final(self.net_, table, self._kept_of(table))
+            samples = None if alone else self._kept_of(table)
+            found = self._fit_final(self.net_, table, samples)
             while len(self._refits_) >= _REMEMBERED:
                 self._refits_.pop(next(iter(self._refits_)), None)
             self._refits_[key] = found
@@ -228,7 +271,7 @@ default=None
         """Return the kept samples of the classes that a table describes as the fitted one does."""
         if not hasattr(self, "kept_"):
             return None
-        fitted = self.class_attributes_
+        fitted = self.kept_classes_
         alike = [
             label
             for label in np.intersect1d(table.labels, fitted.labels)
@@ -282,9 +325,7 @@ default=None
         table = self._described(class_attributes)
         unseen = table.subset(table.labels[self._candidate_columns("unseen", table)])
         X = self._check_X(X, reset=False)
-        final = getattr(self, "unseen_classifier_", None)
-        if final is None or not final.covers(unseen):
-            final = self._fit_final(self.net_, unseen, None)
+        final = self._final_of(unseen, alone=True)
         return np.asarray(unseen.labels[self._scores_by(final, X, unseen.labels).argmax(axis=1)])
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -343,8 +384,8 @@ default=None
         else:
             table = self._described(class_attributes)
         n = self.n_synthetic if n is None else n
-        if n < 1:
-            raise ValueError(f"n must be at least 1, found {n!r}")
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"n must be a whole number of at least 1, found {n!r}")
         seed = None
         if random_state is not None:
             seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
@@ -362,3 +403,23 @@ default=None
         super()._set_saved_state(state)
         if hasattr(self, "final_classifier_"):
             self._refits_ = {}
+
+
+def _in_memory(samples: Samples) -> Samples:
+    """Return samples with vectors of their own, in float32."""
+    vectors = np.empty((len(samples.y), samples.X.shape[-1]), dtype=np.float32)
+    for place, means in mean_vectors(samples.X, samples.rows):
+        vectors[place] = means
+    return Samples(vectors, samples.y, None, samples.weights)
+
+
+def _together(samples: Samples, others: Samples) -> Samples:
+    """Return samples in memory, and others behind them."""
+    vectors = np.concatenate([samples.X, others.X[others.rows_of(np.arange(len(others.y)))]])
+    weights = None
+    if samples.weights is not None or others.weights is not None:
+        parts = (samples, others)
+        weights = np.concatenate(
+            [np.ones(len(p.y)) if p.weights is None else p.weights for p in parts]
+        )
+    return Samples(vectors, np.concatenate([samples.y, others.y]), None, weights)

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
-from zslearn.generative._latent import LatentClassifier, LatentLearner, LatentOptions
+from zslearn.generative._latent import LatentClassifier, LatentLearner, LatentOptions, WarmUp
 from zslearn.generative._learner import Draws
 from zslearn.nn import AlignedAutoencoders
 from zslearn.registry import register_method
@@ -109,7 +109,8 @@ class CADAVAEClassifier(LatentClassifier):
 
     _learner_type = CADAVAELearner
     _presets: ClassVar[dict[str, dict[str, Any]]] = {
-        name: {"classifier": "softmax"} for name in ("cub", "sun", "awa2")
+        name: {"classifier": "softmax", "classifier_epochs": epochs}
+        for name, epochs in (("cub", 23), ("sun", 21), ("awa2", 29))
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "lambda_da": [Interval(Real, 0, None, closed="left")],
@@ -142,18 +143,22 @@ class CADAVAEClassifier(LatentClassifier):
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         for name in ("encoder_dims", "decoder_dims"):
             dims = tuple(getattr(self, name))
-            if len(dims) != 2 or not all(isinstance(n, Integral) and int(n) > 0 for n in dims):
+            if len(dims) != 2 or not all(
+                isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in dims
+            ):
                 raise ValueError(
                     f"{name} must be two widths, of the network of features and of that of "
                     f"descriptions, such as (1560, 1450), found {dims!r}"
                 )
         return {
             **super()._learner_params(classes),
-            "warm_ups": {
-                "kl": self._warm_up("beta_warm_up", self.beta),
-                "cross_reconstruction": self._warm_up("ca_warm_up", self.lambda_ca),
-                "distance": self._warm_up("da_warm_up", self.lambda_da),
-            },
             "encoder_dims": self.encoder_dims,
             "decoder_dims": self.decoder_dims,
+        }
+
+    def _learner_warm_ups(self) -> dict[str, WarmUp]:
+        return {
+            "kl": self._warm_up("beta_warm_up", self.beta),
+            "cross_reconstruction": self._warm_up("ca_warm_up", self.lambda_ca),
+            "distance": self._warm_up("da_warm_up", self.lambda_da),
         }

@@ -140,7 +140,10 @@ class FCLSWGANClassifier(AdversarialClassifier):
     _presets: ClassVar[dict[str, dict[str, Any]]] = published(
         max_epochs=250,
         cub={},
-        sun={"learning_rate": 2e-4, "n_synthetic": 400, "max_epochs": 200},
+        sun={
+            **{"learning_rate": 2e-4, "n_synthetic": 400, "max_epochs": 200},
+            "classifier_learning_rate": 5e-4,
+        },
         awa2={"learning_rate": 1e-5, "n_synthetic": 1800, "max_epochs": 150},
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

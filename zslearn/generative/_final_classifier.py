@@ -91,15 +91,23 @@ def check_final_classifier(classifier: Any, weighed: bool = False) -> None:
     """Refuse a classifier that gives no scores or heeds no weights, before hours of training."""
     if classifier is None or isinstance(classifier, str):
         return
-    if not hasattr(classifier, "fit") or not hasattr(classifier, "get_params"):
+    if isinstance(classifier, type) or not all(
+        hasattr(classifier, name) for name in ("fit", "get_params")
+    ):
         raise TypeError(
-            f"classifier must be a scikit-learn classifier or None, found {classifier!r:.80}"
+            "classifier must be an instance of a scikit-learn classifier, 'softmax' or None, "
+            f"found {classifier!r:.80}"
         )
     if not hasattr(classifier, "decision_function") and not hasattr(classifier, "predict_proba"):
         raise TypeError(
             f"classifier must have decision_function or predict_proba, {type(classifier).__name__} "
             "has neither: wrap it in sklearn.calibration.CalibratedClassifierCV."
         )
+    for name, value in classifier.get_params().items():
+        if name.rpartition("__")[2] == "decision_function_shape" and value == "ovo":
+            raise ValueError(
+                f"classifier has {name}='ovo', scores of pairs of classes: set it to 'ovr'."
+            )
     if weighed:
         _check_takes_weights(classifier)
 

@@ -196,6 +196,10 @@ class FREEClassifier(VAEGANClassifier):
     """
 
     _learner_type = FREELearner
+    _rate_parameters: ClassVar[tuple[str, ...]] = (
+        *VAEGANClassifier._rate_parameters,
+        "refiner_learning_rate",
+    )
     _training_defaults: ClassVar[TrainingOptions] = {
         **VAEGANClassifier._training_defaults,
         "max_epochs": 60,
@@ -216,6 +220,7 @@ class FREEClassifier(VAEGANClassifier):
             "center_margin": 120.0,
             "lambda_rec": 0.1,
             "n_synthetic": 300,
+            "classifier_learning_rate": 5e-4,
             "max_epochs": 1202,
         },
         awa2={

@@ -73,7 +73,10 @@ class FVAEGANClassifier(VAEGANClassifier):
     _presets: ClassVar[dict[str, dict[str, Any]]] = published(
         max_epochs=500,
         cub={},
-        sun={"gamma_adv": 1.0, "learning_rate": 1e-3, "n_synthetic": 400},
+        sun={
+            **{"gamma_adv": 1.0, "learning_rate": 1e-3, "n_synthetic": 400},
+            "classifier_learning_rate": 5e-4,
+        },
         awa2={"learning_rate": 1e-5, "n_synthetic": 1800},
     )
 

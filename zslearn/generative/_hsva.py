@@ -17,7 +17,7 @@ from zslearn._described_classes import DescribedClasses
 from zslearn._sample_weights import Samples
 from zslearn._training._learner import OptimizerFactory
 from zslearn._training._parameters import TrainingOptions
-from zslearn.generative._latent import LatentClassifier, LatentLearner, LatentOptions
+from zslearn.generative._latent import LatentClassifier, LatentLearner, LatentOptions, WarmUp
 from zslearn.generative._learner import Draws
 from zslearn.nn import CorrelationAlignmentLoss, DiscrepancyLoss, HSVANetwork
 from zslearn.nn._conditional import frozen
@@ -177,7 +177,7 @@ class HSVAClassifier(LatentClassifier):
         Hidden width of the encoder of latents; 2048 in presets.
     classifier_dim : int, default=512
         Hidden width of the two classifiers.
-    classifier_rate : float, default=1e-3
+    discriminator_learning_rate : float, default=1e-3
         Learning rate of the two classifiers.
     {training}
 
@@ -223,6 +223,7 @@ class HSVAClassifier(LatentClassifier):
     """
 
     _learner_type = HSVALearner
+    _rate_parameters: ClassVar[tuple[str, ...]] = ("discriminator_learning_rate",)
     _family_defaults: ClassVar[dict[str, Any]] = {"noise_scale": 0.1}
     _training_defaults: ClassVar[TrainingOptions] = {
         **LatentClassifier._training_defaults,
@@ -237,7 +238,11 @@ class HSVAClassifier(LatentClassifier):
             "omega_warm_up": (0.0, 0.05),
             **more,
         }
-        for name, more in {"cub": {}, "sun": {"latent_dim": 128}, "awa2": {}}.items()
+        for name, more in {
+            "cub": {"classifier_epochs": 24},
+            "sun": {"classifier_epochs": 22, "latent_dim": 128},
+            "awa2": {"classifier_epochs": 51},
+        }.items()
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "omega": [Interval(Real, 0, None, closed="left")],
@@ -246,7 +251,7 @@ class HSVAClassifier(LatentClassifier):
         "beta_warm_up": [tuple, list],
         "ca_warm_up": [tuple, list],
         "omega_warm_up": [tuple, list],
-        "classifier_rate": [Interval(Real, 0, None, closed="neither")],
+        "discriminator_learning_rate": [Interval(Real, 0, None, closed="neither")],
         **{
             name: [Interval(Integral, 1, None, closed="left")]
             for name in (
@@ -272,7 +277,7 @@ class HSVAClassifier(LatentClassifier):
         hidden_dim: int = 512,
         encoder_dim: int = 512,
         classifier_dim: int = 512,
-        classifier_rate: float = 1e-3,
+        discriminator_learning_rate: float = 1e-3,
         **options: Unpack[LatentOptions],
     ) -> None:
         super().__init__(**options)
@@ -287,7 +292,7 @@ class HSVAClassifier(LatentClassifier):
         self.hidden_dim = hidden_dim
         self.encoder_dim = encoder_dim
         self.classifier_dim = classifier_dim
-        self.classifier_rate = classifier_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
 
     def _before_training(
         self, samples: Samples, classes: DescribedClasses, *, more: bool = False
@@ -305,20 +310,23 @@ class HSVAClassifier(LatentClassifier):
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         known = self.trained_classes_
         number = np.minimum(np.searchsorted(known, classes.labels), len(known) - 1)
-        away = self.omega if self.lambda_coral is None else self.lambda_coral
-        names = ("discrepancy", "n_projections", "classifier_rate")
+        names = ("discrepancy", "n_projections")
         widths = ("structure_dim", "hidden_dim", "encoder_dim", "classifier_dim")
         return {
             **super()._learner_params(classes),
             "n_classes": len(known),
             "seen_number": torch.from_numpy(number),
             "unseen": torch.from_numpy(~classes.seen),
-            "warm_ups": {
-                "kl": self._warm_up("beta_warm_up", self.beta),
-                "cross_reconstruction": self._warm_up("ca_warm_up", self.lambda_ca),
-                "distance": self._warm_up("omega_warm_up", self.omega),
-                # Maximised, hence below zero.
-                "correlation": self._warm_up("omega_warm_up", -away),
-            },
+            "classifier_rate": self.discriminator_learning_rate,
             **{name: getattr(self, name) for name in (*names, *widths)},
+        }
+
+    def _learner_warm_ups(self) -> dict[str, WarmUp]:
+        away = self.omega if self.lambda_coral is None else self.lambda_coral
+        return {
+            "kl": self._warm_up("beta_warm_up", self.beta),
+            "cross_reconstruction": self._warm_up("ca_warm_up", self.lambda_ca),
+            "distance": self._warm_up("omega_warm_up", self.omega),
+            # Maximised, hence below zero.
+            "correlation": self._warm_up("omega_warm_up", -away),
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, NamedTuple, Unpack
 
@@ -143,7 +146,8 @@ lambda_ca : float, default={lambda_ca!r}
 n_real : int or None, default={n_real!r}
     Latents of each seen class that the classifier is fitted to, with noise, of samples chosen at
     random and taken again where there are fewer. ``None`` takes those of all samples once. Against
-    `n_synthetic` it acts as a calibration.
+    `n_synthetic` it acts as a calibration. With a number, classes count alike there, or as a dict
+    `class_weight` says: "balanced" they are, and other weights count within a class.
 """
 
 
@@ -208,6 +212,15 @@ class LatentClassifier(FeatureGeneratingClassifier):
         epochs = _FEWEST if self.max_epochs == "auto" else self.max_epochs
         return WarmUp(float(top), shares[0] * epochs, shares[1] * epochs)
 
+    def _least_epochs(self) -> int:
+        """Epochs until all weights have risen."""
+        rises = self._learner_warm_ups().values()
+        return math.ceil(max((rise.end for rise in rises if rise.top), default=0))
+
+    @abstractmethod
+    def _learner_warm_ups(self) -> dict[str, WarmUp]:
+        """Return how the weights of terms rise, by their names."""
+
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
         return {
             "class_attributes": torch.tensor(classes.values, dtype=torch.float32),
@@ -215,6 +228,7 @@ class LatentClassifier(FeatureGeneratingClassifier):
             "latent_dim": self.latent_dim,
             "noise_dim": 1 if self.latent_noise == "shared" else self.latent_dim,
             "noise_scale": self.noise_scale,
+            "warm_ups": self._learner_warm_ups(),
         }
 
     def _chosen(self, samples: Samples, seed: int) -> Samples:
@@ -225,4 +239,10 @@ class LatentClassifier(FeatureGeneratingClassifier):
         for label in np.unique(samples.y):
             of_class = rng.permutation(np.flatnonzero(samples.y == label))
             index.append(np.resize(of_class, self.n_real))
+        if samples.weights is not None:  # of a class, what was asked for by name
+            labels, of_each = np.unique(samples.y, return_inverse=True)
+            means = np.bincount(of_each, samples.weights) / np.bincount(of_each)
+            if isinstance(self.class_weight, dict):
+                means /= [self.class_weight.get(label, 1.0) for label in labels.tolist()]
+            samples = replace(samples, weights=samples.weights / means[of_each])
         return samples.part(np.sort(np.concatenate(index)))

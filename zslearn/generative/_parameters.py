@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Unpack
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -20,6 +20,8 @@ class GenerativeOptions(TrainingOptions, total=False):
 
     n_synthetic: int
     classifier: Any
+    classifier_epochs: int
+    classifier_learning_rate: float
     unseen_classifier: Literal["joint", "separate"]
     scaling: str | None
     normalize_attributes: bool
@@ -38,14 +40,19 @@ classifier : scikit-learn classifier, "softmax" or None, default={classifier!r}
     classifier with ``decision_function`` or ``predict_proba``, a pipeline or a search. ``None`` is
     a :class:`~sklearn.linear_model.LogisticRegression`: the linear softmax of the released codes,
     but trained until it rests, however few rows there are. "softmax" is that of the released codes,
-    25 epochs of Adam in batches of `n_synthetic` rows or 32 latents, on `device`: quicker, and on
+    some epochs of Adam in batches of `n_synthetic` rows or 32 latents, on `device`: quicker, and on
     some data better. It alone is fitted from batches: rows beyond 128 MiB are made again, from the
     samples and with the same noise, whenever they are needed. Any other gets all of them at once
     in float32, 4 bytes for each number that `transform` gives of a sample, for samples and
     generated rows alike: 543 MiB for the 22,057 rows, 6,456 wide, that TF-VAEGAN has of CUB.
+classifier_epochs : int, default={classifier_epochs!r}
+    Passes of the "softmax" classifier over its rows.
+classifier_learning_rate : float, default={classifier_learning_rate!r}
+    Learning rate of the "softmax" classifier.
 unseen_classifier : {{"joint", "separate"}}, default={unseen_classifier!r}
-    What ``predict(candidates="unseen")`` asks: the same classifier, or one that is fitted to the
-    generated rows alone, as published results have it. Scorers ask the first.
+    What `predict` and `score` ask with ``candidates="unseen"``: the same classifier, or one that is
+    fitted to the generated rows alone, as published results have it. Whatever starts from scores
+    asks the first: `predict_from_uncalibrated`, scorers, and estimators around this one.
 scaling : {{"min_max", "standard", "unit_length", "signed_root"}} or None, default={scaling!r}
     How features are scaled, as learnt from the training samples: "min_max" to between 0 and 1.
 normalize_attributes : bool, default={normalize_attributes!r}
@@ -72,6 +79,8 @@ class GenerativeParameters(DeepZeroShotClassifier):
     _family_defaults: ClassVar[dict[str, Any]] = {
         "n_synthetic": 300,
         "classifier": None,
+        "classifier_epochs": 25,
+        "classifier_learning_rate": 1e-3,
         "unseen_classifier": "joint",
         "scaling": "min_max",
         "normalize_attributes": True,
@@ -83,6 +92,8 @@ class GenerativeParameters(DeepZeroShotClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_synthetic": [Interval(Integral, 1, None, closed="left")],
         "classifier": [HasMethods("fit"), StrOptions({"softmax"}), None],
+        "classifier_epochs": [Interval(Integral, 1, None, closed="left")],
+        "classifier_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "unseen_classifier": [StrOptions({"joint", "separate"})],
         "scaling": [StrOptions({kind for kind in SCALINGS if kind}), None],
         "normalize_attributes": ["boolean"],
@@ -92,6 +103,8 @@ class GenerativeParameters(DeepZeroShotClassifier):
 
     n_synthetic: int
     classifier: Any
+    classifier_epochs: int
+    classifier_learning_rate: float
     unseen_classifier: Literal["joint", "separate"]
     scaling: str | None
     normalize_attributes: bool
@@ -107,4 +120,9 @@ class GenerativeParameters(DeepZeroShotClassifier):
         """Return the classifier that was asked for, not fitted, or None."""
         if not isinstance(self.classifier, str):
             return self.classifier
-        return SoftmaxClassifier(batch_size=self._softmax_batch or self.n_synthetic, device=device)
+        return SoftmaxClassifier(
+            n_epochs=self.classifier_epochs,
+            batch_size=self._softmax_batch or self.n_synthetic,
+            learning_rate=self.classifier_learning_rate,
+            device=device,
+        )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from zslearn._described_classes import DescribedClasses
@@ -45,6 +45,7 @@ class TFVAEGANLearner(VAEGANLearner):
         freeze_decoder: bool,
         concatenate_attributes: bool,
         pass_length: int,
+        reconstruction: str = "weighted_l1",
         released: bool = False,
         **shared: Any,
     ) -> None:
@@ -52,7 +53,7 @@ class TFVAEGANLearner(VAEGANLearner):
         hidden_dim = shared["hidden_dim"]
         self.decoder = AttributeDecoder(n_features, class_attributes.shape[1], hidden_dim)
         self.feedback = Feedback(hidden_dim)
-        self.reconstruction = WeightedL1Loss()
+        self.reconstruction = WeightedL1Loss(weighted=reconstruction == "weighted_l1")
         self.lambda_rec, self.feedback_weight = lambda_rec, feedback_weight
         self.synthesis_weight = synthesis_feedback_weight
         self.rates = {"feedback": feedback_learning_rate, "decoder": decoder_learning_rate}
@@ -156,6 +157,9 @@ class TFVAEGANClassifier(VAEGANClassifier):
         Learning rate of the feedback.
     decoder_learning_rate : float, default=1e-4
         Learning rate of the decoder.
+    reconstruction : {{"weighted_l1", "l1"}}, default="weighted_l1"
+        How decoded attributes are compared with true ones: absolute differences weighed as in the
+        released code, or as they are.
     freeze_decoder : bool, default=False
         Whether the decoder is trained on real features alone.
     concatenate_attributes : bool, default=True
@@ -205,6 +209,10 @@ class TFVAEGANClassifier(VAEGANClassifier):
     """
 
     _learner_type = TFVAEGANLearner
+    _rate_parameters: ClassVar[tuple[str, ...]] = (
+        *VAEGANClassifier._rate_parameters,
+        *("feedback_learning_rate", "decoder_learning_rate"),
+    )
     _training_defaults: ClassVar[TrainingOptions] = {
         **VAEGANClassifier._training_defaults,
         "max_epochs": 60,
@@ -222,6 +230,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
             "feedback_learning_rate": 1e-4,
             "adversarial_noise": "posterior",
             "n_synthetic": 400,
+            "classifier_learning_rate": 5e-4,
             "max_epochs": 4000,
         },
         awa2={
@@ -242,6 +251,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
         "synthesis_feedback_weight": [Interval(Real, None, None, closed="neither"), None],
         "feedback_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "decoder_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "reconstruction": [StrOptions({"weighted_l1", "l1"})],
         "freeze_decoder": ["boolean"],
         "concatenate_attributes": ["boolean"],
     }
@@ -256,6 +266,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
         synthesis_feedback_weight: float | None = None,
         feedback_learning_rate: float = 1e-5,
         decoder_learning_rate: float = 1e-4,
+        reconstruction: Literal["weighted_l1", "l1"] = "weighted_l1",
         freeze_decoder: bool = False,
         concatenate_attributes: bool = True,
         **options: Unpack[VAEGANOptions],
@@ -266,6 +277,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
         self.synthesis_feedback_weight = synthesis_feedback_weight
         self.feedback_learning_rate = feedback_learning_rate
         self.decoder_learning_rate = decoder_learning_rate
+        self.reconstruction = reconstruction
         self.freeze_decoder = freeze_decoder
         self.concatenate_attributes = concatenate_attributes
 
@@ -284,6 +296,7 @@ class TFVAEGANClassifier(VAEGANClassifier):
             "synthesis_feedback_weight": self.feedback_weight if again is None else again,
             "feedback_learning_rate": self.feedback_learning_rate,
             "decoder_learning_rate": self.decoder_learning_rate,
+            "reconstruction": self.reconstruction,
             "freeze_decoder": self.freeze_decoder,
             "concatenate_attributes": self.concatenate_attributes,
             "pass_length": self.pass_length_,

@@ -199,6 +199,7 @@ class VAEGANClassifier(AdversarialClassifier):
         "encoder_betas": (0.9, 0.999),
     }
     _family_doc = _DOC
+    _rate_parameters: ClassVar[tuple[str, ...]] = ("encoder_betas",)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "gamma_adv": [Interval(Real, 0, None, closed="left")],
         "adversarial_noise": [StrOptions({"prior", "posterior"})],
@@ -215,6 +216,11 @@ class VAEGANClassifier(AdversarialClassifier):
         super().__init__(**options)  # type: ignore[misc]
 
     def _learner_params(self, classes: DescribedClasses) -> dict[str, Any]:
+        betas = self.encoder_betas
+        if len(betas) != 2 or not all(isinstance(b, Real) and 0 <= b < 1 for b in betas):
+            raise ValueError(
+                f"encoder_betas must be two numbers from 0 to below 1, found {betas!r}"
+            )
         known = optimizer_options(self.optimizer, {"betas": self.encoder_betas}, None)
         return {
             **super()._learner_params(classes),
