@@ -138,6 +138,24 @@ def test_candidates_and_more_classes(zslearn, folder, model, expected, tmp_path)
     assert {len(answer["classes"]) for answer in answers} == {2}
 
 
+def test_generative_methods_keep_samples_for_more_classes(zslearn, folder, tmp_path):
+    method = ("--method", "fclswgan", "--delta", 0.0, "--set", "hidden_dim=8", "--epochs", 2)
+    rest = ("--set", "critic_iter=1", "--quiet")
+    assert main(train(folder, tmp_path / "model", *method, *rest)) == 0
+    told = ("predict", tmp_path / "model", folder / "birds")
+    before = [row["label"] for row in rows_of(zslearn(*told).out)]
+    more = tmp_path / "more.csv"
+    more.write_text((folder / "classes.csv").read_text() + "yak,0,1,0,0\n")
+    done = zslearn(*told, "--attributes", more)
+    assert done.code == 0, done.err
+    assert "generated rows" not in done.err
+    after = [row["label"] for row in rows_of(done.out)]
+    assert np.mean([a == b for a, b in zip(after, before, strict=True)]) > 0.8
+    assert main(train(folder, tmp_path / "no", *method, *rest, "--set", "keep_features=false")) == 0
+    done = zslearn("predict", tmp_path / "no", folder / "birds", "--attributes", more)
+    assert "known by generated rows" in done.err
+
+
 def test_one_folder_answers_alone(zslearn, folder, model, tmp_path):
     """Moved elsewhere, with nothing beside it."""
     here = tmp_path / "elsewhere"

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -14,6 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 
 import zslearn
 from zslearn import ClassAttributes, FCLSWGANClassifier, FVAEGANClassifier
+from zslearn.exceptions import ClassDescriptionWarning
 from zslearn.generative._final_classifier import FinalClassifier
 from zslearn.metrics import ausuc_score, gzsl_harmonic_mean_scorer
 from zslearn.model_selection import SeenUnseenKFold
@@ -211,8 +213,12 @@ def test_kept_features_stand_for_their_classes(problem):
         attribute_names=table.attribute_names,
     )
     kept, forgot = fitted(problem, keep_features=True), fitted(problem)
-    right = [clf.predict(problem.X, class_attributes=more) == problem.y for clf in (kept, forgot)]
-    assert right[0].mean() > right[1].mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ClassDescriptionWarning)
+        right = kept.predict(problem.X, class_attributes=more) == problem.y
+    with pytest.warns(ClassDescriptionWarning, match=r"5 seen class\(es\).*keep_features=True"):
+        lost = forgot.predict(problem.X, class_attributes=more) == problem.y
+    assert right.mean() > lost.mean()
     changed = kept._kept_of(
         ClassAttributes(
             np.where(table.labels[:, None] == "ant", table.values + 1, table.values),
@@ -276,6 +282,17 @@ def test_saved_and_loaded(problem, tmp_path):
     with pytest.raises(TypeError, match=r"RandomForestClassifier.*joblib saves anything"):
         zslearn.save(forest, tmp_path / "forest")
     assert not (tmp_path / "forest").exists()
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [LinearSVC(), LinearDiscriminantAnalysis(), LinearDiscriminantAnalysis("lsqr", shrinkage=0.1)],
+)
+def test_linear_classifiers_are_saved(problem, tmp_path, classifier):
+    clf = fitted(problem, classifier=classifier)
+    zslearn.save(clf, tmp_path / "model")
+    loaded = zslearn.load(tmp_path / "model").decision_function(problem.X)
+    np.testing.assert_array_equal(loaded, clf.decision_function(problem.X))
 
 
 def test_the_released_softmax(problem, tmp_path):

@@ -89,11 +89,14 @@ def delta(text: str) -> float | str:
 
 
 def as_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Turn names and texts into parameters, texts that are Python literals into their values."""
+    """Turn names and texts into parameters, texts that are Python literals into their values.
+
+    So are "true" and "false"; "none" is a name of some methods.
+    """
     values: dict[str, Any] = {}
     for name, text in pairs:
         try:
-            values[name] = ast.literal_eval(text)
+            values[name] = ast.literal_eval(text.title() if text in ("true", "false") else text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             values[name] = text
     return values

@@ -143,6 +143,8 @@ def _make_method(arguments: argparse.Namespace) -> Any:
             raise ValueError(f"--set {name}=...: use --{option} for it.")
     method = make_classifier(parameters, method=arguments.method)
     known = method.get_params()
+    if "keep_features" in known and "keep_features" not in parameters:
+        method.set_params(keep_features=True)  # for the tables that `zslearn predict` may be given
     given = {
         "epochs": ("max_epochs", arguments.epochs),
         "delta": ("delta", None if arguments.delta == "tuned" else arguments.delta),

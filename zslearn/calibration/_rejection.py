@@ -100,8 +100,10 @@ class RejectionClassifierCV(BaseCalibrationClassifier):
     against undescribed ones was about .5, and .55 to .7 with seen classes among the described.
     Expect it to withhold doubtful answers rather than to find strangers. Scores of the folds'
     models are brought to the spread of the final one's. The final model has more classes to choose
-    among, so that its probabilities are lower on the whole, and somewhat more is rejected than
-    `acceptance` says.
+    among, so that its probabilities are lower on the whole, and more is rejected than `acceptance`
+    says: ``acceptance_rate_`` is that of the folds' models. With few classes to hold out it may be
+    far more, and depends on which they are: compare thresholds of several values of
+    `random_state`.
 
     Where candidates are given, probabilities are those among the candidates. Withheld answers count
     as wrong in ``score`` and in scorers.

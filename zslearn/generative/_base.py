@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -26,6 +27,7 @@ from zslearn._training._device import compute_dtype
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn.attributes import ClassAttributes
+from zslearn.exceptions import ClassDescriptionWarning
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
 from zslearn.generative._learner import FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
@@ -261,11 +263,33 @@ default=None
         found = self._refits_.get(key)
         if found is None:
             samples = None if alone else self._kept_of(table)
+            if not alone:
+                self._tell_of_generated(table, samples)
             found = self._fit_final(self.net_, table, samples)
             while len(self._refits_) >= _REMEMBERED:
                 self._refits_.pop(next(iter(self._refits_)), None)
             self._refits_[key] = found
         return found
+
+    def _tell_of_generated(self, table: ClassAttributes, samples: Samples | None) -> None:
+        """Warn of seen classes that another table knows from generated rows alone."""
+        generated = np.intersect1d(table.labels, self.seen_classes_)
+        if samples is not None:
+            generated = np.setdiff1d(generated, samples.y)
+        if len(generated):
+            reason = (
+                "they are described otherwise than at fit"
+                if hasattr(self, "kept_")
+                else "their samples were not kept: fit with keep_features=True"
+            )
+            warnings.warn(
+                f"class_attributes is another table than that of fit, and {len(generated)} seen "
+                f"class(es), such as {quote_some(generated)}, are known by generated rows in it, "
+                f"as {reason}. They will be recognised less well, and a delta chosen before no "
+                "longer fits.",
+                ClassDescriptionWarning,
+                stacklevel=3,
+            )
 
     def _kept_of(self, table: ClassAttributes) -> Samples | None:
         """Return the kept samples of the classes that a table describes as the fitted one does."""

@@ -33,8 +33,9 @@ class GenerativeOptions(TrainingOptions, total=False):
 _DOC = """
 n_synthetic : int, default={n_synthetic!r}
     Rows that are generated for each class without samples. Against the samples of a seen class it
-    acts as a calibration: twice as many raise the scores of unseen classes by about log 2. `delta`
-    undoes it exactly, so that one of the two is enough to tune.
+    acts as a calibration: twice as many raise the scores of unseen classes by about log 2, as a
+    larger `delta` does. Once there are enough rows for a steady classifier, one of the two is
+    enough to tune, and `delta` takes no refit.
 classifier : scikit-learn classifier, "softmax" or None, default={classifier!r}
     What is fitted to the samples of the seen classes and the rows generated for the others: any
     classifier with ``decision_function`` or ``predict_proba``, a pipeline or a search. ``None`` is
@@ -59,7 +60,8 @@ normalize_attributes : bool, default={normalize_attributes!r}
     Whether descriptions are scaled to unit length.
 keep_features : bool, default={keep_features!r}
     Whether to keep the training samples, as vectors in float32, so that with other tables at
-    prediction seen classes are known by them. Without, they are generated then too.
+    prediction seen classes are known by them. Without, they are generated then too, and less well
+    recognised, of which a warning tells. Saved models hold what is kept.
 delta : float, default={delta!r}
     Added to the scores of unseen classes where they compete with seen ones.
 delta_scale : {{"logit", "probability"}}, default={delta_scale!r}

@@ -233,8 +233,8 @@ def _refusal(value: Any, where: str) -> TypeError:
         remedy = "Code is not saved: set it to None or to a name before saving."
     else:
         remedy = (
-            "If the class is yours, zslearn.persistence.register_saved_type makes it known; "
-            "joblib saves anything, as a pickle."
+            "zslearn.persistence.register_saved_type makes a class known; joblib saves anything, "
+            "as a pickle."
         )
     name = f"{kind.__module__}.{kind.__qualname__}"
     said = f"is the class {name}" if isinstance(value, type) else f"is of type {name}"

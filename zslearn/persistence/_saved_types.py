@@ -47,6 +47,7 @@ _HOMES = {
     "TunedCalibrationClassifierCV": "zslearn.calibration",
     "WordVectors": "zslearn.feature_extraction",
     "sklearn.decomposition.PCA": "sklearn.decomposition",
+    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis": "sklearn.discriminant_analysis",
     "sklearn.frozen.FrozenEstimator": "sklearn.frozen",
     "sklearn.linear_model.LogisticRegression": "sklearn.linear_model",
     "sklearn.linear_model.Ridge": "sklearn.linear_model",
@@ -56,6 +57,7 @@ _HOMES = {
     "sklearn.preprocessing.Normalizer": "sklearn.preprocessing",
     "sklearn.preprocessing.RobustScaler": "sklearn.preprocessing",
     "sklearn.preprocessing.StandardScaler": "sklearn.preprocessing",
+    "sklearn.svm.LinearSVC": "sklearn.svm",
 }
 # Parameters that are left out with a warning, and what they hold.
 LEFT_OUT = {"callbacks": "code", "memory": "a folder of pickles on this machine"}
