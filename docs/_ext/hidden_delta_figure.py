@@ -1,4 +1,4 @@
-"""Draw the figure of the page on generative methods: ``python docs/_ext/hidden_delta_figure.py``."""
+"""Draw the figure about generated rows: ``python docs/_ext/hidden_delta_figure.py``."""
 
 from __future__ import annotations
 
