@@ -44,8 +44,6 @@ SETTINGS: dict[str, Any] = {
         "alpha": [0.1, 1.0, 10.0],
         "direction": ["visual_to_semantic", "semantic_to_visual"],
     },
-    # Losses are weighed by shares of max_epochs, so that no training is the beginning of another.
-    "cada_vae": {"max_epochs": [30, 100], "classifier": ["softmax"]},
     "ce_gzsl": [_GENERATED | {"batch_size": 128, "embedding_dim": 512, "comparator_dim": 512}],
     "conse": {"n_top": [3, 5, 10]},
     "devise": _RANKING,
@@ -56,11 +54,6 @@ SETTINGS: dict[str, Any] = {
     "fclswgan": [_GENERATED],
     "free": [_GENERATED],
     "fvaegan": [_GENERATED],
-    "hsva": [
-        {"max_epochs": epochs, "classifier": "softmax"}
-        | dict.fromkeys(("structure_dim", "hidden_dim", "encoder_dim"), 512)
-        for epochs in (50, 100)
-    ],
     "prototypes": {"shrinkage": [0.03, 0.3, 0.7], "scaling": ["signed_root", None]},
     "sae": {
         "lam": [0.01, 0.1, 1.0],
@@ -68,6 +61,13 @@ SETTINGS: dict[str, Any] = {
     },
     "sje": _RANKING,
     "tfvaegan": [_GENERATED | {"critic_iter": 1}],
+}
+# Losses are weighed by shares of max_epochs, so that no training is the beginning of another: each
+# number of epochs is a setting.
+_WIDTHS = dict.fromkeys(("structure_dim", "hidden_dim", "encoder_dim"), 512)
+WARMING_UP: dict[str, tuple[list[int], dict[str, Any]]] = {
+    "cada_vae": ([30, 100], {"classifier": "softmax"}),
+    "hsva": ([50, 100], {"classifier": "softmax"} | _WIDTHS),
 }
 CLASSICAL = ("prototypes", "eszsl", "sae", "attribute_ridge")
 # The paper's own scores, at a rate that makes epochs comparable.
@@ -103,6 +103,10 @@ def run(arguments: argparse.Namespace) -> ProtocolResults:
     for name in arguments.data:
         data = _data.load(name, arguments.folder)
         settings = {method: SETTINGS[method] for method in methods if method in SETTINGS}
+        for method, (usual, fixed) in WARMING_UP.items():
+            if method in methods:
+                epochs = arguments.max_epochs or usual
+                settings[method] = [{"max_epochs": number} | fixed for number in epochs]
         results += protocol.run(
             methods,
             data.X,
@@ -131,6 +135,7 @@ def main() -> None:
     parser.add_argument("--unseen", type=float, default=0.25, help="share of unseen classes")
     parser.add_argument("--folds", type=int, default=3, help="of seen classes, to choose on")
     parser.add_argument("--epochs", type=int, nargs="+", help="to choose from")
+    parser.add_argument("--max-epochs", type=int, nargs="+", help="the same of cada_vae and hsva")
     parser.add_argument("--classes", choices=["seen", "all", "proposed"], default="seen")
     parser.add_argument("--criterion", choices=["AUSUC", "H", "T1"], default="AUSUC")
     parser.add_argument("--again", nargs="+", choices=known, default=[], help="run these anew")
