@@ -81,6 +81,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+def all_settings(max_epochs: list[int] | None = None) -> dict[str, Any]:
+    """Settings of all methods that have any, with other numbers of epochs of those that warm up."""
+    warming_up = {
+        method: [{"max_epochs": number} | fixed for number in max_epochs or usual]
+        for method, (usual, fixed) in WARMING_UP.items()
+    }
+    return SETTINGS | warming_up
+
+
 def run(arguments: argparse.Namespace) -> ProtocolResults:
     """Run what the file lacks."""
     methods: dict[str, Any] = {
@@ -100,19 +109,15 @@ def run(arguments: argparse.Namespace) -> ProtocolResults:
         verbose=1,
     )
     results = ProtocolResults([])
+    settings = all_settings(arguments.max_epochs)
     for name in arguments.data:
         data = _data.load(name, arguments.folder)
-        settings = {method: SETTINGS[method] for method in methods if method in SETTINGS}
-        for method, (usual, fixed) in WARMING_UP.items():
-            if method in methods:
-                epochs = arguments.max_epochs or usual
-                settings[method] = [{"max_epochs": number} | fixed for number in epochs]
         results += protocol.run(
             methods,
             data.X,
             data.y,
             data.table,
-            settings=settings,
+            settings={name: known for name, known in settings.items() if name in methods},
             name=name,
             split=data.split,
             refresh=[method for method in arguments.again if method in methods],

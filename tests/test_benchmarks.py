@@ -104,9 +104,11 @@ def test_literal_attention_is_equal(name, monkeypatch):
 
 def test_settings_of_the_arena():
     """Every grid keeps to the budget, and its parameters exist."""
-    for method in read_methods(list(arena.SETTINGS), arena.SETTINGS, arena.BUDGET):
+    settings = arena.all_settings()
+    for method in read_methods(list(settings), settings, arena.BUDGET):
         for setting in method.settings:
             method.make(setting, 0)
+    assert [one["max_epochs"] for one in arena.all_settings([3, 7])["hsva"]] == [3, 7]
     assert set(arena.CLASSICAL) <= set(arena.SETTINGS)
 
 
