@@ -82,7 +82,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def all_settings(max_epochs: list[int] | None = None) -> dict[str, Any]:
-    """Settings of all methods that have any, with other numbers of epochs of those that warm up."""
+    """Return settings of all methods, with other numbers of epochs of those that warm up."""
     warming_up = {
         method: [{"max_epochs": number} | fixed for number in max_epochs or usual]
         for method, (usual, fixed) in WARMING_UP.items()
