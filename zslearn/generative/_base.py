@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -27,8 +26,8 @@ from zslearn._training._device import compute_dtype
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
 from zslearn.attributes import ClassAttributes
-from zslearn.exceptions import ClassDescriptionWarning
 from zslearn.generative._final_classifier import FinalClassifier, check_final_classifier
+from zslearn.generative._kept import described_alike, in_memory, tell_of_generated, together
 from zslearn.generative._learner import FeatureGeneratingLearner
 from zslearn.generative._parameters import GenerativeOptions, GenerativeParameters
 from zslearn.generative._rows import GeneratedRows, represented
@@ -194,9 +193,9 @@ default=None
         before = self.__dict__.pop("kept_", None)
         missing = np.setdiff1d(self.seen_classes_, samples.y)
         if self.keep_features or len(missing):
-            samples = _in_memory(samples)
+            samples = in_memory(samples)
         if len(missing):  # a fit that went on without samples of these
-            samples = _together(samples, before.part(np.flatnonzero(np.isin(before.y, missing))))
+            samples = together(samples, before.part(np.flatnonzero(np.isin(before.y, missing))))
         self.__dict__.pop("kept_classes_", None)
         if self.keep_features:
             self.kept_ = samples
@@ -264,47 +263,19 @@ default=None
         if found is None:
             samples = None if alone else self._kept_of(table)
             if not alone:
-                self._tell_of_generated(table, samples)
+                seen = np.intersect1d(table.labels, self.seen_classes_)
+                tell_of_generated(seen, samples, hasattr(self, "kept_"))
             found = self._fit_final(self.net_, table, samples)
             while len(self._refits_) >= _REMEMBERED:
                 self._refits_.pop(next(iter(self._refits_)), None)
             self._refits_[key] = found
         return found
 
-    def _tell_of_generated(self, table: ClassAttributes, samples: Samples | None) -> None:
-        """Warn of seen classes that another table knows from generated rows alone."""
-        generated = np.intersect1d(table.labels, self.seen_classes_)
-        if samples is not None:
-            generated = np.setdiff1d(generated, samples.y)
-        if len(generated):
-            reason = (
-                "they are described otherwise than at fit"
-                if hasattr(self, "kept_")
-                else "their samples were not kept: fit with keep_features=True"
-            )
-            warnings.warn(
-                f"class_attributes is another table than that of fit, and {len(generated)} seen "
-                f"class(es), such as {quote_some(generated)}, are known by generated rows in it, "
-                f"as {reason}. They will be recognised less well, and a delta chosen before no "
-                "longer fits.",
-                ClassDescriptionWarning,
-                stacklevel=3,
-            )
-
     def _kept_of(self, table: ClassAttributes) -> Samples | None:
         """Return the kept samples of the classes that a table describes as the fitted one does."""
         if not hasattr(self, "kept_"):
             return None
-        fitted = self.kept_classes_
-        alike = [
-            label
-            for label in np.intersect1d(table.labels, fitted.labels)
-            if np.array_equal(
-                table.values[table.index_of([label])], fitted.values[fitted.index_of([label])]
-            )
-        ]
-        index = np.flatnonzero(np.isin(self.kept_.y, alike))
-        return self.kept_.part(index) if len(index) else None
+        return described_alike(self.kept_, self.kept_classes_, table)
 
     def _class_scores(self, X: Any, table: ClassAttributes) -> NDArray[Any]:
         X = self._check_X(X, reset=False)
@@ -427,23 +398,3 @@ default=None
         super()._set_saved_state(state)
         if hasattr(self, "final_classifier_"):
             self._refits_ = {}
-
-
-def _in_memory(samples: Samples) -> Samples:
-    """Return samples with vectors of their own, in float32."""
-    vectors = np.empty((len(samples.y), samples.X.shape[-1]), dtype=np.float32)
-    for place, means in mean_vectors(samples.X, samples.rows):
-        vectors[place] = means
-    return Samples(vectors, samples.y, None, samples.weights)
-
-
-def _together(samples: Samples, others: Samples) -> Samples:
-    """Return samples in memory, and others behind them."""
-    vectors = np.concatenate([samples.X, others.X[others.rows_of(np.arange(len(others.y)))]])
-    weights = None
-    if samples.weights is not None or others.weights is not None:
-        parts = (samples, others)
-        weights = np.concatenate(
-            [np.ones(len(p.y)) if p.weights is None else p.weights for p in parts]
-        )
-    return Samples(vectors, np.concatenate([samples.y, others.y]), None, weights)
