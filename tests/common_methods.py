@@ -46,7 +46,9 @@ LONG = list_methods(family="generative")
 BESIDES = {
     "cada_vae": {"learning_rate": 1.5e-4},
     "ce_gzsl": {"learning_rate": 1e-2, "batch_size": 16},
+    "free": {"classifier_learning_rate": 0.05},
     "hsva": {"learning_rate": 1.5e-4, "classifier": LogisticRegression(C=100)},
+    "tfvaegan": {"classifier_learning_rate": 0.05},
 }
 
 
