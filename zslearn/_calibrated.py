@@ -59,6 +59,7 @@ def as_probabilities(
     On the scale of probabilities, delta is a share that the unseen classes get or lose: the sums
     are cut at zero and brought to a sum of one.
     """
+    delta = check_calibration(delta, scale)
     calibrated = add_delta(scores, unseen, delta, scale)
     if calibrated is scores or scale == "logit" or np.isinf(delta):
         return softmax(calibrated.astype(np.float64), axis=1)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.base import clone
 
 import zslearn
@@ -237,6 +238,8 @@ def check_predictions(clf, X, table):
         within = np.searchsorted(classes, among)
         values = scores[:, within].astype(np.float64)
         if not unseen.all() and unseen.any():
+            if getattr(clf, "delta_scale", "logit") == "probability":
+                values = softmax(values, axis=1)
             # Of an infinite delta it is enough to stand far above all scores.
             values += np.clip(float(clf.delta), -1e9, 1e9) * unseen
         expect_largest(values, np.searchsorted(among, y_pred), kind)

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from zslearn import CADAVAEClassifier, CEGZSLClassifier, FCLSWGANClassifier, TFVAEGANClassifier
 from zslearn._sample_weights import Samples
+from zslearn.exceptions import NonFiniteLossError
 from zslearn.generative import _rows
 from zslearn.generative._rows import GeneratedRows, ScaledRows
 from zslearn.generative._softmax import SoftmaxClassifier
@@ -111,3 +112,13 @@ def test_rows_of_no_class_and_no_sample(clf, problem):
     alone = GeneratedRows(clf.net_, clf.scaling_, None, problem.table.values[:2], 3)
     assert alone.shape[0] == 6
     assert alone.nbytes == alone.whole().nbytes
+
+
+def test_rows_of_a_training_that_diverged_are_refused(problem):
+    clf = FCLSWGANClassifier(hidden_dim=16, critic_iter=1, **SMALL)
+    clf.fit(problem.X, problem.y, class_attributes=problem.table)
+    clf.net_.module_.double()
+    with torch.no_grad():
+        clf.net_.module_.generator.out.bias.fill_(1e300)
+    with pytest.raises(NonFiniteLossError, match="rows for the classifier.*Lower learning_rate"):
+        clf.synthesize(n=2)

@@ -100,7 +100,7 @@ default=None
             If labels are not described, X is not finite, or not between 0 and 1 where the method
             needs that, or weights are wrong.
         NonFiniteLossError
-            If the loss becomes NaN or infinite.
+            If the loss becomes NaN or infinite, or rows for the classifier do.
         """
         return super().fit(X, y, class_attributes, sample_weight)
 

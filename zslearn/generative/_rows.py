@@ -17,6 +17,7 @@ from zslearn._sample_weights import Samples
 from zslearn._training._device import outside_autocast
 from zslearn._training._net import LearnerNet
 from zslearn._training._prediction import device_of
+from zslearn.exceptions import NonFiniteLossError
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 
 __all__ = ["GeneratedRows", "ScaledRows", "are_few", "represented"]
@@ -24,6 +25,7 @@ __all__ = ["GeneratedRows", "ScaledRows", "are_few", "represented"]
 # Of rows made at a time, and of those that stand in memory whole rather than being made again.
 _BLOCK_BYTES = 2**24
 _WHOLE_BYTES = 2**27
+_LARGEST = torch.finfo(torch.float32).max
 
 
 class _KeptDraws:
@@ -119,6 +121,11 @@ class GeneratedRows:
                 a = self.described[made // self.n]
                 parts.append(self.learner.synthesize(a, self._of_made.of(made, a.dtype)))
             rows = torch.cat(parts)
+            if not bool((rows.abs() <= _LARGEST).all()):
+                raise NonFiniteLossError(
+                    "the networks make rows for the classifier that are NaN or too large for "
+                    "float32: the training has diverged. Lower learning_rate, or set gradient_clip."
+                )
             return rows[torch.from_numpy(np.argsort(order)).to(rows.device)]
 
     def whole(self) -> NDArray[np.float32]:
