@@ -53,5 +53,5 @@ def test_marks_and_shares_of_one_are_the_same(kind):
 def test_whole_numbers_of_any_size_are_a_delta():
     scores = np.array([[0.0, 1.0], [3.0, 2.0]])
     for scale in ("logit", "probability"):
-        found = as_probabilities(scores, np.array([[False, True]]), 2**70, scale)
+        found = as_probabilities(scores, np.array([False, True]), 2**70, scale)
         np.testing.assert_allclose(found, [[0, 1], [0, 1]], atol=1e-9)
