@@ -24,8 +24,7 @@ def check_splits(splits: Iterable[Any], y: NDArray[Any]) -> list[Split]:
         if len(shared):
             raise ValueError(
                 f"cv gives {len(shared)} samples to both parts of fold {number}, the first is row "
-                f"{shared[0]}; what is chosen is chosen on samples the model has not seen. "
-                f"{_REMEDY}"
+                f"{shared[0]}; a choice is made on samples that the model has not seen. {_REMEDY}"
             )
         stays = np.isin(y[test], y[train])
         if stays.all() or not stays.any():

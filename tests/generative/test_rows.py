@@ -114,7 +114,7 @@ def test_rows_of_no_class_and_no_sample(clf, problem):
     assert alone.nbytes == alone.whole().nbytes
 
 
-def test_rows_of_a_training_that_diverged_are_refused(problem):
+def test_rows_of_a_training_that_diverged_are_refused(problem, monkeypatch):
     clf = FCLSWGANClassifier(hidden_dim=16, critic_iter=1, **SMALL)
     clf.fit(problem.X, problem.y, class_attributes=problem.table)
     clf.net_.module_.double()
@@ -122,3 +122,6 @@ def test_rows_of_a_training_that_diverged_are_refused(problem):
         clf.net_.module_.generator.out.bias.fill_(1e300)
     with pytest.raises(NonFiniteLossError, match="rows for the classifier.*Lower learning_rate"):
         clf.synthesize(n=2)
+    monkeypatch.setattr(_rows, "_WHOLE_BYTES", 0)  # by the batch
+    with pytest.raises(NonFiniteLossError, match="rows for the classifier.*Lower learning_rate"):
+        clf._fit_final(clf.net_, problem.table, Samples(problem.X, problem.y))

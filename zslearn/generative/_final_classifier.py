@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import has_fit_parameter
 
 from zslearn.attributes import ClassAttributes
-from zslearn.generative._rows import GeneratedRows, ScaledRows
+from zslearn.generative._rows import GeneratedRows, ScaledRows, check_finite
 from zslearn.generative._softmax import SoftmaxClassifier
 
 __all__ = ["FinalClassifier", "check_final_classifier"]
@@ -58,6 +58,8 @@ class FinalClassifier:
         if isinstance(rows, GeneratedRows):
             by_batch = isinstance(model, SoftmaxClassifier)
             model.fit(rows.for_batches() if by_batch else rows.whole(), targets, **how)
+            if by_batch:
+                check_finite(model.coef_)
         else:
             model.fit(rows, targets, **how)
         return cls(model, table)

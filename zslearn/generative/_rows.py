@@ -20,12 +20,11 @@ from zslearn._training._prediction import device_of
 from zslearn.exceptions import NonFiniteLossError
 from zslearn.generative._learner import Draws, FeatureGeneratingLearner
 
-__all__ = ["GeneratedRows", "ScaledRows", "are_few", "represented"]
+__all__ = ["GeneratedRows", "ScaledRows", "are_few", "check_finite", "represented"]
 
 # Of rows made at a time, and of those that stand in memory whole rather than being made again.
 _BLOCK_BYTES = 2**24
 _WHOLE_BYTES = 2**27
-_LARGEST = torch.finfo(torch.float32).max
 
 
 class _KeptDraws:
@@ -121,18 +120,13 @@ class GeneratedRows:
                 a = self.described[made // self.n]
                 parts.append(self.learner.synthesize(a, self._of_made.of(made, a.dtype)))
             rows = torch.cat(parts)
-            if not bool((rows.abs() <= _LARGEST).all()):
-                raise NonFiniteLossError(
-                    "the networks make rows for the classifier that are NaN or too large for "
-                    "float32: the training has diverged. Lower learning_rate, or set gradient_clip."
-                )
             return rows[torch.from_numpy(np.argsort(order)).to(rows.device)]
 
     def whole(self) -> NDArray[np.float32]:
         """Make all rows, a block at a time."""
         rows = np.empty(self.shape, dtype=np.float32)
         for part in self._blocks():
-            rows[part] = self.make(part).float().cpu().numpy()
+            rows[part] = check_finite(self.make(part).float().cpu().numpy())
         return rows
 
     def for_batches(self) -> Any:
@@ -176,6 +170,16 @@ class ScaledRows:
     def whole(self) -> NDArray[np.float32]:
         """Read all rows."""
         return self.vectors[self.samples.rows_of(np.arange(self.shape[0]))]
+
+
+def check_finite(values: NDArray[Any]) -> NDArray[Any]:
+    """Return rows, or what was learned from them, if the training has not diverged."""
+    if not np.isfinite(values).all():
+        raise NonFiniteLossError(
+            "the networks make rows for the classifier that are NaN or too large for float32: the "
+            "training has diverged. Lower learning_rate, or set gradient_clip."
+        )
+    return values
 
 
 def are_few(rows: GeneratedRows | ScaledRows) -> bool:
