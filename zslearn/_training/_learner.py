@@ -149,9 +149,10 @@ def take_over(new: Learner, old: Learner) -> Learner:
 
     Parameters are the same objects afterwards, so that optimisers go on.
     """
+    learned = dict(old.named_parameters())
     for name, parameter in list(new.named_parameters()):
         path, _, last = name.rpartition(".")
-        known = dict(old.named_parameters()).get(name)
+        known = learned.get(name)
         if known is None or known.shape != parameter.shape:
             found = "is missing" if known is None else f"has the shape {tuple(known.shape)}"
             raise ValueError(
@@ -160,7 +161,7 @@ def take_over(new: Learner, old: Learner) -> Learner:
                 "parameters back that make the network, or start anew with warm_start=False."
             )
         new.get_submodule(path)._parameters[last] = known
-    kept = {n: v for n, v in learned_state(old).items() if n not in dict(old.named_parameters())}
+    kept = {n: v for n, v in learned_state(old).items() if n not in learned}
     new.load_state_dict(kept, strict=False)
     return new.train(old.training)
 
